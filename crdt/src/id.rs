@@ -1,0 +1,180 @@
+//! Ids: fixed-length byte strings, each its own type; unpadded base64url in JSON, hex for people.
+
+use std::fmt;
+use std::str::FromStr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// Why a text is not an id of the wanted kind.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not {bytes} bytes of unpadded base64url")]
+pub struct IdError {
+    /// Length the id must have once decoded.
+    pub bytes: usize,
+}
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident, $len:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub [u8; $len]);
+
+        impl $name {
+            /// Length in bytes.
+            pub const LEN: usize = $len;
+
+            /// The bytes.
+            pub const fn as_bytes(&self) -> &[u8; $len] {
+                &self.0
+            }
+
+            /// Lower-case hex, as people see it.
+            pub fn hex(&self) -> String {
+                let mut out = String::with_capacity($len * 2);
+                for byte in self.0 {
+                    out.push(char::from(b"0123456789abcdef"[usize::from(byte >> 4)]));
+                    out.push(char::from(b"0123456789abcdef"[usize::from(byte & 15)]));
+                }
+                out
+            }
+
+            /// Reads exactly `2 × LEN` hex digits, either case.
+            pub fn from_hex(text: &str) -> Option<Self> {
+                let digits = text.as_bytes();
+                if digits.len() != $len * 2 {
+                    return None;
+                }
+                let mut out = [0u8; $len];
+                for (byte, pair) in out.iter_mut().zip(digits.chunks_exact(2)) {
+                    let high = char::from(pair[0]).to_digit(16)?;
+                    let low = char::from(pair[1]).to_digit(16)?;
+                    *byte = (high * 16 + low) as u8;
+                }
+                Some(Self(out))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&URL_SAFE_NO_PAD.encode(self.0))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({})"), &self.hex()[..8])
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdError;
+
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                let error = IdError { bytes: $len };
+                // One spelling each: the engine refuses padding and stray trailing bits.
+                let mut out = [0u8; $len];
+                match URL_SAFE_NO_PAD.decode(text.as_bytes()) {
+                    Ok(bytes) if bytes.len() == $len => out.copy_from_slice(&bytes),
+                    _ => return Err(error),
+                }
+                Ok(Self(out))
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct Text;
+                impl serde::de::Visitor<'_> for Text {
+                    type Value = $name;
+
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        write!(f, "{} bytes of unpadded base64url", $len)
+                    }
+
+                    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<$name, E> {
+                        text.parse().map_err(E::custom)
+                    }
+                }
+                deserializer.deserialize_str(Text)
+            }
+        }
+    };
+}
+
+id!(
+    /// A user: the hash of an Ed25519 root public key, see [`crate::keys::user_id`].
+    UserId, 32);
+id!(
+    /// An album: the header hash of its genesis op.
+    AlbumId, 32);
+id!(
+    /// One writer: a device of a user in one incarnation, see [`crate::keys::actor_id`].
+    ActorId, 16);
+id!(
+    /// Random number that tells two lives of one device's database apart.
+    Incarnation, 16);
+id!(
+    /// BLAKE3 of an op's signed header text.
+    HeaderHash, 32);
+id!(
+    /// First 16 bytes of a [`HeaderHash`], as `deps` name ops.
+    HeaderRef, 16);
+id!(
+    /// BLAKE3 of a fact's text.
+    FactHash, 32);
+id!(
+    /// BLAKE3 of a file's bytes.
+    BlobHash, 32);
+id!(
+    /// Root of a digest tree or the digest of a whole album.
+    Digest, 32);
+id!(
+    /// Ed25519 public key: a root's or a device's.
+    PublicKey, 32);
+id!(
+    /// Ed25519 signature.
+    Signature, 64);
+
+impl HeaderHash {
+    /// The short form used in `deps`.
+    pub fn short(&self) -> HeaderRef {
+        let mut out = [0; 16];
+        out.copy_from_slice(&self.0[..16]);
+        HeaderRef(out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_spelling_each() {
+        let id = ActorId([0xff; 16]);
+        let text = id.to_string();
+        assert_eq!(text, "_____________________w");
+        assert_eq!(text.parse::<ActorId>().unwrap(), id);
+        // The same 16 bytes with a stray low bit in the last digit.
+        assert!("_____________________x".parse::<ActorId>().is_err());
+        assert!("_____________________w==".parse::<ActorId>().is_err());
+        assert!("//////////////////////w".parse::<ActorId>().is_err());
+        assert!("".parse::<ActorId>().is_err());
+    }
+
+    #[test]
+    fn hex_both_ways() {
+        let id = BlobHash([0xa7; 32]);
+        assert_eq!(BlobHash::from_hex(&id.hex()), Some(id));
+        assert_eq!(BlobHash::from_hex(&id.hex().to_uppercase()), Some(id));
+        assert_eq!(BlobHash::from_hex("a7"), None);
+        assert_eq!(BlobHash::from_hex(&"é".repeat(32)), None);
+    }
+}

@@ -1,0 +1,146 @@
+//! Keys and what they vouch for: users, devices, actors, signatures under a domain.
+
+use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
+use serde::{Deserialize, Serialize};
+
+use crate::id::{ActorId, Incarnation, PublicKey, Signature, UserId};
+
+/// What a signature is for; the text goes in front of the signed bytes, so that a signature made for one
+/// purpose is worth nothing for another. Each ends in a newline and names its version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Domain {
+    /// An op's header.
+    Op,
+    /// A device certificate, signed by the user's root.
+    Certificate,
+    /// Answer to a central's challenge, signed by a device.
+    Session,
+    /// A list of an album's members for the central, signed by a device.
+    AlbumList,
+}
+
+impl Domain {
+    const fn text(self) -> &'static str {
+        match self {
+            Domain::Op => "calotype 1 op\n",
+            Domain::Certificate => "calotype 1 device certificate\n",
+            Domain::Session => "calotype 1 central session\n",
+            Domain::AlbumList => "calotype 1 album list\n",
+        }
+    }
+
+    fn message(self, bytes: &[u8]) -> Vec<u8> {
+        [self.text().as_bytes(), bytes].concat()
+    }
+}
+
+/// An Ed25519 key pair; the secret half is wiped when dropped (`ed25519-dalek`'s `zeroize`).
+#[derive(Clone)]
+pub struct KeyPair(SigningKey);
+
+impl KeyPair {
+    /// From 32 secret bytes, drawn by the caller (this crate has no random source).
+    pub fn from_seed(seed: &[u8; 32]) -> Self {
+        Self(SigningKey::from_bytes(seed))
+    }
+
+    /// The 32 secret bytes.
+    pub fn seed(&self) -> zeroize::Zeroizing<[u8; 32]> {
+        zeroize::Zeroizing::new(self.0.to_bytes())
+    }
+
+    /// The public half.
+    pub fn public(&self) -> PublicKey {
+        PublicKey(self.0.verifying_key().to_bytes())
+    }
+
+    /// Signs `domain ‖ bytes`.
+    pub fn sign(&self, domain: Domain, bytes: &[u8]) -> Signature {
+        Signature(self.0.sign(&domain.message(bytes)).to_bytes())
+    }
+}
+
+/// Whether `signature` over `domain ‖ bytes` is `key`'s. Always the strict rule (`verify_strict`: canonical
+/// encodings, no small-order keys), never a batch, so that all peers agree on every signature.
+pub fn verify(key: &PublicKey, domain: Domain, bytes: &[u8], signature: &Signature) -> bool {
+    let Ok(key) = VerifyingKey::from_bytes(&key.0) else { return false };
+    let signature = ed25519_dalek::Signature::from_bytes(&signature.0);
+    key.verify_strict(&domain.message(bytes), &signature).is_ok()
+}
+
+/// User id = BLAKE3(root public key), keyed for this purpose.
+pub fn user_id(root: &PublicKey) -> UserId {
+    UserId(blake3::derive_key("calotype 1 user id", &root.0))
+}
+
+/// Actor id = first 16 bytes of BLAKE3(user id ‖ device key ‖ incarnation), keyed for this purpose.
+pub fn actor_id(user: &UserId, device: &PublicKey, incarnation: &Incarnation) -> ActorId {
+    let bytes = [&user.0[..], &device.0, &incarnation.0].concat();
+    let hash = blake3::derive_key("calotype 1 actor id", &bytes);
+    let mut out = [0; 16];
+    out.copy_from_slice(&hash[..16]);
+    ActorId(out)
+}
+
+/// A root's word that a device key is its user's: a signature over `root ‖ device` (64 bytes).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Certificate {
+    /// The user's root key.
+    pub root: PublicKey,
+    /// The device's key.
+    pub device: PublicKey,
+    /// The root's signature.
+    pub sig: Signature,
+}
+
+impl Certificate {
+    /// Signs `device` with `root`.
+    pub fn issue(root: &KeyPair, device: &PublicKey) -> Self {
+        let bytes = [root.public().0, device.0].concat();
+        Self { root: root.public(), device: *device, sig: root.sign(Domain::Certificate, &bytes) }
+    }
+
+    /// Whether the root really signed this device.
+    pub fn is_valid(&self) -> bool {
+        let bytes = [self.root.0, self.device.0].concat();
+        verify(&self.root, Domain::Certificate, &bytes, &self.sig)
+    }
+
+    /// The user it speaks of.
+    pub fn user(&self) -> UserId {
+        user_id(&self.root)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signature_holds_for_its_domain_only() {
+        let pair = KeyPair::from_seed(&[7; 32]);
+        let sig = pair.sign(Domain::Op, b"{}");
+        assert!(verify(&pair.public(), Domain::Op, b"{}", &sig));
+        assert!(!verify(&pair.public(), Domain::Session, b"{}", &sig));
+        assert!(!verify(&pair.public(), Domain::Op, b"{} ", &sig));
+        assert!(!verify(&KeyPair::from_seed(&[8; 32]).public(), Domain::Op, b"{}", &sig));
+    }
+
+    #[test]
+    fn a_certificate_binds_both_keys() {
+        let (root, device) = (KeyPair::from_seed(&[1; 32]), KeyPair::from_seed(&[2; 32]));
+        let good = Certificate::issue(&root, &device.public());
+        assert!(good.is_valid());
+        assert!(!Certificate { device: root.public(), ..good.clone() }.is_valid());
+        assert!(!Certificate { root: device.public(), ..good }.is_valid());
+    }
+
+    #[test]
+    fn a_weak_key_verifies_nothing() {
+        // The identity point: any signature by it would pass the lax rule.
+        let mut weak = [0; 32];
+        weak[0] = 1;
+        assert!(!verify(&PublicKey(weak), Domain::Op, b"x", &Signature([0; 64])));
+    }
+}
