@@ -1,2 +1,5 @@
-//! The `calotype` binary.
-fn main() {}
+//! The `calotype` binary: parse, mean, run.
+
+fn main() -> std::process::ExitCode {
+    peer::doors::main()
+}
