@@ -1,0 +1,286 @@
+//! Image bytes as files named by their hash: imported durably, served and fetched in verified chunks.
+
+mod list;
+mod part;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::{Hash, Home};
+
+pub use list::{chunk_count, chunk_list_of, verify_list};
+pub use part::{Part, PartError, PartInfo, Progress};
+
+/// Bytes of one chunk; the last one of a blob is shorter. A power of two of BLAKE3's 1 KiB chunks, so that
+/// every chunk is one subtree of the hash.
+pub const CHUNK_BYTES: usize = 256 * 1024;
+/// Longest blob, in bytes (256 MiB).
+pub const BLOB_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// A stored blob.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Blob {
+    /// BLAKE3 of the bytes: the id.
+    pub hash: Hash,
+    /// Bytes.
+    pub size: u64,
+    /// Whether the same bytes were here before.
+    pub was_here: bool,
+}
+
+/// Why a blob could not be stored, read or exported.
+#[derive(Debug, thiserror::Error)]
+pub enum BlobError {
+    /// No such blob here.
+    #[error("blob {} is not here", crate::hex(.hash))]
+    Missing {
+        /// Its id.
+        hash: Hash,
+    },
+    /// The bytes do not have this hash any more: fsck, then fetch it again.
+    #[error("blob {} is damaged; run fsck", crate::hex(.hash))]
+    Corrupt {
+        /// Its id.
+        hash: Hash,
+    },
+    /// Longer than [`BLOB_BYTES_MAX`].
+    #[error("{} has {bytes} bytes, more than {BLOB_BYTES_MAX}", .path.display())]
+    TooLarge {
+        /// The file, or the blob's place if it came from memory.
+        path: PathBuf,
+        /// Its size, at least.
+        bytes: u64,
+    },
+    /// A folder, a pipe or a device.
+    #[error("{} is not a plain file", .path.display())]
+    NotAFile {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A chunk number at or beyond the blob's end.
+    #[error("blob {} has {chunks} chunks, no chunk {index}", crate::hex(.hash))]
+    NoSuchChunk {
+        /// Its id.
+        hash: Hash,
+        /// The number asked for.
+        index: u32,
+        /// How many it has.
+        chunks: u32,
+    },
+    /// The file to be written exists.
+    #[error("{} exists", .path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The disk is full; nothing half-written is left.
+    #[error("disk full: {} needs {needed} bytes", .path.display())]
+    DiskFull {
+        /// The file to be written.
+        path: PathBuf,
+        /// Its size in bytes, as far as known.
+        needed: u64,
+    },
+    /// Anything else that the system says.
+    #[error("{}: {source}", .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// Why a list of chaining values is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the chunk list does not merge to blob {}", crate::hex(.hash))]
+pub struct ListError {
+    /// The blob.
+    pub hash: Hash,
+}
+
+/// How far [`Blobs::fsck`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FsckProgress {
+    /// Blobs checked.
+    pub checked: u64,
+    /// Bytes read.
+    pub bytes: u64,
+    /// Blobs in all, counted at the start.
+    pub total: u64,
+}
+
+/// What [`Blobs::fsck`] found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FsckReport {
+    /// Blobs checked.
+    pub checked: u64,
+    /// Bytes read.
+    pub bytes: u64,
+    /// Damaged blobs, moved to `bad/`: fetch them again.
+    pub bad: Vec<Hash>,
+    /// Files in `blobs/` that are no blobs; left alone.
+    pub strays: Vec<PathBuf>,
+    /// Ended early because `progress` said so.
+    pub stopped: bool,
+}
+
+/// The blobs of a home. Clones share it; any thread may call anything.
+#[derive(Clone)]
+pub struct Blobs {
+    _home: Home,
+}
+
+impl Blobs {
+    /// The blobs of a home.
+    pub fn open(home: &Home) -> Blobs {
+        Blobs { _home: home.clone() }
+    }
+
+    /// Stores many blobs durably for the price of few syncs: all written, all synced, renamed, folders synced.
+    /// One result for each, in order; one that fails does not hinder the others.
+    pub fn import_many(&self, blobs: Vec<Vec<u8>>) -> Vec<Result<Blob, BlobError>> {
+        let _ = blobs;
+        unimplemented!()
+    }
+
+    /// Stores one blob durably.
+    ///
+    /// # Errors
+    /// [`BlobError`]; nothing is left of it.
+    pub fn import(&self, bytes: Vec<u8>) -> Result<Blob, BlobError> {
+        let _ = bytes;
+        unimplemented!()
+    }
+
+    /// Stores a file durably, reading it once in pieces of [`CHUNK_BYTES`].
+    ///
+    /// # Errors
+    /// [`BlobError`]; nothing is left of it.
+    pub fn import_file(&self, path: &Path) -> Result<Blob, BlobError> {
+        let _ = path;
+        unimplemented!()
+    }
+
+    /// Whether the blob is here (not whether its bytes are still good: see [`Blobs::read`]).
+    pub fn has(&self, hash: &Hash) -> bool {
+        self.size(hash).is_some()
+    }
+
+    /// Bytes of a blob that is here.
+    pub fn size(&self, hash: &Hash) -> Option<u64> {
+        let _ = hash;
+        unimplemented!()
+    }
+
+    /// The file of a blob that is here. Its bytes are not verified; it must not be written to.
+    pub fn path(&self, hash: &Hash) -> Option<PathBuf> {
+        let _ = hash;
+        unimplemented!()
+    }
+
+    /// The bytes, verified.
+    ///
+    /// # Errors
+    /// [`BlobError::Missing`], [`BlobError::Corrupt`], [`BlobError::Io`].
+    pub fn read(&self, hash: &Hash) -> Result<Vec<u8>, BlobError> {
+        let _ = hash;
+        unimplemented!()
+    }
+
+    /// Copies a blob, verified, to a file of the user's: it appears whole or not at all.
+    /// Returns its size in bytes.
+    ///
+    /// # Errors
+    /// [`BlobError::Exists`] unless `overwrite`; others as [`Blobs::read`].
+    pub fn export(&self, hash: &Hash, dest: &Path, overwrite: bool) -> Result<u64, BlobError> {
+        let _ = (hash, dest, overwrite);
+        unimplemented!()
+    }
+
+    /// Chaining values of a blob's chunks, for peers that fetch it; empty for a blob of one chunk or none,
+    /// which its id alone verifies. Reads the whole blob the first time, then answers from memory.
+    ///
+    /// # Errors
+    /// As [`Blobs::read`].
+    pub fn chunk_list(&self, hash: &Hash) -> Result<Vec<Hash>, BlobError> {
+        let _ = hash;
+        unimplemented!()
+    }
+
+    /// One chunk, verified: at most [`CHUNK_BYTES`]. A blob of 0 bytes has no chunks.
+    ///
+    /// # Errors
+    /// [`BlobError::NoSuchChunk`]; others as [`Blobs::read`].
+    pub fn read_chunk(&self, hash: &Hash, index: u32) -> Result<Vec<u8>, BlobError> {
+        let _ = (hash, index);
+        unimplemented!()
+    }
+
+    /// Begins or resumes a download. Several callers for one blob share one [`Part`].
+    ///
+    /// # Errors
+    /// [`PartError`].
+    pub fn part_begin(&self, hash: &Hash, size: u64) -> Result<Part, PartError> {
+        let _ = (hash, size);
+        unimplemented!()
+    }
+
+    /// Finishes several downloads for the price of few syncs; one result for each, in order.
+    pub fn finish_many(&self, parts: &[Part]) -> Vec<Result<Blob, PartError>> {
+        let _ = parts;
+        unimplemented!()
+    }
+
+    /// Downloads under way, in this process or left by an earlier one.
+    ///
+    /// # Errors
+    /// [`BlobError::Io`].
+    pub fn parts(&self) -> Result<Vec<PartInfo>, BlobError> {
+        unimplemented!()
+    }
+
+    /// Gives up a download; a [`Part`] of it that is still held refuses everything. `false` if there was none.
+    ///
+    /// # Errors
+    /// [`BlobError::Io`].
+    pub fn remove_part(&self, hash: &Hash) -> Result<bool, BlobError> {
+        let _ = hash;
+        unimplemented!()
+    }
+
+    /// Removes a blob; `false` if it was not here. That nothing names it is the caller's to know.
+    ///
+    /// # Errors
+    /// [`BlobError::Io`].
+    pub fn remove(&self, hash: &Hash) -> Result<bool, BlobError> {
+        let _ = hash;
+        unimplemented!()
+    }
+
+    /// All blobs with their sizes in bytes, in order of hashes.
+    ///
+    /// # Errors
+    /// [`BlobError::Io`].
+    pub fn list(&self) -> Result<Vec<(Hash, u64)>, BlobError> {
+        unimplemented!()
+    }
+
+    /// Bytes of all blobs. Looks at every file: about 2 µs each.
+    ///
+    /// # Errors
+    /// [`BlobError::Io`].
+    pub fn total_bytes(&self) -> Result<u64, BlobError> {
+        Ok(self.list()?.iter().map(|(_, size)| size).sum())
+    }
+
+    /// Reads every blob and moves damaged ones to `bad/`. `progress` is told after each and may say `false`
+    /// to stop.
+    ///
+    /// # Errors
+    /// [`BlobError`]: a disk that cannot be read or renamed on.
+    pub fn fsck(&self, progress: &mut dyn FnMut(FsckProgress) -> bool) -> Result<FsckReport, BlobError> {
+        let _ = progress;
+        unimplemented!()
+    }
+}
