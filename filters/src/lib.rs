@@ -1,1 +1,46 @@
-//! (being written)
+//! Image filters that give the same bytes on every machine.
+//!
+//! A [`Recipe`] is a text such as `grayscale+blur:2`; applied to a [`Raster`] it gives another, by integer
+//! arithmetic alone: no float, no `libm`, no table made by either. Which pixels come out is therefore part
+//! of what a recipe *means*, named by [`PIXEL_ENGINE`] and checked by [`Raster::pixel_hash`].
+//!
+//! Pure: no file, no clock, no thread. One filter a file; `plan` runs them in bands of rows.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod blur;
+mod brightness;
+mod catalog;
+mod contrast;
+mod crop;
+mod decimal;
+mod edges;
+mod error;
+mod gaussian;
+mod grayscale;
+mod invert;
+pub mod limits;
+mod plan;
+mod premultiply;
+mod raster;
+mod recipe;
+mod resize;
+mod rotate;
+mod sample;
+mod sepia;
+mod sharpen;
+mod step;
+mod tone;
+mod view;
+
+pub use catalog::{FilterInfo, catalog};
+pub use crop::Crop;
+pub use error::{FilterError, RecipeError};
+pub use raster::{Channels, Raster, Samples, Shape};
+pub use recipe::{Progress, Recipe};
+pub use resize::Fit;
+pub use rotate::Turn;
+pub use step::Step;
+
+/// Version of the kernels: changes whenever any filter gives other bytes for any raster.
+pub const PIXEL_ENGINE: &str = "calotype-1";

@@ -1,0 +1,81 @@
+//! The filters there are, as shown to people.
+
+/// One filter, for help texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FilterInfo {
+    /// The name in a recipe.
+    pub name: &'static str,
+    /// Its parameters with their ranges, as text: `SIGMA (0.1-50)`; empty if it takes none.
+    pub parameters: &'static str,
+    /// What it does, in one line.
+    pub description: &'static str,
+    /// A step to try.
+    pub example: &'static str,
+}
+
+const fn filter(
+    name: &'static str,
+    parameters: &'static str,
+    example: &'static str,
+    description: &'static str,
+) -> FilterInfo {
+    FilterInfo {
+        name,
+        parameters,
+        description,
+        example,
+    }
+}
+
+/// Every filter, in the order people should meet them.
+pub fn catalog() -> &'static [FilterInfo] {
+    const CATALOG: [FilterInfo; 11] = [
+        filter("grayscale", "", "grayscale", "takes the colour away"),
+        filter("sepia", "", "sepia", "gives the brown tone of an old print"),
+        filter("invert", "", "invert", "makes the negative"),
+        filter(
+            "brightness",
+            "N (-255 to 255)",
+            "brightness:20",
+            "makes it lighter or darker",
+        ),
+        filter(
+            "contrast",
+            "N (-100 to 100)",
+            "contrast:15",
+            "stretches or flattens the tones around mid-gray",
+        ),
+        filter(
+            "blur",
+            "SIGMA (0.1-50)",
+            "blur:2",
+            "blurs, by a Gaussian of SIGMA pixels",
+        ),
+        filter(
+            "sharpen",
+            "[AMOUNT (0-10) [, SIGMA (0.1-50)]], 1,1 if left out",
+            "sharpen:0.5,2",
+            "brings out detail (unsharp mask)",
+        ),
+        filter("edges", "", "edges", "shows where tones change (Sobel)"),
+        filter(
+            "rotate",
+            "DEG (90, 180 or 270, clockwise)",
+            "rotate:90",
+            "turns it",
+        ),
+        filter(
+            "crop",
+            "X,Y,W,H (pixels from the upper left)",
+            "crop:10,10,300,200",
+            "cuts out a rectangle",
+        ),
+        filter(
+            "resize",
+            "LONGSIDE or WxH (pixels, 1-1000000)",
+            "resize:1024",
+            "scales it to fit inside, keeping its proportions",
+        ),
+    ];
+    &CATALOG
+}

@@ -1,0 +1,50 @@
+//! `grayscale`: colour to luma. Gray pictures pass unchanged, alpha is kept.
+
+use crate::raster::Channels;
+use crate::sample::Sample;
+
+/// Luma of one pixel: (R·9798 + G·19235 + B·3735 + 16384) >> 15.
+///
+/// The weights are 0.299, 0.587 and 0.114 of ITU-R BT.601 in 15-bit fixed point, as OpenCV's
+/// `COLOR_RGB2GRAY` has them; they sum to 32768, so white stays white.
+pub(crate) fn luma<T: Sample>(r: T, g: T, b: T) -> T {
+    let (r, g, b): (u32, u32, u32) = (r.into(), g.into(), b.into());
+    T::saturate(i64::from((r * 9798 + g * 19235 + b * 3735 + 16384) >> 15))
+}
+
+/// Pixels of `channels` to pixels of `channels.to_gray()`.
+pub(crate) fn apply<T: Sample>(channels: Channels, source: &[T], out: &mut [T]) {
+    match channels {
+        Channels::Gray | Channels::GrayAlpha => out.copy_from_slice(source),
+        Channels::Rgb => {
+            for (gray, p) in out.iter_mut().zip(source.chunks_exact(3)) {
+                *gray = luma(p[0], p[1], p[2]);
+            }
+        }
+        Channels::Rgba => {
+            for (gray, p) in out.chunks_exact_mut(2).zip(source.chunks_exact(4)) {
+                gray[0] = luma(p[0], p[1], p[2]);
+                gray[1] = p[3];
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_answers() {
+        assert_eq!(luma(255_u8, 255, 255), 255);
+        assert_eq!(luma(0_u8, 0, 0), 0);
+        assert_eq!(luma(255_u8, 0, 0), 76);
+        assert_eq!(luma(0_u8, 255, 0), 150);
+        assert_eq!(luma(0_u8, 0, 255), 29);
+        assert_eq!(luma(65535_u16, 65535, 65535), 65535);
+        assert_eq!(luma(65535_u16, 0, 0), 19596);
+        let mut out = [0_u8; 4];
+        apply(Channels::Rgba, &[255, 0, 0, 7, 9, 9, 9, 255], &mut out);
+        assert_eq!(out, [76, 7, 9, 255]);
+    }
+}

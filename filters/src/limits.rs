@@ -1,0 +1,26 @@
+//! Every limit of this crate, with its unit.
+
+/// Longest recipe text, in bytes.
+pub const RECIPE_BYTES_MAX: usize = 256;
+/// Most steps in one recipe.
+pub const STEPS_MAX: usize = 16;
+/// Most pixels a step may take or give: 100 megapixels.
+pub const PIXELS_MAX: u64 = 100_000_000;
+/// Longest side a step may take or give, in pixels. It bounds the resampling tables, whose size grows with
+/// the side and not with the area.
+pub const SIDE_MAX: u32 = 1_000_000;
+/// Most digits after the decimal point of a parameter: decimals are held as integer thousandths.
+pub const DECIMALS_MAX: usize = 3;
+
+/// Brightness, in steps of an 8-bit sample: at most this much up or down.
+pub const BRIGHTNESS_MAX: i32 = 255;
+/// Contrast, in percent: at most this much up or down.
+pub const CONTRAST_MAX: i32 = 100;
+/// Smallest Gaussian σ, in thousandths of a pixel.
+pub const SIGMA_MIN: u32 = 100;
+/// Largest Gaussian σ, in thousandths of a pixel.
+pub const SIGMA_MAX: u32 = 50_000;
+/// Largest amount of sharpening, in thousandths (1000 adds the lost detail once).
+pub const AMOUNT_MAX: u32 = 10_000;
+/// Largest number in `crop` and `resize`, in pixels.
+pub const LENGTH_MAX: u32 = SIDE_MAX;

@@ -1,0 +1,296 @@
+//! A step made ready for one shape of picture: its tables, its reach, its bands of rows.
+//!
+//! The engine of bands stands on three functions: which shape comes out, which source rows a band of result
+//! rows needs, and the band itself. Coordinates are global, so any cut into bands gives the same bytes.
+
+use std::ops::{ControlFlow, Range};
+
+use crate::blur;
+use crate::error::FilterError;
+use crate::gaussian::Kernel;
+use crate::raster::{Raster, Samples, Shape};
+use crate::resize::{self, Axis};
+use crate::sample::Sample;
+use crate::step::Step;
+use crate::view::View;
+use crate::{brightness, contrast, edges, grayscale, invert, sepia, sharpen, tone};
+
+/// Fewest rows of a band: progress is told and a cancel is seen after each.
+const BAND_ROWS_MIN: u32 = 64;
+
+impl Step {
+    /// The shape that the step makes of `source`.
+    ///
+    /// # Errors
+    /// [`FilterError::CropOutside`], or [`FilterError::TooLarge`] of a resize.
+    pub fn shape(&self, source: Shape) -> Result<Shape, FilterError> {
+        match self {
+            Step::Grayscale | Step::Edges => Ok(Shape {
+                channels: source.channels.to_gray(),
+                ..source
+            }),
+            Step::Sepia => Ok(Shape {
+                channels: source.channels.to_rgb(),
+                ..source
+            }),
+            Step::Invert
+            | Step::Brightness(_)
+            | Step::Contrast(_)
+            | Step::Blur { .. }
+            | Step::Sharpen { .. } => Ok(source),
+            Step::Rotate(turn) => Ok(turn.shape(source)),
+            Step::Crop(crop) => crop.shape(source),
+            Step::Resize(fit) => fit.shape(source),
+        }
+    }
+
+    /// The halo, in pixels: how far from its own position a result pixel looks. 0 for steps on single
+    /// pixels and for those that move pixels.
+    pub fn radius(&self) -> u32 {
+        match self {
+            Step::Blur { sigma } | Step::Sharpen { sigma, .. } => Kernel::new(*sigma).radius(),
+            Step::Edges => edges::RADIUS,
+            _ => 0,
+        }
+    }
+}
+
+/// Tables of the steps that need some.
+enum Tables {
+    None,
+    Kernel(Kernel),
+    Axes([Axis; 2]),
+}
+
+/// A step for pictures of one shape.
+pub(crate) struct Plan {
+    step: Step,
+    source: Shape,
+    result: Shape,
+    tables: Tables,
+}
+
+impl Plan {
+    /// Works out the shape and the tables. Fails as [`Step::shape`] does.
+    pub fn new(step: Step, source: Shape) -> Result<Plan, FilterError> {
+        let result = step.shape(source)?;
+        let tables = match step {
+            Step::Blur { sigma } | Step::Sharpen { sigma, .. } => Tables::Kernel(Kernel::new(sigma)),
+            Step::Resize(_) => {
+                let axis = |from, to| Axis::new(from, to);
+                Tables::Axes([
+                    axis(source.width, result.width),
+                    axis(source.height, result.height),
+                ])
+            }
+            _ => Tables::None,
+        };
+        Ok(Plan {
+            step,
+            source,
+            result,
+            tables,
+        })
+    }
+
+    /// The shape of the result.
+    pub fn shape(&self) -> Shape {
+        self.result
+    }
+
+    /// The source rows that the result rows `rows` need.
+    pub fn source_rows(&self, rows: Range<u32>) -> Range<u32> {
+        match (&self.step, &self.tables) {
+            (Step::Rotate(turn), _) => turn.source_rows(self.source, rows),
+            (Step::Crop(crop), _) => crop.source_rows(rows),
+            (_, Tables::Axes([_, down])) => down.source(rows),
+            _ => {
+                let radius = self.step.radius();
+                rows.start.saturating_sub(radius)..rows.end.saturating_add(radius).min(self.source.height)
+            }
+        }
+    }
+
+    /// The result rows `rows`, from a view that holds at least [`Plan::source_rows`].
+    pub fn band<T: blur::Depth + resize::Depth>(&self, source: &View<T>, rows: Range<u32>, out: &mut [T]) {
+        let channels = self.source.channels;
+        match (&self.step, &self.tables) {
+            (Step::Grayscale, _) => grayscale::apply(channels, source.rows(rows), out),
+            (Step::Sepia, _) => sepia::apply(channels, source.rows(rows), out),
+            (Step::Invert, _) => tone::apply(channels, invert::curve, source.rows(rows), out),
+            (Step::Brightness(steps), _) => {
+                tone::apply(
+                    channels,
+                    |sample| brightness::curve(*steps, sample),
+                    source.rows(rows),
+                    out,
+                );
+            }
+            (Step::Contrast(percent), _) => {
+                tone::apply(
+                    channels,
+                    |sample| contrast::curve(*percent, sample),
+                    source.rows(rows),
+                    out,
+                );
+            }
+            (Step::Edges, _) => edges::apply(source, rows, out),
+            (Step::Rotate(turn), _) => turn.apply(source, rows, out),
+            (Step::Crop(crop), _) => crop.apply(source, rows, out),
+            (Step::Sharpen { amount, .. }, Tables::Kernel(kernel)) => {
+                sharpen::apply(*amount, kernel, source, rows, out);
+            }
+            (_, Tables::Kernel(kernel)) => blur::apply(kernel, source, rows, out),
+            // A picture that has the size already is not touched, invisible colours included.
+            (_, Tables::Axes(_)) if self.result == self.source => out.copy_from_slice(source.rows(rows)),
+            (_, Tables::Axes(axes)) => resize::apply(axes, source, rows, out),
+            (_, Tables::None) => unreachable!("blur, sharpen and resize have tables"),
+        }
+    }
+
+    /// The whole result, band by band. `tell` hears how many rows are done, and may break.
+    pub fn run(
+        &self,
+        source: &Raster,
+        tell: &mut dyn FnMut(u32) -> ControlFlow<()>,
+    ) -> Result<Raster, FilterError> {
+        let samples = match &source.samples {
+            Samples::U8(samples) => Samples::U8(self.run_on(samples, tell)?),
+            Samples::U16(samples) => Samples::U16(self.run_on(samples, tell)?),
+        };
+        let Shape {
+            width,
+            height,
+            channels,
+        } = self.result;
+        Ok(Raster {
+            width,
+            height,
+            channels,
+            samples,
+        })
+    }
+
+    fn run_on<T: Sample + blur::Depth + resize::Depth>(
+        &self,
+        samples: &[T],
+        tell: &mut dyn FnMut(u32) -> ControlFlow<()>,
+    ) -> Result<Vec<T>, FilterError> {
+        let (from_len, len) = (self.source.row_len(), self.result.row_len());
+        // A band is cut so that its halo, worked out anew for each band, is at most half of its work.
+        let band_rows = BAND_ROWS_MIN.max(4 * self.step.radius());
+        let mut out = vec![T::default(); len * self.result.height as usize];
+        for (band, start) in out
+            .chunks_mut(band_rows as usize * len)
+            .zip((0..).step_by(band_rows as usize))
+        {
+            let rows = start..(start + band_rows).min(self.result.height);
+            let needs = self.source_rows(rows.clone());
+            let cut = &samples[needs.start as usize * from_len..needs.end as usize * from_len];
+            self.band(&View::new(self.source, needs.start, cut), rows.clone(), band);
+            if tell(rows.end).is_break() {
+                return Err(FilterError::Cancelled);
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::raster::Channels;
+
+    const STEPS: [&str; 15] = [
+        "grayscale",
+        "sepia",
+        "invert",
+        "brightness:9",
+        "contrast:40",
+        "blur:0.7",
+        "blur:3",
+        "blur:8.5",
+        "sharpen:2,1.5",
+        "edges",
+        "rotate:90",
+        "rotate:180",
+        "rotate:270",
+        "crop:0,1,1,2",
+        "resize:7x9",
+    ];
+
+    /// A band made of exactly the source rows it asks for, and not one more.
+    fn from_its_rows<T: Sample + blur::Depth + resize::Depth>(
+        plan: &Plan,
+        samples: &[T],
+        rows: Range<u32>,
+    ) -> Vec<T> {
+        let needs = plan.source_rows(rows.clone());
+        let len = plan.source.row_len();
+        let cut = &samples[needs.start as usize * len..needs.end as usize * len];
+        let mut out = vec![T::default(); rows.len() * plan.result.row_len()];
+        plan.band(&View::new(plan.source, needs.start, cut), rows, &mut out);
+        out
+    }
+
+    fn bands_are_the_whole<T>(step: Step, source: Shape, cut: u32, samples: &[T])
+    where
+        T: Sample + blur::Depth + resize::Depth + PartialEq + std::fmt::Debug,
+    {
+        let plan = Plan::new(step, source).unwrap();
+        let height = plan.result.height;
+        let mut whole = vec![T::default(); height as usize * plan.result.row_len()];
+        plan.band(&View::new(source, 0, samples), 0..height, &mut whole);
+        let cut = 1 + cut % height;
+        let bands = (0..height).step_by(cut as usize);
+        let joined: Vec<T> = bands
+            .flat_map(|start| from_its_rows(&plan, samples, start..(start + cut).min(height)))
+            .collect();
+        assert_eq!(joined, whole, "{step} in bands of {cut}");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(300))]
+        #[test]
+        fn any_cut_into_bands_gives_the_same_bytes(
+            step in prop::sample::select(&STEPS[..]),
+            (width, height) in (1..20_u32, 3..40_u32),
+            channels in prop::sample::select(&[Channels::Gray, Channels::GrayAlpha, Channels::Rgb, Channels::Rgba][..]),
+            cut in 0..40_u32,
+            seed in any::<u64>(),
+        ) {
+            let step = Step::parse(step).unwrap();
+            let shape = Shape { width, height, channels };
+            let len = shape.row_len() * height as usize;
+            let noise = (0..len as u64).map(|i| (i ^ seed).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40);
+            bands_are_the_whole(step, shape, cut, &noise.clone().map(|n| n as u8).collect::<Vec<_>>());
+            bands_are_the_whole(step, shape, cut, &noise.map(|n| n as u16).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn a_halo_one_row_short_would_show() {
+        // The law above would hold of a kernel that ignores its halo; this says that the halo matters.
+        for text in ["blur:3", "blur:8.5", "edges", "sharpen"] {
+            let plan = Plan::new(
+                Step::parse(text).unwrap(),
+                Shape {
+                    width: 1,
+                    height: 99,
+                    channels: Channels::Gray,
+                },
+            );
+            let plan = plan.unwrap();
+            let last = 40 + plan.step.radius();
+            let mut samples = [30_000_u16; 99];
+            let mut out = [[0_u16; 1]; 2];
+            for (out, bright) in out.iter_mut().zip([30_000, 40_000]) {
+                samples[last as usize] = bright;
+                plan.band(&View::new(plan.source, 0, &samples), 40..41, out);
+            }
+            assert_ne!(out[0], out[1], "{text}");
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! Recipes: steps joined by `+`, their canonical text, and running them.
+
+use std::fmt;
+use std::ops::ControlFlow;
+use std::str::FromStr;
+
+use crate::error::{FilterError, RecipeError};
+use crate::limits::{RECIPE_BYTES_MAX, STEPS_MAX};
+use crate::plan::Plan;
+use crate::raster::Raster;
+use crate::step::Step;
+
+/// 1 to [`STEPS_MAX`] steps, each with its parameters in range.
+///
+/// Text: `name[:p1[,p2…]]` joined by `+`, at most [`RECIPE_BYTES_MAX`] bytes. What
+/// [`Display`](fmt::Display) gives is the *canonical* text: two recipes are equal exactly if their
+/// canonical texts are, and reading it again gives the same text. It is never longer than the text it was
+/// read from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recipe(Vec<Step>);
+
+/// How far a recipe has come, told after each band of rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// The step at work, counted from 0.
+    pub step: usize,
+    /// How many steps there are.
+    pub steps: usize,
+    /// Result rows of this step that are done.
+    pub rows_done: u32,
+    /// Result rows of this step.
+    pub rows: u32,
+}
+
+impl FromStr for Recipe {
+    type Err = RecipeError;
+
+    fn from_str(text: &str) -> Result<Recipe, RecipeError> {
+        if text.len() > RECIPE_BYTES_MAX {
+            return Err(RecipeError::TooLong { bytes: text.len() });
+        }
+        if text.trim().is_empty() {
+            return Err(RecipeError::Empty);
+        }
+        let parts: Vec<&str> = text.split('+').collect();
+        if parts.len() > STEPS_MAX {
+            return Err(RecipeError::TooManySteps { steps: parts.len() });
+        }
+        let parse = |(i, part): (usize, &&str)| {
+            if part.trim().is_empty() {
+                return Err(RecipeError::EmptyStep { step: i + 1 });
+            }
+            Step::parse(part)
+        };
+        parts
+            .iter()
+            .enumerate()
+            .map(parse)
+            .collect::<Result<Vec<_>, _>>()
+            .map(Recipe)
+    }
+}
+
+impl fmt::Display for Recipe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, step) in self.0.iter().enumerate() {
+            let plus = if i == 0 { "" } else { "+" };
+            write!(f, "{plus}{step}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Recipe {
+    /// The steps, in the order they are applied.
+    pub fn steps(&self) -> &[Step] {
+        &self.0
+    }
+
+    /// Applies all steps to `source` and gives the result; the source is left alone.
+    ///
+    /// `progress` is called after each band of rows; if it breaks, the work ends with
+    /// [`FilterError::Cancelled`]. All sizes are worked out before the first pixel is.
+    ///
+    /// # Errors
+    /// [`FilterError`]: the raster contradicts itself or is too large, a crop reaches outside, a result
+    /// would be too large, or the caller cancelled.
+    pub fn apply(
+        &self,
+        source: &Raster,
+        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Raster, FilterError> {
+        source.check()?;
+        let mut shape = source.shape();
+        for step in &self.0 {
+            shape = step.shape(shape)?;
+        }
+        let mut done: Option<Raster> = None;
+        for (i, step) in self.0.iter().enumerate() {
+            let input = done.as_ref().unwrap_or(source);
+            let plan = Plan::new(*step, input.shape())?;
+            let rows = plan.shape().height;
+            let mut tell = |rows_done| {
+                progress(Progress {
+                    step: i,
+                    steps: self.0.len(),
+                    rows_done,
+                    rows,
+                })
+            };
+            done = Some(plan.run(input, &mut tell)?);
+        }
+        Ok(done.expect("a recipe has at least one step"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expect: Result<&str, &str>) {
+        let found = text.parse::<Recipe>();
+        match (&found, expect) {
+            (Ok(recipe), Ok(canonical)) => assert_eq!(recipe.to_string(), canonical),
+            (Err(error), Err(message)) => assert_eq!(error.to_string(), message),
+            _ => panic!("{text}: {found:?}"),
+        }
+    }
+
+    #[test]
+    fn canonical_text() {
+        check("grayscale+blur:2", Ok("grayscale+blur:2"));
+        check(" GrayScale + blur: 2.0 ", Ok("grayscale+blur:2"));
+        check("blur:2.50+blur:007", Ok("blur:2.5+blur:7"));
+        check("sharpen:1", Ok("sharpen"));
+        check("sharpen:1.0,1.000", Ok("sharpen"));
+        check("sharpen:0.5,1", Ok("sharpen:0.5"));
+        check("sharpen:1,2", Ok("sharpen:1,2"));
+        check("brightness:-0", Ok("brightness:0"));
+        check("brightness:-010", Ok("brightness:-10"));
+        check("resize:800X600", Ok("resize:800x600"));
+        check("resize:800x800", Ok("resize:800"));
+        check("crop:01,2,3,4", Ok("crop:1,2,3,4"));
+    }
+
+    #[test]
+    fn errors_name_the_thing_and_the_value() {
+        check("", Err("the recipe is empty"));
+        check("sepia++invert", Err("step 2 of the recipe is empty"));
+        check(
+            "greyscale",
+            Err("unknown filter \"greyscale\" (did you mean grayscale?)"),
+        );
+        check("vignette", Err("unknown filter \"vignette\""));
+        check("\u{1b}[31m", Err("unknown filter \"\\u{1b}[31m\""));
+        check("sepia:1", Err("sepia takes no parameters, not 1 of them"));
+        check("blur", Err("blur takes one parameter, SIGMA, not 0 of them"));
+        check("blur:x", Err("blur: sigma \"x\" is not a number like 2 or 0.5"));
+        check("blur:2.1234", Err("blur: sigma 2.1234 has more than 3 decimals"));
+        check(
+            "rotate:45",
+            Err("rotate: 45 degrees is not one of 90, 180, 270 (clockwise)"),
+        );
+        check("crop:1,2,0,4", Err("crop: width 0 is out of range 1-1000000"));
+        check("resize:0", Err("resize: size 0 is out of range 1-1000000"));
+        check(
+            "resize:1x",
+            Err("resize: size \"\" is not a whole number of pixels"),
+        );
+        let unknown = "vignette".parse::<Recipe>().unwrap_err();
+        assert!(unknown.hint().contains("grayscale, sepia"));
+        assert_eq!(
+            "blur:99".parse::<Recipe>().unwrap_err().hint(),
+            "for example blur:2"
+        );
+    }
+
+    #[test]
+    fn every_limit_at_it_and_one_past_it() {
+        check(
+            "brightness:255+brightness:-255",
+            Ok("brightness:255+brightness:-255"),
+        );
+        check(
+            "brightness:256",
+            Err("brightness: n 256 is out of range -255 to 255"),
+        );
+        check(
+            "brightness:-256",
+            Err("brightness: n -256 is out of range -255 to 255"),
+        );
+        check("contrast:100+contrast:-100", Ok("contrast:100+contrast:-100"));
+        check("contrast:101", Err("contrast: n 101 is out of range -100 to 100"));
+        check(
+            "contrast:-101",
+            Err("contrast: n -101 is out of range -100 to 100"),
+        );
+        check("blur:0.1+blur:50", Ok("blur:0.1+blur:50"));
+        check("blur:0.099", Err("blur: sigma 0.099 is out of range 0.1-50"));
+        check("blur:50.001", Err("blur: sigma 50.001 is out of range 0.1-50"));
+        check("sharpen:10,50+sharpen:0,0.1", Ok("sharpen:10,50+sharpen:0,0.1"));
+        check(
+            "sharpen:10.001",
+            Err("sharpen: amount 10.001 is out of range 0-10"),
+        );
+        check(
+            "sharpen:1,50.001",
+            Err("sharpen: sigma 50.001 is out of range 0.1-50"),
+        );
+        check("resize:1000000", Ok("resize:1000000"));
+        check(
+            "resize:1000001",
+            Err("resize: size 1000001 is out of range 1-1000000"),
+        );
+        check("crop:1000000,0,1,1", Ok("crop:1000000,0,1,1"));
+        check(
+            "crop:0,1000001,1,1",
+            Err("crop: y 1000001 is out of range 0-1000000"),
+        );
+        check(
+            "brightness:99999999999999999999",
+            Err("brightness: n 99999999999999999999 is out of range -255 to 255"),
+        );
+
+        let steps = |n: usize| vec!["sepia"; n].join("+");
+        check(&steps(STEPS_MAX), Ok(&steps(STEPS_MAX)));
+        check(
+            &steps(STEPS_MAX + 1),
+            Err("the recipe has 17 steps; at most 16 are allowed"),
+        );
+        let padded = |len: usize| format!("{:len$}", "sepia");
+        check(&padded(RECIPE_BYTES_MAX), Ok("sepia"));
+        check(
+            &padded(RECIPE_BYTES_MAX + 1),
+            Err("the recipe has 257 bytes; at most 256 are allowed"),
+        );
+    }
+}

@@ -1,0 +1,300 @@
+//! One step of a recipe: which filter with which parameters, its text and its checks.
+
+use std::fmt;
+
+use crate::catalog;
+use crate::crop::Crop;
+use crate::decimal::{self, NotADecimal, Thousandths};
+use crate::error::RecipeError;
+use crate::limits::{AMOUNT_MAX, BRIGHTNESS_MAX, CONTRAST_MAX, LENGTH_MAX, SIGMA_MAX, SIGMA_MIN};
+use crate::resize::Fit;
+use crate::rotate::Turn;
+
+/// A filter with its parameters, all within their ranges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Colour to luma.
+    Grayscale,
+    /// Brown tone.
+    Sepia,
+    /// Negative.
+    Invert,
+    /// Adds this many 8-bit steps.
+    Brightness(i32),
+    /// Stretches by this many percent.
+    Contrast(i32),
+    /// Gaussian blur.
+    Blur {
+        /// In thousandths of a pixel.
+        sigma: u32,
+    },
+    /// Unsharp mask.
+    Sharpen {
+        /// In thousandths.
+        amount: u32,
+        /// In thousandths of a pixel.
+        sigma: u32,
+    },
+    /// Sobel gradient.
+    Edges,
+    /// Right angle, clockwise.
+    Rotate(Turn),
+    /// Rectangle.
+    Crop(Crop),
+    /// Scale to fit inside.
+    Resize(Fit),
+}
+
+/// What `sharpen` takes for a parameter that is left out: 1.
+const SHARPEN_DEFAULT: u32 = 1000;
+
+/// The name and parameters of one step, as written.
+struct Written<'a> {
+    filter: &'static str,
+    parameters: Vec<&'a str>,
+}
+
+impl Step {
+    /// Reads `name[:p1[,p2…]]`. Spaces around the parts and the case of letters do not matter.
+    pub(crate) fn parse(text: &str) -> Result<Step, RecipeError> {
+        let (name, parameters) = match text.split_once(':') {
+            Some((name, rest)) => (name.trim(), rest.split(',').map(str::trim).collect()),
+            None => (text.trim(), Vec::new()),
+        };
+        let lower = name.to_ascii_lowercase();
+        let info = catalog().iter().find(|info| info.name == lower);
+        let filter = info.ok_or_else(|| RecipeError::UnknownFilter {
+            name: name.to_owned(),
+            suggestion: nearest(&lower),
+        })?;
+        Written {
+            filter: filter.name,
+            parameters,
+        }
+        .step()
+    }
+}
+
+impl Written<'_> {
+    fn step(&self) -> Result<Step, RecipeError> {
+        let plain = |step| self.count("no parameters", 0..=0).map(|()| step);
+        match self.filter {
+            "grayscale" => plain(Step::Grayscale),
+            "sepia" => plain(Step::Sepia),
+            "invert" => plain(Step::Invert),
+            "edges" => plain(Step::Edges),
+            "brightness" => {
+                self.count("one parameter, N", 1..=1)?;
+                Ok(Step::Brightness(self.signed(BRIGHTNESS_MAX)?))
+            }
+            "contrast" => {
+                self.count("one parameter, N", 1..=1)?;
+                Ok(Step::Contrast(self.signed(CONTRAST_MAX)?))
+            }
+            "blur" => {
+                self.count("one parameter, SIGMA", 1..=1)?;
+                Ok(Step::Blur {
+                    sigma: self.decimal(0, "sigma", SIGMA_MIN, SIGMA_MAX)?,
+                })
+            }
+            "sharpen" => {
+                self.count("at most two parameters, AMOUNT and SIGMA", 0..=2)?;
+                let given = self.parameters.len();
+                let amount = if given > 0 {
+                    self.decimal(0, "amount", 0, AMOUNT_MAX)?
+                } else {
+                    SHARPEN_DEFAULT
+                };
+                let sigma = if given > 1 {
+                    self.decimal(1, "sigma", SIGMA_MIN, SIGMA_MAX)?
+                } else {
+                    SHARPEN_DEFAULT
+                };
+                Ok(Step::Sharpen { amount, sigma })
+            }
+            "rotate" => {
+                self.count("one parameter, DEG", 1..=1)?;
+                match self.parameters[0] {
+                    "90" => Ok(Step::Rotate(Turn::Quarter)),
+                    "180" => Ok(Step::Rotate(Turn::Half)),
+                    "270" => Ok(Step::Rotate(Turn::ThreeQuarters)),
+                    other => Err(RecipeError::Angle {
+                        found: other.to_owned(),
+                    }),
+                }
+            }
+            "crop" => {
+                self.count("four parameters, X,Y,W,H", 4..=4)?;
+                let number = |i: usize, name, min| self.length(name, self.parameters[i], min);
+                Ok(Step::Crop(Crop {
+                    x: number(0, "x", 0)?,
+                    y: number(1, "y", 0)?,
+                    width: number(2, "width", 1)?,
+                    height: number(3, "height", 1)?,
+                }))
+            }
+            "resize" => {
+                self.count("one parameter, LONGSIDE or WxH", 1..=1)?;
+                let size = self.parameters[0];
+                let (width, height) = size.split_once(['x', 'X']).unwrap_or((size, size));
+                Ok(Step::Resize(Fit {
+                    width: self.length("size", width, 1)?,
+                    height: self.length("size", height, 1)?,
+                }))
+            }
+            other => unreachable!("{other} is in the catalog but is not read here"),
+        }
+    }
+
+    fn count(
+        &self,
+        expects: &'static str,
+        allowed: std::ops::RangeInclusive<usize>,
+    ) -> Result<(), RecipeError> {
+        let found = self.parameters.len();
+        if allowed.contains(&found) {
+            return Ok(());
+        }
+        Err(RecipeError::Arity {
+            filter: self.filter,
+            expects,
+            found,
+        })
+    }
+
+    fn signed(&self, most: i32) -> Result<i32, RecipeError> {
+        let text = self.parameters[0];
+        let digits = text.strip_prefix('-').unwrap_or(text);
+        if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(self.not_a_number("n", "a whole number", text));
+        }
+        text.parse::<i32>()
+            .ok()
+            .filter(|n| (-most..=most).contains(n))
+            .ok_or_else(|| self.out_of_range("n", format!("-{most} to {most}"), text))
+    }
+
+    fn decimal(&self, i: usize, name: &'static str, min: u32, max: u32) -> Result<u32, RecipeError> {
+        let text = self.parameters[i];
+        let value = decimal::parse(text).map_err(|err| match err {
+            NotADecimal::Form => self.not_a_number(name, "a number like 2 or 0.5", text),
+            NotADecimal::TooPrecise => RecipeError::TooPrecise {
+                filter: self.filter,
+                parameter: name,
+                found: text.to_owned(),
+            },
+        })?;
+        if (min..=max).contains(&value) {
+            return Ok(value);
+        }
+        Err(self.out_of_range(name, format!("{}-{}", Thousandths(min), Thousandths(max)), text))
+    }
+
+    fn length(&self, name: &'static str, text: &str, min: u32) -> Result<u32, RecipeError> {
+        let text = text.trim();
+        if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(self.not_a_number(name, "a whole number of pixels", text));
+        }
+        text.parse::<u32>()
+            .ok()
+            .filter(|n| (min..=LENGTH_MAX).contains(n))
+            .ok_or_else(|| self.out_of_range(name, format!("{min}-{LENGTH_MAX}"), text))
+    }
+
+    fn not_a_number(&self, parameter: &'static str, wanted: &'static str, found: &str) -> RecipeError {
+        RecipeError::NotANumber {
+            filter: self.filter,
+            parameter,
+            wanted,
+            found: found.to_owned(),
+        }
+    }
+
+    fn out_of_range(&self, parameter: &'static str, range: String, found: &str) -> RecipeError {
+        RecipeError::OutOfRange {
+            filter: self.filter,
+            parameter,
+            range,
+            found: found.to_owned(),
+        }
+    }
+}
+
+/// The filter whose name is fewest edits away, if that is at most a third of the name's length.
+fn nearest(name: &str) -> Option<&'static str> {
+    let candidates = catalog().iter().map(|info| (edits(name, info.name), info.name));
+    let (distance, best) = candidates.min_by_key(|(distance, _)| *distance)?;
+    (distance * 3 <= best.len()).then_some(best)
+}
+
+/// Levenshtein's distance, in bytes.
+fn edits(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.bytes().enumerate() {
+            let substituted = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+/// The canonical text: lower case, no spaces, no needless zeros, every parameter except the trailing ones
+/// of `sharpen` that are at their default, and `resize` with one number if both sides are equal.
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Step::Grayscale => f.write_str("grayscale"),
+            Step::Sepia => f.write_str("sepia"),
+            Step::Invert => f.write_str("invert"),
+            Step::Brightness(steps) => write!(f, "brightness:{steps}"),
+            Step::Contrast(percent) => write!(f, "contrast:{percent}"),
+            Step::Blur { sigma } => write!(f, "blur:{}", Thousandths(sigma)),
+            Step::Sharpen {
+                amount: SHARPEN_DEFAULT,
+                sigma: SHARPEN_DEFAULT,
+            } => f.write_str("sharpen"),
+            Step::Sharpen {
+                amount,
+                sigma: SHARPEN_DEFAULT,
+            } => {
+                write!(f, "sharpen:{}", Thousandths(amount))
+            }
+            Step::Sharpen { amount, sigma } => {
+                write!(f, "sharpen:{},{}", Thousandths(amount), Thousandths(sigma))
+            }
+            Step::Edges => f.write_str("edges"),
+            Step::Rotate(turn) => write!(f, "rotate:{}", turn.degrees()),
+            Step::Crop(Crop { x, y, width, height }) => write!(f, "crop:{x},{y},{width},{height}"),
+            Step::Resize(Fit { width, height }) if width == height => write!(f, "resize:{width}"),
+            Step::Resize(Fit { width, height }) => write!(f, "resize:{width}x{height}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_catalogs_examples_are_steps_in_canonical_text() {
+        for info in catalog() {
+            let step = Step::parse(info.example).expect(info.example);
+            assert_eq!(step.to_string(), info.example);
+            assert!(info.example.starts_with(info.name));
+        }
+    }
+
+    #[test]
+    fn near_names_are_suggested_and_far_ones_are_not() {
+        assert_eq!(nearest("greyscale"), Some("grayscale"));
+        assert_eq!(nearest("blurr"), Some("blur"));
+        assert_eq!(nearest("sharp"), Some("sharpen"));
+        assert_eq!(nearest("watercolor"), None);
+        assert_eq!(nearest(""), None);
+        assert_eq!(edits("kitten", "sitting"), 3);
+    }
+}

@@ -1,0 +1,300 @@
+//! Laws that hold of every filter on any picture, and the freedom from panics on any text.
+
+#![allow(clippy::unwrap_used)]
+
+use std::ops::ControlFlow;
+
+use filters::{Channels, FilterError, Progress, Raster, Recipe, Samples};
+use proptest::prelude::*;
+
+fn apply(recipe: &str, raster: &Raster) -> Result<Raster, FilterError> {
+    let recipe: Recipe = recipe.parse().expect("the test's recipe is one");
+    recipe.apply(raster, &mut |_| ControlFlow::Continue(()))
+}
+
+fn done(recipe: &str, raster: &Raster) -> Raster {
+    apply(recipe, raster).expect(recipe)
+}
+
+fn rasters() -> impl Strategy<Value = Raster> {
+    let channels = [Channels::Gray, Channels::GrayAlpha, Channels::Rgb, Channels::Rgba];
+    let sizes = prop_oneof![
+        Just((1, 1)),
+        (Just(1), 1..40_u32),
+        (1..40_u32, Just(1)),
+        (1..18_u32, 1..18_u32)
+    ];
+    (sizes, prop::sample::select(channels.to_vec()), any::<bool>()).prop_flat_map(
+        |((width, height), channels, deep)| {
+            let len = (width * height) as usize * channels.count();
+            let samples = if deep {
+                prop::collection::vec(any::<u16>(), len)
+                    .prop_map(Samples::U16)
+                    .boxed()
+            } else {
+                prop::collection::vec(any::<u8>(), len)
+                    .prop_map(Samples::U8)
+                    .boxed()
+            };
+            samples.prop_map(move |samples| Raster {
+                width,
+                height,
+                channels,
+                samples,
+            })
+        },
+    )
+}
+
+fn decimals(max: u32) -> impl Strategy<Value = String> {
+    (100..=max).prop_map(|n| format!("{}.{:03}", n / 1000, n % 1000))
+}
+
+/// Any step, with parameters all over their ranges.
+fn steps() -> impl Strategy<Value = String> {
+    prop_oneof![
+        prop::sample::select(vec![
+            "grayscale",
+            "sepia",
+            "invert",
+            "edges",
+            "sharpen",
+            "rotate:90",
+            "rotate:180",
+            "rotate:270",
+            "crop:0,0,1,1"
+        ])
+        .prop_map(str::to_owned),
+        (-255..=255_i32).prop_map(|n| format!("brightness:{n}")),
+        (-100..=100_i32).prop_map(|n| format!("contrast:{n}")),
+        decimals(50_000).prop_map(|sigma| format!("blur:{sigma}")),
+        (decimals(10_000), decimals(50_000)).prop_map(|(amount, sigma)| format!("sharpen:{amount},{sigma}")),
+        (1..60_u32).prop_map(|side| format!("resize:{side}")),
+        (1..60_u32, 1..60_u32).prop_map(|(w, h)| format!("resize:{w}x{h}")),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn every_chain_ends_in_a_picture_of_its_depth(
+        raster in rasters(),
+        steps in prop::collection::vec(steps(), 1..4),
+    ) {
+        let result = done(&steps.join("+"), &raster);
+        prop_assert_eq!(result.samples.bits(), raster.samples.bits());
+        prop_assert_eq!(result.channels.has_alpha(), raster.channels.has_alpha());
+        let len = result.width as usize * result.height as usize * result.channels.count();
+        prop_assert_eq!(result.samples.len(), len);
+        prop_assert!(result.width > 0 && result.height > 0);
+        let stepwise = steps.iter().fold(raster, |raster, step| done(step, &raster));
+        prop_assert_eq!(result, stepwise, "a chain is its steps, one after the other");
+    }
+
+    #[test]
+    fn what_must_undo_itself_does(raster in rasters()) {
+        prop_assert_eq!(&done("invert+invert", &raster), &raster);
+        prop_assert_eq!(&done("rotate:90+rotate:90+rotate:90+rotate:90", &raster), &raster);
+        prop_assert_eq!(&done("rotate:90+rotate:270", &raster), &raster);
+        prop_assert_eq!(&done("rotate:180+rotate:180", &raster), &raster);
+        prop_assert_eq!(done("rotate:90+rotate:90", &raster), done("rotate:180", &raster));
+    }
+
+    #[test]
+    fn what_must_change_nothing_does_not(raster in rasters()) {
+        let whole = format!("crop:0,0,{},{}", raster.width, raster.height);
+        let same = format!("resize:{}x{}", raster.width, raster.height);
+        for recipe in ["brightness:0", "contrast:0", "sharpen:0", &whole, &same] {
+            prop_assert_eq!(&done(recipe, &raster), &raster, "{}", recipe);
+        }
+        let gray = done("grayscale", &raster);
+        prop_assert_eq!(&done("grayscale", &gray), &gray);
+    }
+
+    #[test]
+    fn color_filters_leave_alpha_alone(raster in rasters()) {
+        fn alpha(raster: &Raster) -> Vec<u16> {
+            let count = raster.channels.count();
+            let last = |i: &usize| i % count == count - 1;
+            match &raster.samples {
+                Samples::U8(s) => (0..s.len()).filter(last).map(|i| u16::from(s[i])).collect(),
+                Samples::U16(s) => (0..s.len()).filter(last).map(|i| s[i]).collect(),
+            }
+        }
+        if raster.channels.has_alpha() {
+            for step in ["grayscale", "sepia", "invert", "brightness:50", "contrast:50", "sharpen:5", "edges"] {
+                prop_assert_eq!(alpha(&done(step, &raster)), alpha(&raster), "{}", step);
+            }
+        }
+    }
+
+    #[test]
+    fn a_constant_picture_stays_so(
+        (width, height) in (1..30_u32, 1..30_u32),
+        deep in any::<bool>(),
+        value in any::<u16>(),
+        sigma in decimals(50_000),
+        side in 1..50_u32,
+    ) {
+        let constant = |width: u32, height: u32| {
+            let len = (width * height * 3) as usize;
+            let samples =
+                if deep { Samples::U16(vec![value; len]) } else { Samples::U8(vec![value as u8; len]) };
+            Raster { width, height, channels: Channels::Rgb, samples }
+        };
+        let raster = constant(width, height);
+        prop_assert_eq!(&done(&format!("blur:{sigma}"), &raster), &raster);
+        prop_assert_eq!(&done(&format!("sharpen:9,{sigma}"), &raster), &raster);
+        let resized = done(&format!("resize:{side}"), &raster);
+        prop_assert_eq!(&resized, &constant(resized.width, resized.height));
+    }
+
+    #[test]
+    fn blur_knows_no_direction(raster in rasters(), sigma in decimals(50_000)) {
+        prop_assume!(!raster.channels.has_alpha());
+        // Rows before columns is a direction, so only the mirror images can be asked for.
+        let blur = format!("blur:{sigma}");
+        prop_assert_eq!(
+            done(&format!("rotate:180+{blur}+rotate:180"), &raster),
+            done(&blur, &raster)
+        );
+    }
+
+    #[test]
+    fn canonical_text_is_a_fixed_point(steps in prop::collection::vec(steps(), 1..8)) {
+        let recipe: Recipe = steps.join("+").parse().unwrap();
+        let text = recipe.to_string();
+        let again: Recipe = text.parse().unwrap();
+        prop_assert_eq!(&again, &recipe);
+        prop_assert_eq!(again.to_string(), text.clone());
+        prop_assert!(text.len() <= steps.join("+").len());
+    }
+
+    #[test]
+    fn hostile_text_is_an_error_with_one_line(text in "\\PC{0,300}") {
+        if let Err(error) = text.parse::<Recipe>() {
+            prop_assert!(!error.to_string().contains('\n'));
+            prop_assert!(!error.hint().is_empty());
+        }
+    }
+
+    #[test]
+    fn hostile_text_of_the_right_letters(text in "[a-z:+,.0-9xX -]{0,60}") {
+        if let Ok(recipe) = text.parse::<Recipe>() {
+            prop_assert_eq!(recipe.to_string().parse::<Recipe>().unwrap(), recipe);
+        }
+    }
+
+    #[test]
+    fn hostile_parameters(
+        name in prop::sample::select(filters::catalog()),
+        parameters in "[0-9.,x-]{0,24}|\\PC{0,12}",
+    ) {
+        if let Ok(recipe) = format!("{}:{parameters}", name.name).parse::<Recipe>() {
+            prop_assert_eq!(recipe.to_string().parse::<Recipe>().unwrap(), recipe);
+        }
+    }
+}
+
+fn gray(width: u32, height: u32) -> Raster {
+    let samples = Samples::U8(vec![7; (width * height) as usize]);
+    Raster {
+        width,
+        height,
+        channels: Channels::Gray,
+        samples,
+    }
+}
+
+#[test]
+fn transparent_colour_does_not_bleed() {
+    // A red pixel among invisible green ones: the blur thins it out but keeps it red.
+    let mut samples = [0, 255, 0, 0].repeat(25);
+    samples[48..52].copy_from_slice(&[255, 0, 0, 255]);
+    let raster = Raster {
+        width: 5,
+        height: 5,
+        channels: Channels::Rgba,
+        samples: Samples::U8(samples),
+    };
+    for recipe in ["blur:1", "resize:3", "resize:11"] {
+        let Samples::U8(samples) = done(recipe, &raster).samples else {
+            panic!("8 bits stay 8 bits")
+        };
+        let visible = samples.chunks_exact(4).filter(|p| p[3] > 0);
+        assert!(visible.clone().count() > 0, "{recipe}");
+        for pixel in visible {
+            assert_eq!(pixel[..3], [255, 0, 0], "{recipe}");
+        }
+    }
+}
+
+#[test]
+fn a_result_that_would_be_too_large_is_refused_before_any_work() {
+    let mut asked = 0;
+    let recipe: Recipe = "blur:50+resize:10001".parse().unwrap();
+    let result = recipe.apply(&gray(10, 10), &mut |_| {
+        asked += 1;
+        ControlFlow::Continue(())
+    });
+    assert_eq!(
+        result,
+        Err(FilterError::TooLarge {
+            width: 10_001,
+            height: 10_001
+        })
+    );
+    assert_eq!(asked, 0);
+    assert_eq!(
+        apply("rotate:90+crop:0,0,3,1", &gray(3, 2))
+            .unwrap_err()
+            .to_string(),
+        "crop:0,0,3,1 reaches outside the picture, which is 2x3"
+    );
+}
+
+#[test]
+fn a_raster_that_contradicts_itself_is_refused() {
+    let raster = Raster {
+        height: 4,
+        ..gray(3, 3)
+    };
+    assert_eq!(
+        apply("invert", &raster),
+        Err(FilterError::SampleCount {
+            expected: 12,
+            found: 9
+        })
+    );
+    let raster = Raster {
+        height: 0,
+        ..gray(3, 3)
+    };
+    assert_eq!(
+        apply("invert", &raster),
+        Err(FilterError::Empty { width: 3, height: 0 })
+    );
+}
+
+#[test]
+fn progress_is_told_by_band_and_cancel_is_heard() {
+    let recipe: Recipe = "invert+edges".parse().unwrap();
+    let mut told = Vec::new();
+    let raster = gray(2, 150);
+    recipe
+        .apply(&raster, &mut |progress| {
+            told.push((progress.step, progress.rows_done));
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    assert_eq!(told, [(0, 64), (0, 128), (0, 150), (1, 64), (1, 128), (1, 150)]);
+    let stop = |progress: Progress| {
+        if progress.step == 1 {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    };
+    assert_eq!(recipe.apply(&raster, &mut { stop }), Err(FilterError::Cancelled));
+}
