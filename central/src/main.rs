@@ -1,0 +1,3 @@
+//! `calotype-central`: the central server as a program of its own.
+
+fn main() {}
