@@ -8,10 +8,24 @@
 //! ```
 //! `chk` is the first 16 bytes of BLAKE3 over everything else that the row means: SQLite has no page checksums.
 
+mod ballast;
+mod queue;
+mod read;
+mod rows;
+mod schema;
+mod writer;
+
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
 
 use crate::{Hash, Home};
+
+use ballast::Ballast;
+use queue::{Job, Queue, Task};
+use read::Reader;
+use writer::Writer;
 
 /// Longest op, in bytes: an op has ≤ 200 KiB of facts, and its header and signature.
 pub const OP_BYTES_MAX: usize = 256 * 1024;
@@ -142,7 +156,7 @@ pub enum CommitError {
         cause: Arc<str>,
     },
     /// The batch is beyond a limit; it was not tried.
-    #[error("{what} of {found} in a batch, more than {max}")]
+    #[error("{what} in a batch: {found}, more than {max}")]
     TooLarge {
         /// Which limit.
         what: &'static str,
@@ -232,7 +246,10 @@ pub type Done = Box<dyn FnOnce(Result<(), CommitError>) + Send>;
 
 /// An open database. Share it in an `Arc`; dropping it finishes what is queued and closes the file cleanly.
 pub struct Db {
-    _home: Home,
+    identity: (u64, u64),
+    queue: Arc<Queue>,
+    reader: Reader,
+    writer: Option<JoinHandle<()>>,
 }
 
 impl Db {
@@ -241,15 +258,56 @@ impl Db {
     /// # Errors
     /// [`OpenError`].
     pub fn open(home: &Home) -> Result<(Db, Recovered), OpenError> {
-        let _ = home;
-        unimplemented!()
+        let path = home.database();
+        let io = |source| OpenError::Io {
+            path: path.clone(),
+            source,
+        };
+        let mut ballast = Ballast::open(home.path().join("ballast"));
+        let (db, recovered) = match schema::open_writer(home) {
+            // Reading must work on a full disk too, and opening needs a page or two.
+            Err(OpenError::DiskFull { .. }) if ballast.release() => schema::open_writer(home),
+            other => other,
+        }?;
+        let file = std::fs::metadata(&path).map_err(io)?;
+        let queue = Arc::new(Queue::default());
+        let writer = Writer {
+            _home: home.clone(),
+            db,
+            path: path.clone(),
+            queue: Arc::clone(&queue),
+            ballast,
+            stopped: None,
+            logged: usize::try_from(recovered.wal_bytes).unwrap_or(usize::MAX / 2),
+        };
+        let thread = std::thread::Builder::new().name("store-writer".into());
+        let writer = Some(thread.spawn(|| writer.run()).map_err(io)?);
+        let identity = (file.dev(), file.ino());
+        let reader = Reader::new(path);
+        Ok((
+            Db {
+                identity,
+                queue,
+                reader,
+                writer,
+            },
+            recovered,
+        ))
     }
 
     /// Queues a batch; `done` is called once it is durable, or failed. Batches are stored in the order of the
     /// calls. Waits while the queue is full (1,024 batches or 16 MiB), which is at most a few commits long.
     pub fn commit(&self, batch: Vec<Write>, done: Done) {
-        let _ = (batch, done);
-        unimplemented!()
+        let shrinks = batch
+            .iter()
+            .all(|w| matches!(w, Write::Delete { .. } | Write::DropAlbum { .. }));
+        self.submit(batch, shrinks, done);
+    }
+
+    /// [`Db::commit`] for what must work on a full disk: leaving and deleting. It may use a reserve of 4 MiB,
+    /// which is made again once there is room. Batches of deletions only may use it anyway.
+    pub fn commit_urgent(&self, batch: Vec<Write>, done: Done) {
+        self.submit(batch, true, done);
     }
 
     /// [`Db::commit`] for callers that may block: returns once the batch is durable.
@@ -257,13 +315,36 @@ impl Db {
     /// # Errors
     /// [`CommitError`].
     pub fn commit_wait(&self, batch: Vec<Write>) -> Result<(), CommitError> {
-        let _ = batch;
-        unimplemented!()
+        let (tell, told) = mpsc::channel();
+        self.commit(batch, Box::new(move |outcome| drop(tell.send(outcome))));
+        told.recv().expect("the writer answers every job before it ends")
+    }
+
+    fn submit(&self, batch: Vec<Write>, urgent: bool, done: Done) {
+        match measure(&batch) {
+            Ok(bytes) => self.push(Job {
+                task: Task::Batch(batch),
+                bytes,
+                urgent,
+                done,
+            }),
+            Err(e) => done(Err(e)),
+        }
+    }
+
+    fn push(&self, job: Job) {
+        self.queue.push(job, !self.on_writer());
+    }
+
+    fn on_writer(&self) -> bool {
+        self.writer
+            .as_ref()
+            .is_some_and(|w| w.thread().id() == std::thread::current().id())
     }
 
     /// Hands over an album's ops from arrival number `from` on, in order of arrival: `each(n, hash, bytes)`.
     /// Arrival numbers grow but have gaps (they are counted over all albums). Damaged rows are skipped and
-    /// listed. No lock is held while `each` runs; ops committed meanwhile are seen too.
+    /// listed. `each` may call the store; ops committed meanwhile are seen too.
     ///
     /// # Errors
     /// [`ReadError::Sqlite`]; what was handed over before it is good.
@@ -273,17 +354,15 @@ impl Db {
         from: u64,
         each: &mut dyn FnMut(u64, Hash, &[u8]),
     ) -> Result<Loaded, ReadError> {
-        let _ = (album, from, each);
-        unimplemented!()
+        self.reader.ops(album, from, each)
     }
 
     /// One op by its header hash.
     ///
     /// # Errors
-    /// [`ReadError`]; a damaged op is `None`, as if it had to be fetched.
+    /// [`ReadError`]; a damaged op is `None`, as if it had to be fetched. Storing it again mends it.
     pub fn op(&self, album: &Hash, hash: &Hash) -> Result<Option<Vec<u8>>, ReadError> {
-        let _ = (album, hash);
-        unimplemented!()
+        self.reader.op(album, hash)
     }
 
     /// Ids of all albums that have had an op and were not dropped, in order of their first.
@@ -291,7 +370,7 @@ impl Db {
     /// # Errors
     /// [`ReadError::Sqlite`].
     pub fn albums(&self) -> Result<Vec<Hash>, ReadError> {
-        unimplemented!()
+        self.reader.albums()
     }
 
     /// Number of an album's ops.
@@ -299,8 +378,7 @@ impl Db {
     /// # Errors
     /// [`ReadError::Sqlite`].
     pub fn op_count(&self, album: &Hash) -> Result<u64, ReadError> {
-        let _ = album;
-        unimplemented!()
+        self.reader.op_count(album)
     }
 
     /// A value.
@@ -308,8 +386,7 @@ impl Db {
     /// # Errors
     /// [`ReadError`].
     pub fn get(&self, space: &str, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
-        let _ = (space, key);
-        unimplemented!()
+        self.reader.get(space, key)
     }
 
     /// All values of a space whose key begins with `prefix`, in order of keys.
@@ -317,8 +394,7 @@ impl Db {
     /// # Errors
     /// [`ReadError`]; one damaged value fails the scan and is named.
     pub fn scan(&self, space: &str, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, ReadError> {
-        let _ = (space, prefix);
-        unimplemented!()
+        self.reader.scan(space, prefix)
     }
 
     /// Checks every row and the file's structure. Reads all of it; minutes for gigabytes.
@@ -326,20 +402,63 @@ impl Db {
     /// # Errors
     /// [`ReadError::Sqlite`] if not even the check can run.
     pub fn verify(&self) -> Result<VerifyReport, ReadError> {
-        unimplemented!()
+        self.reader.verify()
     }
 
-    /// Deletes the rows that a report names, if they are still damaged. Returns how many were deleted.
+    /// Deletes the rows that a report names, if they are still damaged.
     ///
     /// # Errors
     /// [`CommitError`].
-    pub fn delete_bad(&self, report: &VerifyReport) -> Result<u64, CommitError> {
-        let _ = report;
-        unimplemented!()
+    pub fn delete_bad(&self, report: &VerifyReport) -> Result<(), CommitError> {
+        let ops = report.bad_ops.iter().map(|bad| bad.n).collect();
+        let (tell, told) = mpsc::channel();
+        self.push(Job {
+            task: Task::Forget(ops, report.bad_values.clone()),
+            bytes: 0,
+            urgent: true,
+            done: Box::new(move |outcome| drop(tell.send(outcome))),
+        });
+        told.recv().expect("the writer answers every job before it ends")
     }
 
     /// Device and inode of the database file: they differ from those stored in it if the home was copied.
     pub fn identity(&self) -> (u64, u64) {
-        unimplemented!()
+        self.identity
     }
+}
+
+impl Drop for Db {
+    fn drop(&mut self) {
+        // First, so that the writer's connection is the last and leaves no log behind.
+        self.reader.close();
+        self.queue.close();
+        let on_writer = self.on_writer();
+        if let Some(writer) = self.writer.take().filter(|_| !on_writer)
+            && writer.join().is_err()
+        {
+            tracing::error!("the store's writer panicked");
+        }
+    }
+}
+
+/// Bytes of a batch, if it is within the limits.
+fn measure(batch: &[Write]) -> Result<usize, CommitError> {
+    let check = |what, found, max| match found > max {
+        true => Err(CommitError::TooLarge { what, found, max }),
+        false => Ok(found),
+    };
+    check("number of writes", batch.len(), BATCH_WRITES_MAX)?;
+    let mut bytes = 0;
+    for write in batch {
+        bytes += match write {
+            Write::Op { bytes, .. } => check("op bytes", bytes.len(), OP_BYTES_MAX)?,
+            Write::Put { key, value, .. } => {
+                check("key bytes", key.len(), KEY_BYTES_MAX)?
+                    + check("value bytes", value.len(), VALUE_BYTES_MAX)?
+            }
+            Write::Delete { key, .. } => check("key bytes", key.len(), KEY_BYTES_MAX)?,
+            Write::DropAlbum { .. } => 0,
+        };
+    }
+    check("bytes", bytes, BATCH_BYTES_MAX)
 }

@@ -1,0 +1,256 @@
+//! Reading: connections of its own, rows checked before anybody sees them.
+
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::Hash;
+use crate::db::rows::{album_number, from_sql, op_is_good, to_sql, value_chk};
+use crate::db::{BadOp, BadValue, Loaded, ReadError, VerifyReport, schema};
+
+/// Connections kept for the next reader.
+const IDLE_MAX: usize = 4;
+/// Ops read under one snapshot: a slow caller must not keep the log from being emptied.
+const SLICE_OPS: u32 = 1024;
+/// Lines of `PRAGMA integrity_check` that a report keeps.
+const PROBLEMS_MAX: usize = 100;
+
+/// The reading connections of a database.
+pub(super) struct Reader {
+    path: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl Reader {
+    pub fn new(path: PathBuf) -> Reader {
+        Reader {
+            path,
+            idle: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// Closes what is idle.
+    pub fn close(&self) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    fn with<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, ReadError> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let run = || {
+            let db = idle.map_or_else(|| schema::open_reader(&self.path), Ok)?;
+            let found = read(&db)?;
+            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+            if idle.len() < IDLE_MAX {
+                idle.push(db);
+            }
+            Ok(found)
+        };
+        run().map_err(|source| ReadError::Sqlite {
+            path: self.path.clone(),
+            source,
+        })
+    }
+
+    pub fn ops(
+        &self,
+        album: &Hash,
+        from: u64,
+        each: &mut dyn FnMut(u64, Hash, &[u8]),
+    ) -> Result<Loaded, ReadError> {
+        self.with(|db| {
+            let mut loaded = Loaded {
+                next: from,
+                ..Loaded::default()
+            };
+            let Some(a) = album_number(db, album)? else {
+                return Ok(loaded);
+            };
+            while ops_slice(db, a, album, &mut loaded, each)? == SLICE_OPS {}
+            Ok(loaded)
+        })
+    }
+
+    pub fn op(&self, album: &Hash, hash: &Hash) -> Result<Option<Vec<u8>>, ReadError> {
+        self.with(|db| {
+            let Some(a) = album_number(db, album)? else {
+                return Ok(None);
+            };
+            let found = db
+                .prepare_cached("SELECT bytes, chk FROM ops WHERE a = ?1 AND hash = ?2")?
+                .query_row(params![a, hash], |row| match op_is_good(album, hash, row, 0) {
+                    true => row.get(0).map(Some),
+                    false => Ok(None),
+                })
+                .optional()?;
+            Ok(found.flatten())
+        })
+    }
+
+    pub fn albums(&self) -> Result<Vec<Hash>, ReadError> {
+        self.with(|db| {
+            let mut all = db.prepare_cached("SELECT album FROM albums ORDER BY a")?;
+            // An id of another length is damage: `verify` names its ops.
+            let found = all.query_map([], |row| Ok(row.get(0).ok()))?;
+            found.filter_map(Result::transpose).collect()
+        })
+    }
+
+    pub fn op_count(&self, album: &Hash) -> Result<u64, ReadError> {
+        self.with(|db| match album_number(db, album)? {
+            Some(a) => db
+                .prepare_cached("SELECT count(*) FROM ops WHERE a = ?1")?
+                .query_row([a], |row| row.get(0).map(from_sql)),
+            None => Ok(0),
+        })
+    }
+
+    pub fn get(&self, space: &str, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
+        let found: Option<(Vec<u8>, Vec<u8>)> = self.with(|db| {
+            db.prepare_cached("SELECT value, chk FROM kv WHERE space = ?1 AND key = ?2")?
+                .query_row(params![space, key], |row| Ok((row.get(0)?, row.get(1)?)))
+                .optional()
+        })?;
+        found
+            .map(|(value, chk)| checked(space, key, value, &chk))
+            .transpose()
+    }
+
+    pub fn scan(&self, space: &str, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, ReadError> {
+        let end = past_prefix(prefix);
+        let found: Vec<(Vec<u8>, Vec<u8>, Vec<u8>)> =
+            self.with(|db| {
+                db.prepare_cached(
+                "SELECT key, value, chk FROM kv WHERE space = ?1 AND key >= ?2 AND (?3 IS NULL OR key < ?3) \
+                 ORDER BY key",
+            )?
+            .query_map(params![space, prefix, end], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+            .collect()
+            })?;
+        found
+            .into_iter()
+            .map(|(key, value, chk)| checked(space, &key, value, &chk).map(|value| (key, value)))
+            .collect()
+    }
+
+    pub fn verify(&self) -> Result<VerifyReport, ReadError> {
+        self.with(|db| {
+            let mut report = VerifyReport::default();
+            // Damage to the file's structure ends a scan early; `integrity_check` then says where it is.
+            if let Err(e) = verify_ops(db, &mut report) {
+                report.problems.push(format!("ops: {e}"));
+            }
+            if let Err(e) = verify_values(db, &mut report) {
+                report.problems.push(format!("values: {e}"));
+            }
+            let mut check = db.prepare(&format!("PRAGMA integrity_check({PROBLEMS_MAX})"))?;
+            for line in check.query_map([], |row| row.get::<_, String>(0))? {
+                report.problems.extend(Some(line?).filter(|line| line != "ok"));
+            }
+            report.problems.truncate(PROBLEMS_MAX);
+            Ok(report)
+        })
+    }
+}
+
+/// One slice of [`Reader::ops`]; returns how many rows it saw.
+fn ops_slice(
+    db: &Connection,
+    a: i64,
+    album: &Hash,
+    loaded: &mut Loaded,
+    each: &mut dyn FnMut(u64, Hash, &[u8]),
+) -> rusqlite::Result<u32> {
+    let mut slice = db
+        .prepare_cached("SELECT n, hash, bytes, chk FROM ops WHERE a = ?1 AND n >= ?2 ORDER BY n LIMIT ?3")?;
+    let mut rows = slice.query(params![a, to_sql(loaded.next), SLICE_OPS])?;
+    let mut seen = 0;
+    while let Some(row) = rows.next()? {
+        let n = from_sql(row.get(0)?);
+        match (row.get::<_, Hash>(1), row.get_ref(2)?.as_blob()) {
+            (Ok(hash), Ok(bytes)) if op_is_good(album, &hash, row, 2) => {
+                loaded.ops += 1;
+                each(n, hash, bytes);
+            }
+            (hash, _) => loaded.bad.push(BadOp {
+                n,
+                album: Some(*album),
+                hash: hash.ok(),
+            }),
+        }
+        loaded.next = n + 1;
+        seen += 1;
+    }
+    Ok(seen)
+}
+
+fn verify_ops(db: &Connection, report: &mut VerifyReport) -> rusqlite::Result<()> {
+    let mut all =
+        db.prepare("SELECT n, hash, bytes, chk, album FROM ops LEFT JOIN albums USING (a) ORDER BY n")?;
+    let mut rows = all.query([])?;
+    while let Some(row) = rows.next()? {
+        report.ops += 1;
+        let (hash, album) = (row.get::<_, Hash>(1).ok(), row.get::<_, Hash>(4).ok());
+        let good = matches!((&album, &hash), (Some(album), Some(hash)) if op_is_good(album, hash, row, 2));
+        if !good {
+            report.bad_ops.push(BadOp {
+                n: from_sql(row.get(0)?),
+                album,
+                hash,
+            });
+        }
+    }
+    Ok(())
+}
+
+fn verify_values(db: &Connection, report: &mut VerifyReport) -> rusqlite::Result<()> {
+    let mut all = db.prepare("SELECT space, key, value, chk FROM kv")?;
+    let mut rows = all.query([])?;
+    while let Some(row) = rows.next()? {
+        report.values += 1;
+        let space = String::from_utf8_lossy(row.get_ref(0)?.as_bytes()?);
+        let key = row.get_ref(1)?.as_bytes()?;
+        if value_chk(&space, key, row.get_ref(2)?.as_bytes()?) != *row.get_ref(3)?.as_bytes()? {
+            report.bad_values.push(BadValue {
+                space: space.into(),
+                key: key.into(),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn checked(space: &str, key: &[u8], value: Vec<u8>, chk: &[u8]) -> Result<Vec<u8>, ReadError> {
+    match value_chk(space, key, &value) == *chk {
+        true => Ok(value),
+        false => Err(ReadError::BadValue {
+            space: space.into(),
+            key: key.into(),
+        }),
+    }
+}
+
+/// The first key behind all that begin with `prefix`; `None` if there is no such key.
+fn past_prefix(prefix: &[u8]) -> Option<Vec<u8>> {
+    let keep = prefix.iter().rposition(|&b| b != u8::MAX)?;
+    let mut end = prefix[..=keep].to_vec();
+    end[keep] += 1;
+    Some(end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_prefix_is_found_even_behind_ff() {
+        for (prefix, end) in [
+            (&b"ab"[..], Some(b"ac".to_vec())),
+            (&b"a\xff\xff"[..], Some(b"b".to_vec())),
+            (&b"\xff\xff"[..], None),
+            (&b""[..], None),
+        ] {
+            assert_eq!(past_prefix(prefix), end, "{prefix:?}");
+        }
+    }
+}
