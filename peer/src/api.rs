@@ -33,23 +33,44 @@ pub enum Request {
     /// The CRDT's inner state.
     GetOrSet { album: Option<String> },
     /// Files and folders (already expanded from `~` and globs by the door).
-    AddImage { album: Option<String>, paths: Vec<PathBuf>, name: Option<String> },
+    AddImage {
+        album: Option<String>,
+        paths: Vec<PathBuf>,
+        name: Option<String>,
+    },
     /// Classic form: an entry whose bytes some peer may bring later. `hash` is BLAKE3 in hex, `size` bytes.
-    AddClassic { album: Option<String>, name: String, hash: String, size: u64 },
+    AddClassic {
+        album: Option<String>,
+        name: String,
+        hash: String,
+        size: u64,
+    },
     /// Removes what was observed under this name.
     RemoveImage { album: Option<String>, name: String },
     /// 0–5 stars; `None` withdraws my rating.
-    RateImage { album: Option<String>, name: String, stars: Option<u8> },
+    RateImage {
+        album: Option<String>,
+        name: String,
+        stars: Option<u8>,
+    },
     /// Makes a user contributor of the album.
     AddUser { album: Option<String>, user: String },
     /// Ends a membership; what this removal saw stays.
     RemoveUser { album: Option<String>, user: String },
     /// Filtered version as a new entry.
-    Filter { album: Option<String>, name: String, recipe: String, new_name: Option<String> },
+    Filter {
+        album: Option<String>,
+        name: String,
+        recipe: String,
+        new_name: Option<String>,
+    },
     /// A chat line.
     Say { album: Option<String>, text: String },
     /// The newest chat lines, oldest first.
-    Chat { album: Option<String>, limit: Option<usize> },
+    Chat {
+        album: Option<String>,
+        limit: Option<usize>,
+    },
     /// Who is here.
     Peers,
     /// State of this node.
@@ -57,11 +78,20 @@ pub enum Request {
     /// Bytes and messages by strategy and kind.
     Net,
     /// Waits until all connected members are equal and their bytes here. `quiet`: nobody reachable is fine.
-    Sync { album: Option<String>, timeout_ms: u64, quiet: bool },
+    Sync {
+        album: Option<String>,
+        timeout_ms: u64,
+        quiet: bool,
+    },
     /// Writes originals and versions byte for byte into a folder.
     Export { album: Option<String>, dir: PathBuf },
     /// Writes one image to a file or into a folder; refuses to overwrite unless `force`.
-    Save { album: Option<String>, name: String, path: PathBuf, force: bool },
+    Save {
+        album: Option<String>,
+        name: String,
+        path: PathBuf,
+        force: bool,
+    },
     /// Path of a local, verified copy of an image's bytes (for `/open`).
     Locate { album: Option<String>, name: String },
     /// Refuses links with a peer (user name or device prefix) until unblocked.
@@ -620,7 +650,12 @@ pub struct Failure {
 impl Failure {
     /// A failure with a remedy.
     pub fn new(code: Code, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { code, message: message.into(), hint: hint.into(), reply: None }
+        Self {
+            code,
+            message: message.into(),
+            hint: hint.into(),
+            reply: None,
+        }
     }
 }
 
@@ -655,13 +690,36 @@ pub struct Notice {
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum News {
     /// An image became part of the album.
-    ImageAdded { name: String, hash: String, author: String, version_of: Option<String>, recipe: Option<String> },
+    ImageAdded {
+        name: String,
+        hash: String,
+        author: String,
+        version_of: Option<String>,
+        recipe: Option<String>,
+    },
     /// An image left the album.
-    ImageRemoved { name: String, hash: String, author: String, by: String },
+    ImageRemoved {
+        name: String,
+        hash: String,
+        author: String,
+        by: String,
+    },
     /// An image's bytes are here and verified.
-    BytesReady { name: String, hash: String, author: String, size: u64 },
+    BytesReady {
+        name: String,
+        hash: String,
+        author: String,
+        size: u64,
+    },
     /// Somebody rated.
-    Rated { name: String, hash: String, author: String, by: String, stars: Option<u8>, mean: Option<f64> },
+    Rated {
+        name: String,
+        hash: String,
+        author: String,
+        by: String,
+        stars: Option<u8>,
+        mean: Option<f64>,
+    },
     /// A member came.
     MemberAdded { user: String, role: String, by: String },
     /// A member left.
@@ -675,7 +733,11 @@ pub enum News {
     /// A link with a member's device came up.
     PeerJoined { user: String, device: String },
     /// It went down.
-    PeerLeft { user: String, device: String, reason: String },
+    PeerLeft {
+        user: String,
+        device: String,
+        reason: String,
+    },
     /// The central is there again.
     CentralUp { address: String },
     /// The central is away; albums go on.
