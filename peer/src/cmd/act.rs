@@ -1,0 +1,118 @@
+//! What a command comes to: a request to the node, or something a door does by itself.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::settings::{Setting, Settings};
+use crate::api::{Failure, Request};
+
+/// What a door must do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Act {
+    /// Ask the node and show its reply.
+    Ask(Request),
+    /// Get a password, then register or log in.
+    Session {
+        /// New account?
+        register: bool,
+        /// Its name.
+        user: String,
+        /// Where the password is.
+        from: PasswordFrom,
+    },
+    /// Show news until stopped.
+    Watch,
+    /// Locate an image and show it with the system's viewer.
+    Open(Request),
+    /// Answered without a node.
+    Local(Local),
+}
+
+/// Where a password comes from; never from a flag's value or the environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PasswordFrom {
+    /// The terminal, without echo.
+    Terminal,
+    /// The first line of standard input.
+    Stdin,
+    /// The first line of a file.
+    File(PathBuf),
+}
+
+/// Answers that need no node.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Local {
+    /// `filters`.
+    Filters(FilterList),
+    /// `config show`; with or without origins.
+    Config {
+        /// Every setting.
+        settings: Vec<Setting>,
+        /// Whether to tell where each comes from.
+        origin: bool,
+    },
+}
+
+/// What `filters` lists.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FilterList {
+    /// In the order people should meet them.
+    pub filters: Vec<FilterEntry>,
+}
+
+/// One filter.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FilterEntry {
+    /// As written in a recipe.
+    pub name: &'static str,
+    /// What it takes, in words; empty if nothing.
+    pub parameters: &'static str,
+    /// What it does.
+    pub description: &'static str,
+    /// A recipe that works.
+    pub example: &'static str,
+}
+
+/// What a command needs to know of where it is given.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// The flags of every command.
+    pub each: &'a super::Each,
+    /// The folder that relative paths start at.
+    pub cwd: &'a Path,
+    /// What `~` is.
+    pub user_home: Option<&'a Path>,
+    /// Whether somebody sits there who can be asked.
+    pub terminal: bool,
+    /// What is set, and where.
+    pub settings: &'a Settings,
+}
+
+impl Context<'_> {
+    /// The album named by `--album`.
+    pub fn album(&self) -> Option<String> {
+        self.each.album.clone()
+    }
+
+    /// Where this command's password comes from.
+    ///
+    /// # Errors
+    /// `auth` where nobody can be asked and nothing was named.
+    pub fn password(&self, command: &str, user: &str) -> Result<PasswordFrom, Failure> {
+        if let Some(file) = &self.each.password_file {
+            return Ok(PasswordFrom::File(super::paths::absolute(file, self)));
+        }
+        if self.each.password_stdin {
+            return Ok(PasswordFrom::Stdin);
+        }
+        if self.terminal && !self.each.no_input {
+            return Ok(PasswordFrom::Terminal);
+        }
+        Err(Failure::new(
+            crate::api::Code::Auth,
+            format!("the password of {user} is needed, and nobody can be asked for it here"),
+            format!("put it into a file that only you can read: /{command} {user} --password-file FILE"),
+        ))
+    }
+}

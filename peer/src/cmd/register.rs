@@ -1,0 +1,29 @@
+//! `register`: a new account.
+
+use clap::Args;
+
+use super::{Act, Context};
+use crate::api::Failure;
+
+/// Make an account on the central and log in
+///
+/// The password is asked for twice without echo; scripts give --password-file or --password-stdin.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  calotype register alice
+  /register alice")]
+pub struct Register {
+    /// Account name
+    pub user: String,
+}
+
+impl Register {
+    pub(super) fn act(self, at: &Context<'_>) -> Result<Act, Failure> {
+        let from = at.password("register", &self.user)?;
+        Ok(Act::Session {
+            register: true,
+            user: self.user,
+            from,
+        })
+    }
+}

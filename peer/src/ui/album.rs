@@ -1,0 +1,267 @@
+//! Pages of an album: lists, images, what was added, chat.
+
+use super::table::{columns, left, right};
+use super::{Page, Paint, human, in_quotes, text::then};
+use crate::api::{Added, Albums, Chat, ChatLine, Filtered, ImageEntry, Images, Metadata, Rating};
+
+const NAME_COLUMNS: usize = 48;
+
+/// `4.50 (2)`, or `-` where nobody rated.
+pub(super) fn mean(rating: &Rating) -> String {
+    match rating.mean {
+        Some(mean) => format!("{mean:.2} ({})", rating.count),
+        None => "-".to_owned(),
+    }
+}
+
+pub(super) fn albums(it: &Albums, paint: Paint) -> Page {
+    let rows: Vec<_> = it
+        .albums
+        .iter()
+        .map(|a| {
+            let name = left(super::shorten(&a.name, NAME_COLUMNS));
+            let images = match a.images {
+                Some(n) => human::count(n, "image", "images"),
+                None if a.here => String::new(),
+                None => "not entered".to_owned(),
+            };
+            vec![
+                left(if a.current { "*" } else { " " }),
+                if a.current {
+                    name.paint(|t| paint.bold(t))
+                } else {
+                    name
+                },
+                left(format!("of {}", super::shorten(&a.owner, 24))),
+                left(&a.role),
+                left(images),
+                left(human::brief(&a.album_id)).paint(|t| paint.dim(t)),
+            ]
+        })
+        .collect();
+    let none = it.albums.is_empty();
+    Page {
+        out: columns("", &rows),
+        notes: if none {
+            "no albums yet\n".to_owned()
+        } else {
+            String::new()
+        },
+        next: none.then(|| "/createAlbum NAME, or ask an owner for /addUser".to_owned()),
+    }
+}
+
+pub(super) fn images(it: &Images, paint: Paint) -> Page {
+    let rows: Vec<_> = it
+        .images
+        .iter()
+        .map(|image| {
+            vec![
+                left(super::shorten(&image.name, NAME_COLUMNS)),
+                left(mean(&image.rating)).paint(|t| paint.good(t)),
+                right(human::bytes(image.size)),
+                left(super::shorten(&image.author, 24)).paint(|t| paint.dim(t)),
+                left(remarks(image, &it.images)).paint(|t| paint.dim(t)),
+            ]
+        })
+        .collect();
+    let none = it.images.is_empty();
+    Page {
+        out: columns("", &rows),
+        notes: if none {
+            format!("{} has no images yet\n", super::clean(&it.album))
+        } else {
+            String::new()
+        },
+        next: none.then(|| "/addImage PATH".to_owned()),
+    }
+}
+
+/// What is special about an image: `sepia of sunset.jpg, verified, fetching`.
+fn remarks(image: &ImageEntry, all: &[ImageEntry]) -> String {
+    let mut remarks = Vec::new();
+    if let Some(version) = version(image, all) {
+        remarks.push(version);
+    }
+    match image.verified {
+        Some(true) => remarks.push("verified".to_owned()),
+        Some(false) => remarks.push("NOT what its recipe gives".to_owned()),
+        None => {}
+    }
+    if image.damaged {
+        remarks.push("damaged".to_owned());
+    }
+    if image.state != "ready" {
+        remarks.push(image.state.clone());
+    }
+    remarks.join(", ")
+}
+
+fn version(image: &ImageEntry, all: &[ImageEntry]) -> Option<String> {
+    let source = image.version_of.as_ref()?;
+    let name = match all.iter().find(|other| other.hash == *source) {
+        Some(other) => super::shorten(&other.name, NAME_COLUMNS),
+        None => format!("{} (not in the album)", human::brief(source)),
+    };
+    Some(format!(
+        "{} of {name}",
+        super::shorten(image.recipe.as_deref().unwrap_or("version"), 40)
+    ))
+}
+
+pub(super) fn metadata(it: &Metadata, paint: Paint) -> Page {
+    let mut out = format!(
+        "{}  of {}  {}\n\n",
+        paint.bold(&super::clean(&it.album)),
+        super::clean(&it.owner),
+        paint.dim(&super::clean(&it.album_id))
+    );
+    out.push_str(&format!(
+        "{}\n",
+        human::count(it.members.len() as u64, "member", "members")
+    ));
+    let members: Vec<_> = it
+        .members
+        .iter()
+        .map(|m| {
+            let here = if m.online { "here" } else { "away" };
+            vec![
+                left(super::shorten(&m.user, 24)),
+                left(&m.role),
+                left(here).paint(|t| paint.dim(t)),
+            ]
+        })
+        .collect();
+    out.push_str(&columns("  ", &members));
+    out.push_str(&format!(
+        "\n{}\n",
+        human::count(it.images.len() as u64, "image", "images")
+    ));
+    for image in &it.images {
+        out.push_str(&block(image, &it.images, paint));
+    }
+    out.into()
+}
+
+/// All that is known of one image.
+fn block(image: &ImageEntry, all: &[ImageEntry], paint: Paint) -> String {
+    let mut facts = vec![human::bytes(image.size)];
+    if let (Some(width), Some(height)) = (image.width, image.height) {
+        facts.push(format!("{width}×{height}"));
+    }
+    facts.push(super::shorten(
+        image.media.as_deref().unwrap_or("bytes not seen by its author"),
+        40,
+    ));
+    facts.push(format!("rating {}", mean(&image.rating)));
+    let remarks = remarks(image, all);
+    let mut lines = vec![
+        facts.join("  "),
+        format!(
+            "added by {} {}",
+            super::shorten(&image.author, 24),
+            super::clean(&image.added)
+        ),
+    ];
+    if let Some(taken) = &image.taken {
+        lines.push(format!("taken {}", super::shorten(taken, 30)));
+    }
+    if !remarks.is_empty() {
+        lines.push(remarks);
+    }
+    lines.push(format!("blake3 {}", super::clean(&image.hash)));
+    let mut out = format!("  {}\n", paint.bold(&super::shorten(&image.name, 70)));
+    for line in lines {
+        out.push_str(&format!("    {line}\n"));
+    }
+    out
+}
+
+pub(super) fn added(it: &Added, paint: Paint) -> Page {
+    let mut parts = vec![format!("added {}", it.added.len())];
+    if !it.already.is_empty() {
+        parts.push(format!("{} already here", it.already.len()));
+    }
+    if !it.failed.is_empty() {
+        parts.push(format!("{} failed", it.failed.len()));
+    }
+    if it.skipped > 0 {
+        parts.push(format!(
+            "{} skipped ({})",
+            it.skipped,
+            if it.skipped == 1 { "no image" } else { "no images" }
+        ));
+    }
+    let mut rows = Vec::new();
+    for image in &it.added {
+        let pixels = match (image.width, image.height) {
+            (Some(width), Some(height)) => format!("{width}×{height}"),
+            _ => "its bytes may come later".to_owned(),
+        };
+        rows.push(vec![
+            left(super::shorten(&image.name, NAME_COLUMNS)),
+            right(human::bytes(image.size)),
+            left(pixels),
+        ]);
+    }
+    let mut out = format!("{} to {}\n", parts.join(", "), super::clean(&it.album));
+    if it.added.is_empty() {
+        out = format!("{}\n", parts.join(", "));
+    }
+    out.push_str(&columns("  ", &rows));
+    for same in &it.already {
+        let (path, name) = (super::clean(&same.path), super::shorten(&same.name, NAME_COLUMNS));
+        out.push_str(&format!("  {} is here as {name}\n", paint.dim(&path)));
+    }
+    let notes = it.failed.iter().map(|f| super::failure::of_file(f)).collect();
+    let next = it.added.first().map(|image| {
+        let name = in_quotes(&image.name);
+        format!("/getImages, /filter {name} sepia, /rateImage {name} 5")
+    });
+    Page { out, notes, next }
+}
+
+pub(super) fn filtered(it: &Filtered) -> Page {
+    let name = super::shorten(&it.image.name, NAME_COLUMNS);
+    let source = super::shorten(&it.source, NAME_COLUMNS);
+    let recipe = super::shorten(it.image.recipe.as_deref().unwrap_or("?"), 60);
+    if !it.new {
+        return then(
+            format!("{name} is {recipe} of {source} already"),
+            format!("/open {}", in_quotes(&it.image.name)),
+        );
+    }
+    let out = format!(
+        "made {name}: {recipe} of {source} ({})",
+        human::bytes(it.image.size)
+    );
+    let name = in_quotes(&it.image.name);
+    then(
+        out,
+        format!("/open {name}, /save {name} PATH, /rateImage {name} 5"),
+    )
+}
+
+/// `2026-11-21 08:30  alice: hello`
+pub(super) fn line(it: &ChatLine, paint: Paint) -> String {
+    let at = it.at.get(..16).unwrap_or(&it.at).replace('T', " ");
+    format!(
+        "{}  {}: {}\n",
+        paint.dim(&super::clean(&at)),
+        paint.bold(&super::shorten(&it.user, 24)),
+        super::clean(&it.text)
+    )
+}
+
+pub(super) fn chat(it: &Chat, paint: Paint) -> Page {
+    let none = it.lines.is_empty();
+    Page {
+        out: it.lines.iter().map(|l| line(l, paint)).collect(),
+        notes: if none {
+            format!("nobody said anything in {} yet\n", super::clean(&it.album))
+        } else {
+            String::new()
+        },
+        next: None,
+    }
+}

@@ -1,0 +1,33 @@
+//! `/help`: the commands as the prompt spells them.
+
+use super::Paint;
+use super::table::{columns, left};
+use crate::cmd::{self, names};
+
+/// All commands with one line each.
+pub fn all(paint: Paint) -> String {
+    let rows: Vec<_> = cmd::prompt()
+        .get_subcommands()
+        .map(|command| {
+            let usage = cmd::usage::arguments(command);
+            let words = format!("/{} {usage}", names::camel(command.get_name()));
+            let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+            vec![left(words.trim_end()).paint(|t| paint.bold(t)), left(about)]
+        })
+        .collect();
+    format!(
+        "{}\nA line without a slash is said to the album. /help COMMAND explains one, with an example.\n",
+        columns("  ", &rows)
+    )
+}
+
+/// One command in full, by either spelling; none if there is no such command.
+pub fn one(name: &str) -> Option<String> {
+    let name = names::kebab(name.trim_start_matches('/').trim_start_matches("calotype "));
+    let mut command = cmd::prompt();
+    let found = command.find_subcommand_mut(&name)?;
+    let slash = format!("/{}", names::camel(&name));
+    let text = found.render_long_help().to_string();
+    let usage = format!("Usage: {name}");
+    Some(text.replacen(&usage, &format!("Usage: {slash}"), 1))
+}

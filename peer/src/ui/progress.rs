@@ -1,0 +1,131 @@
+//! Progress of long work, for people only: after 100 ms, with rate and time left, gone when it is done.
+
+use std::io::{IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+use super::human;
+use crate::api::Progress;
+
+const AFTER: Duration = Duration::from_millis(100);
+const EVERY: Duration = Duration::from_millis(100);
+
+/// A line on stderr that is redrawn in place.
+pub struct Meter {
+    started: Instant,
+    drawn: Option<Instant>,
+    shows: bool,
+}
+
+impl Meter {
+    /// Shows nothing unless a person sees stderr.
+    pub fn new(ui: &super::Ui) -> Self {
+        let dumb = std::env::var_os("TERM").is_some_and(|t| t == "dumb");
+        let shows = ui.person && !ui.json && !dumb && std::io::stderr().is_terminal();
+        Meter {
+            started: Instant::now(),
+            drawn: None,
+            shows,
+        }
+    }
+
+    /// Draws how far it is.
+    pub fn update(&mut self, progress: &Progress) {
+        let now = Instant::now();
+        let early = now - self.started < AFTER || self.drawn.is_some_and(|at| now - at < EVERY);
+        if !self.shows || early {
+            return;
+        }
+        self.drawn = Some(now);
+        draw(&format!("\r\x1b[K{}", line(progress, now - self.started)));
+    }
+
+    /// Makes room for other lines.
+    pub fn clear(&mut self) {
+        if self.drawn.take().is_some() {
+            draw("\r\x1b[K");
+        }
+    }
+}
+
+impl Drop for Meter {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+fn draw(text: &str) {
+    let mut err = std::io::stderr().lock();
+    let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
+}
+
+/// `importing 12 of 300 images  24/s  12 s left`
+fn line(progress: &Progress, elapsed: Duration) -> String {
+    let Progress {
+        doing,
+        done,
+        total,
+        unit,
+    } = progress;
+    let rate = *done as f64 / elapsed.as_secs_f64().max(0.001);
+    let left = total.saturating_sub(*done);
+    let (amount, speed) = if unit == "bytes" {
+        (
+            format!("{} of {}", human::bytes(*done), human::bytes(*total)),
+            format!("{}/s", human::bytes(rate as u64)),
+        )
+    } else {
+        (
+            format!("{done} of {total} {}", super::clean(unit)),
+            format!("{rate:.0}/s"),
+        )
+    };
+    let mut text = format!("{} {amount}", super::clean(doing));
+    if rate >= 0.5 {
+        text.push_str(&format!(
+            "  {speed}  {} left",
+            human::seconds((left as f64 / rate).ceil() as u64)
+        ));
+    }
+    super::shorten(&text, 78)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_says_how_far_how_fast_and_how_long() {
+        let check = |done, total, unit: &str, ms, expect: &str| {
+            let progress = Progress {
+                doing: "importing".into(),
+                done,
+                total,
+                unit: unit.into(),
+            };
+            assert_eq!(line(&progress, Duration::from_millis(ms)), expect);
+        };
+        check(
+            12,
+            300,
+            "images",
+            500,
+            "importing 12 of 300 images  24/s  12 s left",
+        );
+        check(0, 300, "images", 500, "importing 0 of 300 images");
+        check(
+            5_000_000,
+            20_000_000,
+            "bytes",
+            1000,
+            "importing 5.0 MB of 20.0 MB  5.0 MB/s  3 s left",
+        );
+        check(
+            10,
+            100_000,
+            "images",
+            1000,
+            "importing 10 of 100000 images  10/s  3 h left",
+        );
+        check(7, 5, "steps", 1000, "importing 7 of 5 steps  7/s  0 s left");
+    }
+}

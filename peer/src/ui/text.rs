@@ -1,0 +1,175 @@
+//! Each reply as text: which page it becomes, and what could come next.
+
+use super::{Page, Paint, album, human, in_quotes, node};
+use crate::api::{Done, Entered, Exported, Membership, Rated, Removed, Reply, Saved, Session, Synced};
+
+/// The page of a reply.
+pub fn reply(reply: &Reply, paint: Paint) -> Page {
+    match reply {
+        Reply::Session(it) => session(it),
+        Reply::Done(it) => done(it),
+        Reply::Albums(it) => album::albums(it, paint),
+        Reply::Entered(it) => entered(it),
+        Reply::Images(it) => album::images(it, paint),
+        Reply::Metadata(it) => album::metadata(it, paint),
+        Reply::OrSet(it) => node::or_set(it, paint),
+        Reply::Added(it) => album::added(it, paint),
+        Reply::Removed(it) => removed(it),
+        Reply::Rated(it) => rated(it),
+        Reply::Membership(it) => membership(it),
+        Reply::Filtered(it) => album::filtered(it),
+        Reply::Said(it) => album::line(it, paint).into(),
+        Reply::Chat(it) => album::chat(it, paint),
+        Reply::Peers(it) => node::peers(it, paint),
+        Reply::Status(it) => node::status(it, paint),
+        Reply::Net(it) => node::net(it, paint),
+        Reply::Synced(it) => synced(it),
+        Reply::Exported(it) => exported(it),
+        Reply::Saved(it) => saved(it),
+        Reply::Prompt(it) => format!("{}\n", super::clean(it.user.as_deref().unwrap_or("nobody"))).into(),
+    }
+}
+
+impl From<String> for Page {
+    fn from(out: String) -> Self {
+        Page {
+            out,
+            ..Page::default()
+        }
+    }
+}
+
+/// A line of data and what could come next.
+pub(super) fn then(out: String, next: impl Into<String>) -> Page {
+    Page {
+        out: format!("{out}\n"),
+        next: Some(next.into()),
+        ..Page::default()
+    }
+}
+
+fn session(it: &Session) -> Page {
+    let did = if it.registered {
+        "registered"
+    } else {
+        "logged in as"
+    };
+    let out = format!(
+        "{did} {} on {} (this device: {})",
+        super::clean(&it.user),
+        super::clean(&it.central),
+        human::brief(&it.device)
+    );
+    then(
+        out,
+        if it.registered {
+            "/createAlbum NAME, or ask an owner for /addUser"
+        } else {
+            "/list"
+        },
+    )
+}
+
+fn done(it: &Done) -> Page {
+    format!("{}\n", super::clean(&it.done)).into()
+}
+
+fn entered(it: &Entered) -> Page {
+    let name = super::clean(&it.album);
+    if it.created {
+        return then(
+            format!("created {name} and entered it; you are its owner"),
+            "/addImage PATH, /addUser NAME",
+        );
+    }
+    let out = format!(
+        "entered {name} of {}: {}, {}, you are {}",
+        super::clean(&it.owner),
+        human::count(it.images, "image", "images"),
+        human::count(it.members, "member", "members"),
+        super::clean(&it.role)
+    );
+    then(out, "/getImages, /addImage PATH")
+}
+
+fn removed(it: &Removed) -> Page {
+    then(
+        format!(
+            "removed {} from {}",
+            super::clean(&it.name),
+            super::clean(&it.album)
+        ),
+        "/getImages",
+    )
+}
+
+fn rated(it: &Rated) -> Page {
+    let name = super::clean(&it.name);
+    let out = match it.rating.mine {
+        Some(stars) => format!("rated {name} {stars}; mean {}", album::mean(&it.rating)),
+        None => format!("took the rating of {name} back; mean {}", album::mean(&it.rating)),
+    };
+    then(out, "/getImages")
+}
+
+fn membership(it: &Membership) -> Page {
+    let (user, album) = (super::clean(&it.user), super::clean(&it.album));
+    let mut page = if it.role == "none" {
+        then(format!("{user} is no longer a member of {album}"), "/getMetadata")
+    } else {
+        let next = format!("{user} enters it with /enterAlbum {}", in_quotes(&it.album));
+        then(
+            format!("{user} is {} of {album} now", super::clean(&it.role)),
+            next,
+        )
+    };
+    if !it.announced {
+        page.notes =
+            "the central is away and hears of it later; members who are here know at once\n".to_owned();
+    }
+    page
+}
+
+fn synced(it: &Synced) -> Page {
+    let album = super::clean(&it.album);
+    let with = human::several(&it.compared, 8);
+    let out = match (it.synced, it.compared.is_empty()) {
+        (true, true) => format!("{album}: nobody else to compare with"),
+        (true, false) => format!("{album}: equal with {with}, all bytes here"),
+        (false, true) => format!("{album}: nobody was reached"),
+        (false, false) => format!("{album}: compared with {with}, not equal yet"),
+    };
+    let missing = match it.pending_images {
+        0 => String::new(),
+        n => format!("; {} without bytes here", human::count(n, "image", "images")),
+    };
+    format!("{out}{missing}\n").into()
+}
+
+fn exported(it: &Exported) -> Page {
+    let mut out = format!(
+        "wrote {} to {}",
+        human::count(it.written, "file", "files"),
+        super::clean(&it.dir)
+    );
+    if it.already > 0 {
+        out.push_str(&format!(", {} there already", it.already));
+    }
+    let notes = match it.missing.len() {
+        0 => String::new(),
+        _ => format!(
+            "not here yet, so not written: {}\n",
+            human::several(&it.missing, 10)
+        ),
+    };
+    Page {
+        out: out + "\n",
+        notes,
+        next: None,
+    }
+}
+
+fn saved(it: &Saved) -> Page {
+    let (name, path) = (super::clean(&it.name), super::clean(&it.path));
+    format!("saved {name} as {path} ({})\n", human::bytes(it.size)).into()
+}
