@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 
 use filters::{Channels, FilterError, Progress, Raster, Recipe, Samples};
 use proptest::prelude::*;
+use proptest::test_runner::FileFailurePersistence;
 
 fn apply(recipe: &str, raster: &Raster) -> Result<Raster, FilterError> {
     let recipe: Recipe = recipe.parse().expect("the test's recipe is one");
@@ -74,8 +75,17 @@ fn steps() -> impl Strategy<Value = String> {
     ]
 }
 
+fn config() -> ProptestConfig {
+    let persistence = FileFailurePersistence::WithSource("regressions");
+    ProptestConfig {
+        cases: 400,
+        failure_persistence: Some(Box::new(persistence)),
+        ..ProptestConfig::default()
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(config())]
 
     #[test]
     fn every_chain_ends_in_a_picture_of_its_depth(

@@ -1,0 +1,206 @@
+//! Rasters to files: the stored form of a version.
+
+use std::borrow::Cow;
+
+use filters::{Raster, Samples};
+use thiserror::Error;
+
+use crate::decode::Metadata;
+use crate::exif::Exif;
+use crate::media::Media;
+
+/// The JPEG encoder: jpeg-encoder, quality 92, no chroma subsampling.
+pub const ENCODER_JPEG: &str = "jpeg-encoder-0.7.1/q92-444";
+/// The lossless WebP encoder: image-webp with its predictor.
+pub const ENCODER_WEBP: &str = "image-webp-0.2.4/lossless";
+/// The PNG encoder.
+pub const ENCODER_PNG: &str = "png-0.18.1/balanced";
+
+/// Quality of a stored JPEG, of 100.
+const QUALITY: u8 = 92;
+/// Longest side of a WebP, in pixels.
+const WEBP_SIDE_MAX: u32 = 16_383;
+/// Longest side of a JPEG, in pixels.
+const JPEG_SIDE_MAX: u32 = 65_535;
+/// Most bytes of EXIF in a JPEG: it has to fit one segment, with its prefix.
+const JPEG_EXIF_MAX: usize = 65_533 - 6;
+
+/// A version as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Encoded {
+    /// The file.
+    pub bytes: Vec<u8>,
+    /// What it is.
+    pub media: Media,
+    /// Which encoder made it, one of the `ENCODER_` ids.
+    pub encoder: &'static str,
+}
+
+/// Why a raster could not be written.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum EncodeError {
+    /// The sample count does not fit the size: a bug of whoever made the raster.
+    #[error("the raster holds {found} samples where its size needs {expected}")]
+    SampleCount {
+        /// What the size needs.
+        expected: u64,
+        /// What there is.
+        found: u64,
+    },
+    /// The encoder failed.
+    #[error("{encoder}: {reason}")]
+    Encoder {
+        /// Its id.
+        encoder: &'static str,
+        /// Its words.
+        reason: String,
+    },
+}
+
+impl EncodeError {
+    pub(crate) fn of(encoder: &'static str) -> impl Fn(&dyn std::fmt::Display) -> EncodeError {
+        move |error| EncodeError::Encoder {
+            encoder,
+            reason: error.to_string(),
+        }
+    }
+}
+
+/// Writes a version of a picture whose file was `source`.
+///
+/// JPEG if the source was one and there are 8 bits and no alpha; else lossless: WebP, or PNG for 16 bits and
+/// beyond 16383 pixels. EXIF is carried with the orientation reset and the thumbnail wiped (dropped if it
+/// does not fit a JPEG segment), the colour profile unless it is for other channels.
+///
+/// # Errors
+/// [`EncodeError`], if the raster contradicts itself or the encoder fails.
+pub fn encode_version(raster: &Raster, source: Media, metadata: &Metadata) -> Result<Encoded, EncodeError> {
+    let expected = u64::from(raster.width) * u64::from(raster.height) * raster.channels.count() as u64;
+    let found = raster.samples.len() as u64;
+    if expected != found || found == 0 {
+        return Err(EncodeError::SampleCount { expected, found });
+    }
+    let side = raster.width.max(raster.height);
+    let exif = metadata.exif.as_deref().and_then(Exif::new);
+    let exif = exif.map(|exif| exif.patched(raster.width, raster.height));
+    let icc = metadata.icc.as_deref().filter(|icc| icc_fits(icc, raster));
+    let carried = Metadata {
+        exif,
+        icc: icc.map(<[u8]>::to_vec),
+    };
+    match &raster.samples {
+        Samples::U8(samples)
+            if source == Media::Jpeg && !raster.channels.has_alpha() && side <= JPEG_SIDE_MAX =>
+        {
+            jpeg(raster, samples, QUALITY, &carried)
+        }
+        Samples::U8(samples) if side <= WEBP_SIDE_MAX => webp(raster, samples, carried),
+        _ => png(raster, carried),
+    }
+}
+
+/// Whether a profile is for the colours of the raster: bytes 16 to 19 of its header (ICC.1:2022 §7.2.6).
+fn icc_fits(icc: &[u8], raster: &Raster) -> bool {
+    let wanted: &[u8] = if raster.channels.colors() == 1 {
+        b"GRAY"
+    } else {
+        b"RGB "
+    };
+    icc.get(16..20) == Some(wanted)
+}
+
+/// A baseline JPEG. `raster` has no alpha and `samples` are its own.
+pub(crate) fn jpeg(
+    raster: &Raster,
+    samples: &[u8],
+    quality: u8,
+    metadata: &Metadata,
+) -> Result<Encoded, EncodeError> {
+    let failed = EncodeError::of(ENCODER_JPEG);
+    let mut bytes = Vec::new();
+    let mut encoder = jpeg_encoder::Encoder::new(&mut bytes, quality);
+    encoder.set_sampling_factor(jpeg_encoder::SamplingFactor::R_4_4_4);
+    if let Some(exif) = metadata
+        .exif
+        .as_deref()
+        .filter(|exif| exif.len() <= JPEG_EXIF_MAX)
+    {
+        encoder.add_exif_metadata(exif).map_err(|error| failed(&error))?;
+    }
+    if let Some(icc) = &metadata.icc {
+        encoder.add_icc_profile(icc).map_err(|error| failed(&error))?;
+    }
+    let side = |side: u32| u16::try_from(side).map_err(|error| failed(&error));
+    let (width, height) = (side(raster.width)?, side(raster.height)?);
+    let color = match raster.channels.count() {
+        1 => jpeg_encoder::ColorType::Luma,
+        _ => jpeg_encoder::ColorType::Rgb,
+    };
+    encoder
+        .encode(samples, width, height, color)
+        .map_err(|error| failed(&error))?;
+    Ok(Encoded {
+        bytes,
+        media: Media::Jpeg,
+        encoder: ENCODER_JPEG,
+    })
+}
+
+fn webp(raster: &Raster, samples: &[u8], metadata: Metadata) -> Result<Encoded, EncodeError> {
+    let mut bytes = Vec::new();
+    let mut encoder = image_webp::WebPEncoder::new(&mut bytes);
+    if let Some(exif) = metadata.exif {
+        encoder.set_exif_metadata(exif);
+    }
+    if let Some(icc) = metadata.icc {
+        encoder.set_icc_profile(icc);
+    }
+    let color = match raster.channels.count() {
+        1 => image_webp::ColorType::L8,
+        2 => image_webp::ColorType::La8,
+        3 => image_webp::ColorType::Rgb8,
+        _ => image_webp::ColorType::Rgba8,
+    };
+    encoder
+        .encode(samples, raster.width, raster.height, color)
+        .map_err(|error| EncodeError::of(ENCODER_WEBP)(&error))?;
+    Ok(Encoded {
+        bytes,
+        media: Media::Webp,
+        encoder: ENCODER_WEBP,
+    })
+}
+
+fn png(raster: &Raster, metadata: Metadata) -> Result<Encoded, EncodeError> {
+    let failed = |error: png::EncodingError| EncodeError::of(ENCODER_PNG)(&error);
+    let mut info = png::Info::with_size(raster.width, raster.height);
+    info.color_type = match raster.channels.count() {
+        1 => png::ColorType::Grayscale,
+        2 => png::ColorType::GrayscaleAlpha,
+        3 => png::ColorType::Rgb,
+        _ => png::ColorType::Rgba,
+    };
+    let samples: Cow<[u8]> = match &raster.samples {
+        Samples::U8(samples) => {
+            info.bit_depth = png::BitDepth::Eight;
+            Cow::Borrowed(samples)
+        }
+        Samples::U16(samples) => {
+            info.bit_depth = png::BitDepth::Sixteen;
+            Cow::Owned(samples.iter().flat_map(|sample| sample.to_be_bytes()).collect())
+        }
+    };
+    info.exif_metadata = metadata.exif.map(Cow::Owned);
+    info.icc_profile = metadata.icc.map(Cow::Owned);
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::with_info(&mut bytes, info).map_err(failed)?;
+    encoder.set_compression(png::Compression::Balanced);
+    let mut writer = encoder.write_header().map_err(failed)?;
+    writer.write_image_data(&samples).map_err(failed)?;
+    writer.finish().map_err(failed)?;
+    Ok(Encoded {
+        bytes,
+        media: Media::Png,
+        encoder: ENCODER_PNG,
+    })
+}
