@@ -122,6 +122,9 @@ id!(
     /// Random number that tells two lives of one device's database apart.
     Incarnation, 16);
 id!(
+    /// Random number in a genesis, so that equal names make different albums.
+    AlbumSeed, 16);
+id!(
     /// BLAKE3 of an op's signed header text.
     HeaderHash, 32);
 id!(

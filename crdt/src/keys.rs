@@ -63,7 +63,9 @@ impl KeyPair {
 /// Whether `signature` over `domain ‖ bytes` is `key`'s. Always the strict rule (`verify_strict`: canonical
 /// encodings, no small-order keys), never a batch, so that all peers agree on every signature.
 pub fn verify(key: &PublicKey, domain: Domain, bytes: &[u8], signature: &Signature) -> bool {
-    let Ok(key) = VerifyingKey::from_bytes(&key.0) else { return false };
+    let Ok(key) = VerifyingKey::from_bytes(&key.0) else {
+        return false;
+    };
     let signature = ed25519_dalek::Signature::from_bytes(&signature.0);
     key.verify_strict(&domain.message(bytes), &signature).is_ok()
 }
@@ -98,7 +100,11 @@ impl Certificate {
     /// Signs `device` with `root`.
     pub fn issue(root: &KeyPair, device: &PublicKey) -> Self {
         let bytes = [root.public().0, device.0].concat();
-        Self { root: root.public(), device: *device, sig: root.sign(Domain::Certificate, &bytes) }
+        Self {
+            root: root.public(),
+            device: *device,
+            sig: root.sign(Domain::Certificate, &bytes),
+        }
     }
 
     /// Whether the root really signed this device.
@@ -124,7 +130,12 @@ mod tests {
         assert!(verify(&pair.public(), Domain::Op, b"{}", &sig));
         assert!(!verify(&pair.public(), Domain::Session, b"{}", &sig));
         assert!(!verify(&pair.public(), Domain::Op, b"{} ", &sig));
-        assert!(!verify(&KeyPair::from_seed(&[8; 32]).public(), Domain::Op, b"{}", &sig));
+        assert!(!verify(
+            &KeyPair::from_seed(&[8; 32]).public(),
+            Domain::Op,
+            b"{}",
+            &sig
+        ));
     }
 
     #[test]
@@ -132,8 +143,20 @@ mod tests {
         let (root, device) = (KeyPair::from_seed(&[1; 32]), KeyPair::from_seed(&[2; 32]));
         let good = Certificate::issue(&root, &device.public());
         assert!(good.is_valid());
-        assert!(!Certificate { device: root.public(), ..good.clone() }.is_valid());
-        assert!(!Certificate { root: device.public(), ..good }.is_valid());
+        assert!(
+            !Certificate {
+                device: root.public(),
+                ..good.clone()
+            }
+            .is_valid()
+        );
+        assert!(
+            !Certificate {
+                root: device.public(),
+                ..good
+            }
+            .is_valid()
+        );
     }
 
     #[test]

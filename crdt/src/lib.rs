@@ -1,5 +1,29 @@
 //! The album's CRDT: signed ops in a causal graph, who may do what, an add-wins observed-remove set of facts,
 //! and its digest. Pure: no clock, socket, file, thread or random source.
 
+mod admit;
+mod album;
+mod author;
+mod change;
+pub mod clock;
+pub mod fact;
+mod graph;
+pub mod header;
 pub mod id;
 pub mod keys;
+pub mod limits;
+mod live;
+pub mod name;
+pub mod op;
+mod rights;
+mod sync;
+pub mod text;
+pub mod tree;
+mod view;
+mod waiting;
+
+pub use album::{Album, FactId, Receipt, Trust};
+pub use author::{Author, AuthorError, Draft};
+pub use change::Change;
+pub use sync::Head;
+pub use view::{ChatLine, Element, Found, ImageView, MemberView, RatingView};

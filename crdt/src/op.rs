@@ -1,0 +1,396 @@
+//! Ops: a signed header with the facts it covers, as received (docs/protocol.md §2). What an op alone can show is
+//! decided here; what its past must show, in `admit`.
+
+use std::ops::Range;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::fact::{Fact, FactError};
+use crate::header::Header;
+use crate::id::{ActorId, AlbumId, Digest, FactHash, HeaderHash, PublicKey, Signature, UserId};
+use crate::keys::{Domain, KeyPair, verify};
+use crate::limits::{
+    DEPTH_MAX, ENVELOPE_DEPTH, FACT_BYTES_MAX, FACTS_PER_OP_MAX, OP_BYTES_MAX, OP_FACTS_BYTES_MAX,
+};
+use crate::text::{self, Object, TextError};
+
+/// Why an op is refused for ever, by every replica alike.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Not JSON, not strict, or not the keys of an op.
+    #[error("not an op: {0}")]
+    Text(TextError),
+    /// Written by a rule this program does not know.
+    #[error("op of version {0}, this program knows 1")]
+    Version(u64),
+    /// The keys do not fit each other.
+    #[error("malformed op: {0}")]
+    Form(&'static str),
+    /// A limit is passed.
+    #[error("too many {what}, at most {limit} are allowed")]
+    TooLarge {
+        /// Of what, with its unit.
+        what: &'static str,
+        /// The limit.
+        limit: u64,
+    },
+    /// A fact refuses it.
+    #[error(transparent)]
+    Fact(#[from] FactError),
+    /// The facts are not those that the header's root covers.
+    #[error("the facts do not fit the header's root")]
+    Root,
+    /// Of another album.
+    #[error("op of another album")]
+    Album,
+    /// The actor is not what its intro makes.
+    #[error("the actor id does not fit its intro")]
+    Actor,
+    /// The root did not certify the device.
+    #[error("the device certificate is not the root's")]
+    Certificate,
+    /// The device did not sign the header.
+    #[error("the signature is not the device's")]
+    Signature,
+    /// A root key may revoke devices, and nothing else; and no other key may.
+    #[error("revokes are the root key's, alone in their op, and its only facts")]
+    RootActor,
+    /// `prev` is not this actor's op before `first`.
+    #[error("prev is no op of this actor that ends before {first}")]
+    Prev {
+        /// The first seq the op takes.
+        first: u64,
+    },
+    /// The clock is not 1 + that of its past.
+    #[error("lamport {found}, its past gives {expected}")]
+    Lamport {
+        /// As written.
+        found: u64,
+        /// As its past demands.
+        expected: u64,
+    },
+    /// It removes a dot that has no fact in its past.
+    #[error("it removes dot {seq} of {actor}, which has no fact in its past")]
+    RemovesUnseen {
+        /// The dot's actor.
+        actor: ActorId,
+        /// The dot's seq.
+        seq: u64,
+    },
+    /// It removes a member fact.
+    #[error("it removes dot {seq} of {actor}, a member fact")]
+    RemovesMember {
+        /// The dot's actor.
+        actor: ActorId,
+        /// The dot's seq.
+        seq: u64,
+    },
+    /// It accepts an op that is not in its past.
+    #[error("it accepts op {seq} of {actor}, which is not in its past")]
+    AcceptsUnseen {
+        /// The op's actor.
+        actor: ActorId,
+        /// The op's last seq.
+        seq: u64,
+    },
+    /// Nobody in its past ever named its author a member.
+    #[error("no grant in its past names its author")]
+    Stranger,
+}
+
+impl Refusal {
+    /// One word, for counters.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Refusal::Text(_) => "text",
+            Refusal::Version(_) => "version",
+            Refusal::Form(_) => "form",
+            Refusal::TooLarge { .. } => "too-large",
+            Refusal::Fact(_) => "fact",
+            Refusal::Root => "root",
+            Refusal::Album => "album",
+            Refusal::Actor => "actor",
+            Refusal::Certificate => "certificate",
+            Refusal::Signature => "signature",
+            Refusal::RootActor => "root-actor",
+            Refusal::Prev { .. } => "prev",
+            Refusal::Lamport { .. } => "lamport",
+            Refusal::RemovesUnseen { .. } => "removes-unseen",
+            Refusal::RemovesMember { .. } => "removes-member",
+            Refusal::AcceptsUnseen { .. } => "accepts-unseen",
+            Refusal::Stranger => "stranger",
+        }
+    }
+}
+
+/// A fact with its place in the op's text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FactText {
+    /// BLAKE3 of its text.
+    pub hash: FactHash,
+    /// What it says.
+    pub fact: Fact,
+    text: Range<u32>,
+}
+
+/// An op, as received: one text, and what was read from it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Op {
+    /// The header, read.
+    pub header: Header,
+    /// BLAKE3 of the header's text: the op's identity.
+    pub hash: HeaderHash,
+    /// The device's signature of the header's text.
+    pub sig: Signature,
+    /// Its facts; fact i has the dot (actor, first + i).
+    pub facts: Vec<FactText>,
+    header_text: Range<u32>,
+    bytes: Box<str>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    header: &'a RawValue,
+    sig: Signature,
+    #[serde(borrow)]
+    facts: Vec<&'a RawValue>,
+}
+
+/// What a genesis header alone says of an album; the central checks owners by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Genesis {
+    /// The album.
+    pub album: AlbumId,
+    /// Root key of its owner.
+    pub root: PublicKey,
+    /// Its owner.
+    pub user: UserId,
+}
+
+/// Checks a genesis by its header and signature, without its fact.
+pub fn check_genesis(header_text: &str, sig: &Signature) -> Result<Genesis, Refusal> {
+    if header_text.len() > crate::limits::HEADER_BYTES_MAX {
+        return Err(Refusal::TooLarge {
+            what: "header bytes",
+            limit: crate::limits::HEADER_BYTES_MAX as u64,
+        });
+    }
+    text::check(header_text).map_err(Refusal::Text)?;
+    // The hash is of these bytes, so there must be one spelling: no white space around the braces.
+    if !(header_text.starts_with('{') && header_text.ends_with('}')) {
+        return Err(Refusal::Form("a header is an object"));
+    }
+    let header = Header::read(header_text)?;
+    check_genesis_header(&header)?;
+    let Some(intro) = header.intro else {
+        return Err(Refusal::Form("a genesis has an intro"));
+    };
+    check_signature(&intro.device, header_text, sig)?;
+    check_certificate(&header)?;
+    let hash = blake3::hash(header_text.as_bytes());
+    Ok(Genesis {
+        album: AlbumId(*hash.as_bytes()),
+        root: intro.root,
+        user: intro.user(),
+    })
+}
+
+fn check_genesis_header(header: &Header) -> Result<(), Refusal> {
+    let alone = header.album.is_none()
+        && header.first == 1
+        && header.count == 1
+        && header.lamport == 1
+        && header.deps.is_empty()
+        && header.removes.is_empty()
+        && header.batch.is_none();
+    if !alone {
+        return Err(Refusal::Form("a genesis is the first op of its album, alone"));
+    }
+    if header.intro.is_some_and(|intro| intro.is_root()) {
+        return Err(Refusal::RootActor);
+    }
+    Ok(())
+}
+
+pub(crate) fn check_signature(device: &PublicKey, header_text: &str, sig: &Signature) -> Result<(), Refusal> {
+    match verify(device, Domain::Op, header_text.as_bytes(), sig) {
+        true => Ok(()),
+        false => Err(Refusal::Signature),
+    }
+}
+
+pub(crate) fn check_certificate(header: &Header) -> Result<(), Refusal> {
+    match header.intro.is_none_or(|intro| intro.certificate().is_valid()) {
+        true => Ok(()),
+        false => Err(Refusal::Certificate),
+    }
+}
+
+impl Op {
+    /// Reads an envelope and checks all that the op alone can show, except signatures, which need the device's key:
+    /// [`crate::Album::receive`] checks them.
+    pub fn decode(envelope: &str) -> Result<Op, Refusal> {
+        if envelope.len() > OP_BYTES_MAX {
+            return Err(Refusal::TooLarge {
+                what: "op bytes",
+                limit: OP_BYTES_MAX as u64,
+            });
+        }
+        text::check_depth(envelope, DEPTH_MAX + ENVELOPE_DEPTH).map_err(Refusal::Text)?;
+        let Object(parts) = text::read::<Object<Envelope>>(envelope).map_err(Refusal::Text)?;
+        let header_text = parts.header.get();
+        text::check(header_text).map_err(Refusal::Text)?;
+        let header = Header::read(header_text)?;
+        let facts = read_facts(envelope, &parts.facts)?;
+        check_facts(&header, &facts)?;
+        let hash = HeaderHash(*blake3::hash(header_text.as_bytes()).as_bytes());
+        let header_text = place(envelope, header_text);
+        Ok(Op {
+            header,
+            hash,
+            sig: parts.sig,
+            facts,
+            header_text,
+            bytes: envelope.into(),
+        })
+    }
+
+    /// Signs `header` and joins it with the texts of its facts, whose root and count it already states.
+    pub(crate) fn sign(header: &Header, facts: &[String], device: &KeyPair) -> Result<Op, Refusal> {
+        let header_text = header.to_text();
+        let sig = device.sign(Domain::Op, header_text.as_bytes());
+        Op::decode(&format!(
+            r#"{{"header":{header_text},"sig":"{sig}","facts":[{}]}}"#,
+            facts.join(",")
+        ))
+    }
+
+    /// The envelope as received.
+    pub fn bytes(&self) -> &str {
+        &self.bytes
+    }
+
+    /// The signed text.
+    pub fn header_text(&self) -> &str {
+        self.slice(&self.header_text)
+    }
+
+    /// The text of fact `place`, as received.
+    pub fn fact_text(&self, place: usize) -> Option<&str> {
+        self.facts.get(place).map(|fact| self.slice(&fact.text))
+    }
+
+    /// The last seq it takes.
+    pub fn last_seq(&self) -> u64 {
+        self.header.last_seq()
+    }
+
+    /// Place in the total order that respects cause: (lamport, actor, header hash).
+    pub fn order(&self) -> (u64, ActorId, HeaderHash) {
+        (self.header.lamport, self.header.actor, self.hash)
+    }
+
+    /// How others name it in `deps`.
+    pub fn reference(&self) -> crate::header::OpRef {
+        crate::header::OpRef {
+            actor: self.header.actor,
+            seq: self.last_seq(),
+            header: self.hash.short(),
+        }
+    }
+
+    /// Whether it begins an album.
+    pub fn is_genesis(&self) -> bool {
+        self.header.album.is_none()
+    }
+
+    fn slice(&self, range: &Range<u32>) -> &str {
+        // The ranges were taken from this very text.
+        self.bytes
+            .get(range.start as usize..range.end as usize)
+            .unwrap_or_default()
+    }
+}
+
+/// BLAKE3 over the fact hashes, what a header's `root` must be.
+pub(crate) fn facts_root(hashes: impl Iterator<Item = FactHash>) -> Digest {
+    let mut hasher = blake3::Hasher::new();
+    for hash in hashes {
+        hasher.update(&hash.0);
+    }
+    Digest(*hasher.finalize().as_bytes())
+}
+
+/// BLAKE3 of a fact's text.
+pub(crate) fn fact_hash(fact_text: &str) -> FactHash {
+    FactHash(*blake3::hash(fact_text.as_bytes()).as_bytes())
+}
+
+/// Where `part` lies in `whole`, of which it is a slice; ops are far below 4 GiB.
+fn place(whole: &str, part: &str) -> Range<u32> {
+    let start = (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize);
+    start as u32..(start + part.len()) as u32
+}
+
+fn read_facts(envelope: &str, texts: &[&RawValue]) -> Result<Vec<FactText>, Refusal> {
+    if texts.len() > FACTS_PER_OP_MAX {
+        return Err(Refusal::TooLarge {
+            what: "facts",
+            limit: FACTS_PER_OP_MAX as u64,
+        });
+    }
+    if texts.iter().map(|raw| raw.get().len()).sum::<usize>() > OP_FACTS_BYTES_MAX {
+        return Err(Refusal::TooLarge {
+            what: "bytes of facts",
+            limit: OP_FACTS_BYTES_MAX as u64,
+        });
+    }
+    let mut facts = Vec::with_capacity(texts.len());
+    for raw in texts {
+        let json = raw.get();
+        if json.len() > FACT_BYTES_MAX {
+            return Err(Refusal::TooLarge {
+                what: "bytes of one fact",
+                limit: FACT_BYTES_MAX as u64,
+            });
+        }
+        facts.push(FactText {
+            hash: fact_hash(json),
+            fact: Fact::read(json)?,
+            text: place(envelope, json),
+        });
+    }
+    Ok(facts)
+}
+
+fn check_facts(header: &Header, facts: &[FactText]) -> Result<(), Refusal> {
+    if facts.len() as u64 != header.count {
+        return Err(Refusal::Root);
+    }
+    if header
+        .root
+        .is_some_and(|root| root != facts_root(facts.iter().map(|fact| fact.hash)))
+    {
+        return Err(Refusal::Root);
+    }
+    let has_genesis = facts.iter().any(|fact| matches!(fact.fact, Fact::Genesis { .. }));
+    if has_genesis != header.album.is_none() {
+        return Err(Refusal::Form(
+            "exactly the op without an album has the genesis fact",
+        ));
+    }
+    if header.album.is_none() {
+        check_genesis_header(header)?;
+    }
+    let revokes = facts.iter().any(|fact| matches!(fact.fact, Fact::Revoke { .. }));
+    let alone = facts.len() == 1 && header.removes.is_empty();
+    let by_root = header.intro.map(|intro| intro.is_root());
+    if revokes && (!alone || by_root == Some(false)) || by_root == Some(true) && !facts.is_empty() && !revokes
+    {
+        return Err(Refusal::RootActor);
+    }
+    Ok(())
+}
