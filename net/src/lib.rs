@@ -39,15 +39,36 @@
 //! Do long answers in a task of their own: whoever reads the events must not wait for a peer.
 
 mod api;
+mod bus;
+mod dial;
+mod frame;
+mod gossip;
+mod guard;
+mod hello;
 pub mod limits;
+mod link;
+mod rate;
 mod request;
+mod state;
+#[cfg(test)]
+mod tests;
+mod transport;
+mod zmtp;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crdt::id::{AlbumId, PublicKey};
-use tokio::sync::mpsc;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+
+use bus::Bus;
+use limits::Times;
+use state::{Peers, Shared, Tally};
+use transport::{Secure, Windows};
 
 pub use api::{
     Config, Event, LinkInfo, Policy, PublishError, Replies, ReplyError, RequestError, Responder, StartError,
@@ -56,7 +77,9 @@ pub use api::{
 /// The handle. Clones share one net; it stops when the last is dropped or at [`Net::shutdown`].
 #[derive(Clone)]
 pub struct Net {
+    shared: Arc<Shared>,
     address: SocketAddr,
+    _stop: Arc<DropGuard>,
 }
 
 impl Net {
@@ -66,9 +89,67 @@ impl Net {
         policy: Arc<dyn Policy>,
         events: mpsc::Sender<Event>,
     ) -> Result<Net, StartError> {
-        let _ = (policy, events);
-        Ok(Net {
+        Self::start_with(config, policy, events, Times::default()).await
+    }
+
+    pub(crate) async fn start_with(
+        config: Config,
+        policy: Arc<dyn Policy>,
+        events: mpsc::Sender<Event>,
+        times: Times,
+    ) -> Result<Net, StartError> {
+        let me = config.keys.public();
+        if config.certificate.device != me || !config.certificate.is_valid() {
+            return Err(StartError::Certificate);
+        }
+        if config.hello.len() > limits::HELLO_EXTRA_BYTES_MAX {
+            return Err(StartError::Hello {
+                bytes: config.hello.len(),
+            });
+        }
+        let secure = Secure::new(&config.keys).map_err(|error| StartError::Tls(error.to_string()))?;
+        raise_file_limit();
+        let listen_error = |source| StartError::Listen {
             address: config.listen,
+            source,
+        };
+        let listener = TcpListener::bind(config.listen).await.map_err(listen_error)?;
+        let address = listener.local_addr().map_err(listen_error)?;
+        let stop = CancellationToken::new();
+        let topics = watch::Sender::new(Arc::new(BTreeSet::new()));
+        let bus = Bus::start(
+            &config.ipc_dir,
+            me,
+            topics.subscribe(),
+            events.clone(),
+            times.pace,
+            stop.clone(),
+        )
+        .await?;
+        let shared = Arc::new(Shared {
+            me,
+            certificate: config.certificate,
+            hello: config.hello,
+            run: rand::random(),
+            times,
+            secure,
+            windows: Windows::new(),
+            policy,
+            bus,
+            events,
+            topics,
+            rights: watch::Sender::new(0),
+            peers: Peers::new(me),
+            dials: Semaphore::new(limits::DIALS_AT_ONCE_MAX),
+            tally: Tally::new(),
+            stop: stop.clone(),
+            tasks: TaskTracker::new(),
+        });
+        shared.tasks.spawn(guard::listen(shared.clone(), listener));
+        Ok(Net {
+            shared,
+            address,
+            _stop: Arc::new(stop.drop_guard()),
         })
     }
 
@@ -79,65 +160,112 @@ impl Net {
 
     /// Keeps a link to this peer: dials the addresses in turn, again and again with a wait of 1 to 60 s and
     /// jitter, whenever there is no link (of either side's making). Fresh addresses replace the old ones and
-    /// are tried at once; the same ones again change nothing. At most 16 addresses are kept.
+    /// are tried at once; the same ones again change nothing. At most [`limits::ADDRESSES_MAX`] addresses are
+    /// kept, for at most [`limits::DIALS_MAX`] peers; beyond that the call does nothing.
     pub fn dial(&self, peer: PublicKey, addresses: Vec<SocketAddr>) {
-        let _ = (peer, addresses);
+        if let Some(cancel) = self.shared.peers.dial(peer, addresses) {
+            self.shared
+                .tasks
+                .spawn(dial::keep(self.shared.clone(), peer, cancel));
+        }
     }
 
     /// Stops dialling this peer and closes its link. The peer may dial us again.
     pub fn forget(&self, peer: PublicKey) {
-        let _ = peer;
+        self.shared.peers.forget(&peer);
     }
 
     /// Closes this peer's link and refuses every other until [`Net::unblock`]. Not kept on disk.
     pub fn block(&self, peer: PublicKey) {
-        let _ = peer;
+        self.shared.peers.block(peer);
     }
 
     /// Ends a [`Net::block`]; a dialled peer is dialled again at once.
     pub fn unblock(&self, peer: PublicKey) {
-        let _ = peer;
+        self.shared.peers.unblock(&peer);
     }
 
     /// Asks all linked peers that may read this album for its gossip, now and later. On a live link the first
     /// messages after this call may be missed (about a round trip): start anti-entropy afterwards.
     pub fn subscribe(&self, topic: AlbumId) {
-        let _ = topic;
+        let added = self
+            .shared
+            .topics
+            .send_if_modified(|topics| Arc::make_mut(topics).insert(topic));
+        if added {
+            self.recheck();
+        }
     }
 
-    /// Ends a [`Net::subscribe`]; at once for [`Event::Gossip`].
+    /// Ends a [`Net::subscribe`]; at once for what has not yet become an [`Event::Gossip`].
     pub fn unsubscribe(&self, topic: AlbumId) {
-        let _ = topic;
+        let removed = self
+            .shared
+            .topics
+            .send_if_modified(|topics| Arc::make_mut(topics).remove(&topic));
+        if removed {
+            self.recheck();
+        }
     }
 
     /// Membership changed: asks the [`Policy`] again about every link and subscription.
-    pub fn recheck(&self) {}
+    pub fn recheck(&self) {
+        self.shared
+            .rights
+            .send_modify(|version| *version = version.wrapping_add(1));
+    }
 
     /// Publishes to all linked peers that want this topic and may read it. Waits while more than
     /// [`limits::PUBLISH_QUEUE_BYTES_MAX`] wait, and up to a second for a slow link. `Ok` means on its way, no more.
     pub async fn publish(&self, topic: AlbumId, payload: Vec<u8>) -> Result<(), PublishError> {
-        let _ = (topic, payload);
-        Err(PublishError::Closed)
+        if self.shared.stop.is_cancelled() {
+            return Err(PublishError::Closed);
+        }
+        self.shared.bus.publish(topic, payload).await
     }
 
     /// Asks a linked peer. At most [`limits::REQUESTS_AT_ONCE_MAX`] per peer are open at once; others wait here
     /// until an earlier one's [`Replies`] has ended or is dropped.
     pub async fn request(&self, peer: PublicKey, body: Vec<u8>) -> Result<Replies, RequestError> {
-        let _ = (peer, body);
-        Err(RequestError::NotLinked)
+        let link = self.shared.peers.link(&peer).ok_or(RequestError::NotLinked)?;
+        request::ask(link, &body, self.shared.times.progress).await
     }
 
-    /// The live links, by peer key.
+    /// The live links, by peer key. A link is listed from hello on, a moment before its [`Event::LinkUp`].
     pub fn links(&self) -> Vec<LinkInfo> {
-        Vec::new()
+        self.shared.peers.infos()
     }
 
-    /// What was counted since the start, by name.
+    /// What was counted since the start, by name. Refusals: `half_open`, `handshake`, `hello`, `certificate`,
+    /// `unknown_key` (the policy's no), `blocked`, `banned_link`, `links_full`, `duplicate`, `myself`;
+    /// `gossip_frame` and `forged_from` (cuts), `banned` (three cuts), `gossip_topic`, `slow_peer`,
+    /// `stream_kind`, `request_frame`, `request_waited`. Counted without an event: `dial_failed`,
+    /// `gossip_unwanted`, `gossip_withheld`, `subscription_refused`, `subscriptions_over`, `control_unknown`.
     pub fn counters(&self) -> BTreeMap<&'static str, u64> {
-        BTreeMap::new()
+        self.shared.tally.all()
     }
 
     /// Says goodbye on all links and stops; waits until everything has stopped (about a second at most).
     /// No event is sent afterwards.
-    pub async fn shutdown(self) {}
+    pub async fn shutdown(self) {
+        self.shared.stop.cancel();
+        self.shared.tasks.close();
+        self.shared.tasks.wait().await;
+        self.shared.bus.stopped().await;
+    }
+}
+
+/// A link takes five file descriptors; the usual soft limit is made for programs with fewer.
+fn raise_file_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    let wanted = limit
+        .maximum
+        .map_or(limits::FILES_WANTED, |most| most.min(limits::FILES_WANTED));
+    if limit.current.is_some_and(|current| current < wanted) {
+        limit.current = Some(wanted);
+        if let Err(error) = setrlimit(Resource::Nofile, limit) {
+            tracing::debug!(%error, "file descriptors");
+        }
+    }
 }

@@ -50,6 +50,8 @@ pub const HALF_OPEN_ON_LOOPBACK_MAX: usize = 16;
 pub const LINKS_MAX: usize = 100;
 /// Streams of one link, both sides' together.
 pub const STREAMS_MAX: usize = 64;
+/// Streams of one link opened by the peer; one more is reset. Ours need the other half.
+pub const STREAMS_INCOMING_MAX: usize = 32;
 /// Receive window of a stream, bytes. Fixed: yamux cannot start lower, and we let it grow no further.
 pub const WINDOW_BYTES: usize = 256 * 1024;
 /// Receive windows of all links together, bytes (1,024 streams); a stream more is reset.
