@@ -344,7 +344,10 @@ async fn follow(
 /// The peer's SUB, our PUB.
 async fn serve(shared: &Shared, peer: PublicKey, id: u64, mut streams: mpsc::Receiver<Stream>) -> String {
     match timeout(shared.times.gossip_setup, streams.recv()).await {
-        Ok(Some(stream)) => on_gossip_end(shared, peer, gossip::serve(shared, peer, id, stream).await),
+        Ok(Some(stream)) => {
+            let end = gossip::serve(shared, peer, id, stream).await;
+            on_gossip_end(shared, peer, end).await
+        }
         _ => "the peer did not ask for gossip".to_owned(),
     }
 }
