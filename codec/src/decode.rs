@@ -90,7 +90,7 @@ pub fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, CodecError> {
 /// Decodes the first picture of a file and turns it upright.
 ///
 /// # Errors
-/// As [`probe`], and [`CodecError::Damaged`] if no picture comes out. A JPEG that is cut off or inconsistent
+/// As [`probe()`], and [`CodecError::Damaged`] if no picture comes out. A JPEG that is cut off or inconsistent
 /// still gives what there is of it, with [`Decoded::damaged`] saying so.
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, CodecError> {
     let media = sniff(bytes, limits)?;

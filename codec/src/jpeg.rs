@@ -8,6 +8,7 @@ use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
 use crate::error::CodecError;
+use crate::scan;
 
 /// What the headers say.
 pub(crate) struct Headers {
@@ -77,14 +78,18 @@ pub(crate) fn headers(bytes: &[u8]) -> Result<Headers, CodecError> {
 /// Decodes the pixels of a file whose `headers` were found within the limits.
 ///
 /// Left to itself the decoder fills what is missing with gray and says nothing, so it is strict at first;
-/// only if that fails is it asked to make the best of it, and the result is marked.
+/// only if that fails is it asked to make the best of it, and the result is marked. What is flipped rather
+/// than missing not even the strict decoder notices: that is [`scan`]'s part.
 pub(crate) fn pixels(bytes: &[u8], headers: &Headers) -> Result<Pixels, CodecError> {
     let missing_end = (!has_end(bytes)).then(|| "it has no end marker: it was cut off".to_owned());
     match run(bytes, headers, true) {
-        Ok(samples) => Ok(Pixels {
-            samples,
-            damaged: missing_end,
-        }),
+        Ok(samples) => {
+            let misfit = || scan::misfit(bytes).map(str::to_owned);
+            Ok(Pixels {
+                samples,
+                damaged: missing_end.or_else(misfit),
+            })
+        }
         Err(strict) => {
             let samples = run(bytes, headers, false)?;
             let reason = match strict {

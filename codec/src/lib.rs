@@ -4,8 +4,8 @@
 //! and never its name; the size in its header is held against [`Limits`] before anything is allocated for
 //! it; damage is an error or a mark on the result, never a panic.
 //!
-//! [`probe`] reads the header, [`decode`] the pixels (upright, 8 or 16 bits as stored, first frame only),
-//! [`encode_version`] writes a filtered picture in its stored form, [`preview`] a small JPEG to look at.
+//! [`probe()`] reads the header, [`decode()`] the pixels (upright, 8 or 16 bits as stored, first frame only),
+//! [`encode_version`] writes a filtered picture in its stored form, [`preview()`] a small JPEG to look at.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -18,6 +18,7 @@ mod jpeg;
 mod media;
 mod orient;
 mod preview;
+mod scan;
 
 pub use decode::{Decoded, Limits, Metadata, Probe, decode, pixel_engine, probe};
 pub use encode::{ENCODER_JPEG, ENCODER_PNG, ENCODER_WEBP, EncodeError, Encoded, encode_version};

@@ -134,7 +134,7 @@ fn bombs_are_refused() {
 fn bad_files_are_errors_or_marked() {
     for path in folder("bad") {
         let result = read(&path);
-        let cut = name(&path).starts_with("own_kodim05_cut") || name(&path) == "own_kodim05_flip.png";
+        let cut = name(&path).starts_with("own_kodim05_cut") || name(&path).starts_with("own_kodim05_flip");
         if cut {
             assert!(
                 result.map_or(true, |found| found.damaged.is_some()),

@@ -1,4 +1,4 @@
-//! Files with flipped, cut and inserted bytes: any answer is right, except a panic or more memory than allowed.
+//! Files with flipped, cut and inserted bytes: any answer is right but a panic, a lie about the size or two answers.
 
 #![allow(clippy::unwrap_used)]
 
