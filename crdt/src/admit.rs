@@ -34,12 +34,12 @@ pub(crate) fn missing(graph: &Graph, op: &Op) -> Vec<OpRef> {
     prev.into_iter().chain(deps).collect()
 }
 
-/// Checks an op whose parents are all here. `grantees` tells which ops hold a grant that names a user.
-pub(crate) fn check(
+/// Checks an op whose parents are all here. `grants_of` tells which ops hold a grant that names a user.
+pub(crate) fn check<'a>(
     graph: &Graph,
     op: &Op,
     owner: Option<UserId>,
-    grants_of: impl Fn(&UserId) -> Vec<u32>,
+    grants_of: impl Fn(&UserId) -> &'a [u32],
 ) -> Result<Admitted, Refusal> {
     let header = &op.header;
     let prev = header.prev.and_then(|prev| graph.find(&prev));
@@ -56,7 +56,7 @@ pub(crate) fn check(
         || owner == Some(user)
         || grants_of(&user)
             .into_iter()
-            .any(|grant| parents.past.has(graph.node(grant)));
+            .any(|grant| parents.past.has(graph.node(*grant)));
     if !is_named {
         return Err(Refusal::Stranger);
     }

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::admit;
+use crate::admit::{self, Admitted};
 use crate::change::Change;
 use crate::fact::{Fact, Role};
 use crate::graph::{FactAt, Graph};
@@ -166,7 +166,7 @@ impl Album {
 
     /// What needs no past: the album, and the signatures as soon as the actor is known. Returns whether they are
     /// verified.
-    fn check_alone(&self, op: &Op, checked: bool) -> Result<bool, Refusal> {
+    pub(crate) fn check_alone(&self, op: &Op, checked: bool) -> Result<bool, Refusal> {
         let album = op.header.album.unwrap_or(AlbumId(op.hash.0));
         if album != self.id {
             return Err(Refusal::Album);
@@ -187,9 +187,14 @@ impl Album {
         Ok(true)
     }
 
+    /// What its past must show; all its parents are here.
+    pub(crate) fn check_past(&self, op: &Op) -> Result<Admitted, Refusal> {
+        let grants = |user: &UserId| self.grants_received.get(user).map_or(&[][..], Vec::as_slice);
+        admit::check(&self.graph, op, self.owner(), grants)
+    }
+
     fn admit(&mut self, op: Arc<Op>) -> Result<(), Refusal> {
-        let grants = |user: &UserId| self.grants_received.get(user).cloned().unwrap_or_default();
-        let admitted = admit::check(&self.graph, &op, self.owner(), grants)?;
+        let admitted = self.check_past(&op)?;
         let at = self
             .graph
             .intern(op.clone(), admitted.parents, admitted.need, admitted.kills);
@@ -482,6 +487,11 @@ impl Album {
     /// Bytes of the ops that wait for their past.
     pub fn waiting_bytes(&self) -> usize {
         self.waiting.bytes()
+    }
+
+    /// The ops that wait for their past.
+    pub fn waiting_ops(&self) -> impl Iterator<Item = &Arc<Op>> {
+        self.waiting.ops()
     }
 
     /// Parents of waiting ops that are neither here nor waiting themselves.

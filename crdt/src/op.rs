@@ -258,8 +258,9 @@ impl Op {
         })
     }
 
-    /// Signs `header` and joins it with the texts of its facts, whose root and count it already states.
-    pub(crate) fn sign(header: &Header, facts: &[String], device: &KeyPair) -> Result<Op, Refusal> {
+    /// Signs `header` and joins it with the texts of its facts, whose root and count it already states. For authors
+    /// whose album does the rest, see [`crate::Album::author`]; this one writes whatever it is told.
+    pub fn sign(header: &Header, facts: &[String], device: &KeyPair) -> Result<Op, Refusal> {
         let header_text = header.to_text();
         let sig = device.sign(Domain::Op, header_text.as_bytes());
         Op::decode(&format!(
@@ -316,7 +317,7 @@ impl Op {
 }
 
 /// BLAKE3 over the fact hashes, what a header's `root` must be.
-pub(crate) fn facts_root(hashes: impl Iterator<Item = FactHash>) -> Digest {
+pub fn facts_root(hashes: impl Iterator<Item = FactHash>) -> Digest {
     let mut hasher = blake3::Hasher::new();
     for hash in hashes {
         hasher.update(&hash.0);
@@ -325,7 +326,7 @@ pub(crate) fn facts_root(hashes: impl Iterator<Item = FactHash>) -> Digest {
 }
 
 /// BLAKE3 of a fact's text.
-pub(crate) fn fact_hash(fact_text: &str) -> FactHash {
+pub fn fact_hash(fact_text: &str) -> FactHash {
     FactHash(*blake3::hash(fact_text.as_bytes()).as_bytes())
 }
 

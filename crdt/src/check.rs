@@ -1,0 +1,161 @@
+//! The album's invariants, computed a second time from nothing but the received ops: for debug builds, tests and the
+//! simulation. What is kept incrementally must equal it after every op.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::album::Album;
+use crate::fact::{Fact, Role};
+use crate::graph::FactAt;
+use crate::rights::{Rights, Standing};
+
+impl Album {
+    /// Computes validity, killers, needed ops, heads, live facts, indices and roles anew, O(n), and compares.
+    /// Names the first thing that differs.
+    pub fn check_invariants(&self) -> Result<(), String> {
+        let (rights, judged) = self.judged_anew();
+        for (at, (standing, valid)) in &judged {
+            let node = self.graph.node(*at);
+            same(&format!("standing of op {at}"), &node.standing, standing)?;
+            same(&format!("validity of op {at}"), &node.valid, valid)?;
+        }
+        let valid = |at: u32| judged.get(&at).is_some_and(|(_, valid)| *valid);
+        same(
+            "held ops",
+            &self.held_count(),
+            &self.graph.numbers().filter(|at| !valid(*at)).count(),
+        )?;
+        self.check_needed(valid)?;
+        self.check_live(valid)?;
+        for user in 0..self.graph.users.len() as u32 {
+            let present = rights.present(&self.graph, user);
+            same(
+                "present role",
+                &self.role_of(&self.graph.users[user as usize]),
+                &present,
+            )?;
+        }
+        Ok(())
+    }
+
+    /// §3 over all ops at once, in its order: revocations, owner, curators, the others.
+    fn judged_anew(&self) -> (Rights, BTreeMap<u32, (Standing, bool)>) {
+        let mut graph = self.graph.clone();
+        let mut rights = Rights::default();
+        if let Some(owner) = self.rights.owner() {
+            rights.set_owner(owner);
+        }
+        for at in graph.numbers() {
+            let user = graph.user_of(at);
+            for text in &graph.node(at).op.facts {
+                if let Fact::Revoke { device, .. } = &text.fact {
+                    rights.add_revoke(user, *device, at);
+                }
+            }
+        }
+        let mut judged = BTreeMap::new();
+        for wanted in [Standing::Owner, Standing::Curator, Standing::Member] {
+            // The facts of one stage go in force together, after all of it is judged.
+            let mut in_force = Vec::new();
+            for at in graph
+                .numbers()
+                .filter(|at| !judged.contains_key(at))
+                .collect::<Vec<_>>()
+            {
+                let standing = rights.standing(&graph, at);
+                if standing == wanted {
+                    let valid = rights.is_valid(&graph, at, standing);
+                    judged.insert(at, (standing, valid));
+                    in_force.extend((valid && standing > Standing::Member).then_some(at));
+                }
+            }
+            for at in in_force {
+                rights.set_force(&mut graph, at, true, false);
+            }
+        }
+        (rights, judged)
+    }
+
+    fn check_needed(&self, valid: impl Fn(u32) -> bool) -> Result<(), String> {
+        let mut needed = BTreeSet::new();
+        let mut next: Vec<u32> = self.graph.numbers().filter(|at| valid(*at)).collect();
+        while let Some(at) = next.pop() {
+            if needed.insert(at) {
+                let node = self.graph.node(at);
+                next.extend(node.prev.iter().chain(&*node.deps));
+            }
+        }
+        let kept: BTreeSet<u32> = self
+            .graph
+            .numbers()
+            .filter(|at| self.graph.node(*at).needed > 0)
+            .collect();
+        same("needed ops", &kept, &needed)?;
+        let followed: BTreeSet<u32> = needed.iter().filter_map(|at| self.graph.node(*at).prev).collect();
+        let heads: BTreeSet<u32> = needed.difference(&followed).copied().collect();
+        same("heads", &self.heads.all().collect(), &heads)
+    }
+
+    fn check_live(&self, valid: impl Fn(u32) -> bool) -> Result<(), String> {
+        let killers = self
+            .graph
+            .numbers()
+            .filter(|at| valid(*at))
+            .flat_map(|at| &self.graph.node(at).kills);
+        let dead: BTreeSet<FactAt> = killers.copied().collect();
+        let facts = self.graph.numbers().filter(|at| valid(*at)).flat_map(|node| {
+            (0..self.graph.node(node).op.facts.len()).map(move |place| FactAt {
+                node,
+                place: place as u16,
+            })
+        });
+        let live: BTreeSet<FactAt> = facts.filter(|at| !dead.contains(at)).collect();
+        same("live facts", &self.live.all(), &live)?;
+        let mut counts = [0; 4];
+        for at in &live {
+            match self.graph.fact(*at) {
+                Fact::Image(_) => counts[0] += 1,
+                Fact::Rating { .. } => counts[1] += 1,
+                Fact::Chat { .. } => counts[2] += 1,
+                Fact::Album { .. } => counts[3] += 1,
+                _ => {}
+            }
+        }
+        let ratings = self
+            .live
+            .ratings
+            .values()
+            .flat_map(BTreeMap::values)
+            .map(Vec::len)
+            .sum::<usize>();
+        let indexed = [
+            self.live.image_count,
+            ratings,
+            self.live.chat.len(),
+            self.live.settings.len(),
+        ];
+        same("indexed facts", &indexed, &counts)?;
+        let named: usize = self.live.names.values().map(Vec::len).sum();
+        let by_blob: usize = self.live.images.values().map(Vec::len).sum();
+        same(
+            "images by name and by file",
+            &(named, by_blob),
+            &(counts[0], counts[0]),
+        )
+    }
+
+    /// The role of every user that any op was received of or about, for comparing replicas.
+    pub fn roles(&self) -> BTreeMap<crate::id::UserId, Role> {
+        self.members()
+            .filter(|member| member.role > Role::None)
+            .map(|member| (member.user, member.role))
+            .collect()
+    }
+}
+
+fn same<T: PartialEq + std::fmt::Debug>(what: &str, kept: &T, anew: &T) -> Result<(), String> {
+    if kept == anew {
+        Ok(())
+    } else {
+        Err(format!("{what}: kept {kept:?}, computed anew {anew:?}"))
+    }
+}
