@@ -1,4 +1,5 @@
-//! Files with flipped, cut and inserted bytes: any answer is right but a panic, a lie about the size or two answers.
+//! Files with flipped, cut and inserted bytes: any answer is right but a panic, a lie about the size or
+//! one thing from `probe` and another from `decode`.
 
 #![allow(clippy::unwrap_used)]
 

@@ -203,6 +203,7 @@ mod tests {
     use super::*;
     use crate::raster::Channels;
 
+    const CHANNELS: [Channels; 4] = [Channels::Gray, Channels::GrayAlpha, Channels::Rgb, Channels::Rgba];
     const STEPS: [&str; 15] = [
         "grayscale",
         "sepia",
@@ -257,7 +258,7 @@ mod tests {
         fn any_cut_into_bands_gives_the_same_bytes(
             step in prop::sample::select(&STEPS[..]),
             (width, height) in (1..20_u32, 3..40_u32),
-            channels in prop::sample::select(&[Channels::Gray, Channels::GrayAlpha, Channels::Rgb, Channels::Rgba][..]),
+            channels in prop::sample::select(&CHANNELS[..]),
             cut in 0..40_u32,
             seed in any::<u64>(),
         ) {
