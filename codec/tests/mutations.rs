@@ -99,3 +99,22 @@ proptest! {
         agree(&[&seed[..cut], &seed[again..]].concat())?;
     }
 }
+
+#[test]
+fn the_seeds_are_sound_and_a_good_part_of_the_mutants_still_decodes() {
+    for seed in seeds() {
+        assert!(decode(&seed, &LIMITS).is_ok_and(|found| found.damaged.is_none()));
+    }
+    // Without this the laws above could hold because nothing gets past the header.
+    let seeds = seeds();
+    let mutants = seeds.iter().flat_map(|seed| {
+        (0..seed.len()).map(|at| {
+            let mut bytes = seed.clone();
+            bytes[at] ^= 0x55;
+            bytes
+        })
+    });
+    let decoded: Vec<bool> = mutants.map(|bytes| decode(&bytes, &LIMITS).is_ok()).collect();
+    let good = decoded.iter().filter(|ok| **ok).count();
+    assert!(good * 5 > decoded.len(), "{good} of {}", decoded.len());
+}
