@@ -17,6 +17,8 @@
 //! The order that makes a crash harmless: bytes first ([`Blobs::import_many`]), then the op that names them
 //! ([`Db::commit`]), then the acknowledgement. A crash in between leaves a blob that nothing names.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests"))]
+
 pub mod blobs;
 pub mod db;
 mod files;
@@ -27,8 +29,8 @@ pub use blobs::{
     PartError, PartInfo, Progress, chunk_count, chunk_list_of, verify_list,
 };
 pub use db::{
-    BATCH_BYTES_MAX, BATCH_WRITES_MAX, BadOp, BadValue, CommitError, Db, Done, KEY_BYTES_MAX, Loaded,
-    OP_BYTES_MAX, OpenError, ReadError, Recovered, VALUE_BYTES_MAX, VerifyReport, Write,
+    BATCH_BYTES_MAX, BATCH_WRITES_MAX, BadOp, BadValue, CommitError, Db, Done, KEY_BYTES_MAX, KeyValue,
+    Loaded, OP_BYTES_MAX, OpenError, ReadError, Recovered, VALUE_BYTES_MAX, VerifyReport, Write,
 };
 pub use files::{hex, unhex};
 pub use home::{Home, HomeError, PRIVATE_BYTES_MAX, PrivateError};

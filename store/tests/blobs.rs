@@ -1,5 +1,9 @@
 //! Blobs: imported, served in chunks, fetched in chunks, checked.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::single_range_in_vec_init,
+    reason = "tests; a list of one range is meant"
+)]
 
 mod common;
 

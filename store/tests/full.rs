@@ -151,7 +151,7 @@ fn a_download_on_a_full_disk_goes_on_later() {
         matches!(refused, PartError::DiskFull { needed, .. } if needed == left),
         "{refused}"
     );
-    assert_eq!(part.missing(), [2..4]);
+    assert!(part.missing().into_iter().flatten().eq(2..4));
     fs::remove_file(filler).unwrap();
     for index in 2..4 {
         part.write_chunk(index, bytes.chunks(CHUNK_BYTES).nth(index as usize).unwrap())
@@ -247,7 +247,10 @@ fn a_batch_that_does_not_fit_takes_those_behind_it_along() {
     // Held back by the first callback, the others become one group.
     let (go, gone) = std::sync::mpsc::channel::<()>();
     let (tell, told) = std::sync::mpsc::channel();
-    db.commit(put(0, 1), Box::new(move |_| drop(gone.recv())));
+    db.commit(
+        put(0, 1),
+        Box::new(move |_| gone.recv().unwrap_err().to_string().clear()),
+    );
     let large = (0..8).flat_map(|n| put(100 + n, 1024 * 1024)).collect();
     for (n, batch) in [(1, put(1, 10)), (2, large), (3, put(3, 10))] {
         let tell = tell.clone();

@@ -1,25 +1,28 @@
 //! Image bytes as files named by their hash: imported durably, served and fetched in verified chunks.
 
+mod error;
 mod fsck;
 mod import;
 mod list;
 mod part;
+mod parts;
 mod place;
 mod serve;
 
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::{Hash, Home, files};
 
-use part::OpenParts;
+use parts::OpenParts;
 use place::{Place, read_error};
 use serve::Lists;
 
+pub use error::{BlobError, ListError, PartError};
 pub use list::{chunk_count, chunk_list_of, verify_list};
-pub use part::{Part, PartError, PartInfo, Progress};
+pub use part::{Part, Progress};
+pub use parts::PartInfo;
 
 /// Bytes of one chunk; the last one of a blob is shorter. A power of two of BLAKE3's 1 KiB chunks, so that
 /// every chunk is one subtree of the hash.
@@ -36,77 +39,6 @@ pub struct Blob {
     pub size: u64,
     /// Whether the same bytes were here before.
     pub was_here: bool,
-}
-
-/// Why a blob could not be stored, read or exported.
-#[derive(Debug, thiserror::Error)]
-pub enum BlobError {
-    /// No such blob here.
-    #[error("blob {} is not here", crate::hex(.hash))]
-    Missing {
-        /// Its id.
-        hash: Hash,
-    },
-    /// The bytes do not have this hash any more: fsck, then fetch it again.
-    #[error("blob {} is damaged; run fsck", crate::hex(.hash))]
-    Corrupt {
-        /// Its id.
-        hash: Hash,
-    },
-    /// Longer than [`BLOB_BYTES_MAX`].
-    #[error("{} has {bytes} bytes, more than {BLOB_BYTES_MAX}", .path.display())]
-    TooLarge {
-        /// The file, or the blob's place if it came from memory.
-        path: PathBuf,
-        /// Its size, at least.
-        bytes: u64,
-    },
-    /// A folder, a pipe or a device.
-    #[error("{} is not a plain file", .path.display())]
-    NotAFile {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A chunk number at or beyond the blob's end.
-    #[error("blob {} has {chunks} chunks, no chunk {index}", crate::hex(.hash))]
-    NoSuchChunk {
-        /// Its id.
-        hash: Hash,
-        /// The number asked for.
-        index: u32,
-        /// How many it has.
-        chunks: u32,
-    },
-    /// The file to be written exists.
-    #[error("{} exists", .path.display())]
-    Exists {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The disk is full; nothing half-written is left.
-    #[error("disk full: {} needs {needed} bytes", .path.display())]
-    DiskFull {
-        /// The file to be written.
-        path: PathBuf,
-        /// Its size in bytes, as far as known.
-        needed: u64,
-    },
-    /// Anything else that the system says.
-    #[error("{}: {source}", .path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-}
-
-/// Why a list of chaining values is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the chunk list does not merge to blob {}", crate::hex(.hash))]
-pub struct ListError {
-    /// The blob.
-    pub hash: Hash,
 }
 
 /// How far [`Blobs::fsck`] is.
@@ -254,7 +186,7 @@ impl Blobs {
 
     /// Finishes several downloads for the price of few syncs; one result for each, in order.
     pub fn finish_many(&self, parts: &[Part]) -> Vec<Result<Blob, PartError>> {
-        part::finish(&self.place, parts)
+        parts::finish(&self.place, parts)
     }
 
     /// Downloads under way, in this process or left by an earlier one.

@@ -1,21 +1,18 @@
 //! A download under way: chunks of any order and source, each verified alone; the sparse file is the progress.
 
-use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::Hash;
 use crate::blobs::list::{chaining_value, chunk_begin, chunk_count, chunk_len, verify_list};
-use crate::blobs::place::{Place, sync_all};
-use crate::blobs::{BLOB_BYTES_MAX, Blob, BlobError, CHUNK_BYTES, ListError};
-use crate::files::{self, FILE_MODE, unhex};
-
-/// Unit of `st_blocks`, in bytes, whatever the file system.
-const BLOCK_BYTES: u64 = 512;
+use crate::blobs::parts::finish;
+use crate::blobs::place::Place;
+use crate::blobs::{Blob, CHUNK_BYTES, ListError, PartError};
+use crate::files::{self, FILE_MODE};
 
 /// How far a download is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,130 +34,26 @@ impl Progress {
     }
 }
 
-/// A download, as [`crate::Blobs::parts`] lists it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PartInfo {
-    /// The blob.
-    pub hash: Hash,
-    /// Its bytes.
-    pub size: u64,
-    /// Bytes here: verified ones if the download is open in this process, else bytes allocated on the disk.
-    pub have_bytes: u64,
-}
-
-/// Why a download cannot begin, go on or end.
-#[derive(Debug, thiserror::Error)]
-pub enum PartError {
-    /// The blob is here.
-    #[error("blob {} is here already", crate::hex(.hash))]
-    Here {
-        /// The blob.
-        hash: Hash,
-    },
-    /// Longer than [`BLOB_BYTES_MAX`].
-    #[error("a blob of {size} bytes is more than {BLOB_BYTES_MAX}")]
-    TooLarge {
-        /// Its size in bytes.
-        size: u64,
-    },
-    /// The download was begun with another size: one of the two is false.
-    #[error("blob {} was begun with {begun} bytes, not {size}", crate::hex(.hash))]
-    OtherSize {
-        /// The blob.
-        hash: Hash,
-        /// The size asked for now.
-        size: u64,
-        /// The size asked for first.
-        begun: u64,
-    },
-    /// The list is not the blob's: whoever sent it lies, or the size is false. Also at the beginning, for a
-    /// size of 0 that is not the empty blob's.
-    #[error(transparent)]
-    WrongList(#[from] ListError),
-    /// The bytes are not the chunk's. Whoever sent them lies or has a damaged copy.
-    #[error("chunk {index} of blob {} is wrong", crate::hex(.hash))]
-    WrongChunk {
-        /// The blob.
-        hash: Hash,
-        /// The chunk.
-        index: u32,
-    },
-    /// The bytes are the chunk's, but it is not as long as the size demands: the size is a lie, the sender not.
-    #[error("blob {} does not have {size} bytes, but {actual}", crate::hex(.hash))]
-    FalseSize {
-        /// The blob.
-        hash: Hash,
-        /// The size that the download was begun with.
-        size: u64,
-        /// The true one.
-        actual: u64,
-    },
-    /// No chunk of a blob of several can be judged before [`Part::set_list`].
-    #[error("blob {} has no chunk list yet", crate::hex(.hash))]
-    NoList {
-        /// The blob.
-        hash: Hash,
-    },
-    /// A chunk number at or beyond the blob's end.
-    #[error("blob {} has no chunk {index}", crate::hex(.hash))]
-    NoSuchChunk {
-        /// The blob.
-        hash: Hash,
-        /// The number.
-        index: u32,
-    },
-    /// [`Part::finish`] before every chunk is here.
-    #[error("blob {} lacks {missing} chunks", crate::hex(.hash))]
-    Incomplete {
-        /// The blob.
-        hash: Hash,
-        /// Chunks that are not here.
-        missing: u32,
-    },
-    /// The download was given up or finished elsewhere.
-    #[error("the download of blob {} has ended", crate::hex(.hash))]
-    Ended {
-        /// The blob.
-        hash: Hash,
-    },
-    /// The disk is full; what is here stays and the download can go on later.
-    #[error("disk full: {} needs {needed} bytes", .path.display())]
-    DiskFull {
-        /// The file.
-        path: PathBuf,
-        /// Bytes that the download still needs.
-        needed: u64,
-    },
-    /// Anything else that the system says.
-    #[error("{}: {source}", .path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-}
-
 /// A download under way. Clones share it, so that several sources can feed it from several threads.
 #[derive(Clone)]
 pub struct Part {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
 }
 
-struct Inner {
+pub(super) struct Inner {
     place: Place,
-    hash: Hash,
-    size: u64,
-    file: File,
+    pub hash: Hash,
+    pub size: u64,
+    pub file: File,
     state: Mutex<State>,
 }
 
 /// What changes; bytes are hashed and written outside of its lock.
-struct State {
+pub(super) struct State {
     /// `None` while a blob of several chunks has no list.
     list: Option<Arc<[Hash]>>,
     have: Vec<bool>,
-    ended: bool,
+    pub ended: bool,
 }
 
 impl Part {
@@ -268,7 +161,7 @@ impl Part {
 }
 
 impl Inner {
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub fn lock(&self) -> MutexGuard<'_, State> {
         // Each change is one assignment.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -281,7 +174,7 @@ impl Inner {
         }
     }
 
-    fn progress(&self, state: &State) -> Progress {
+    pub fn progress(&self, state: &State) -> Progress {
         let here = (0..)
             .zip(&state.have)
             .filter(|(_, have)| **have)
@@ -333,7 +226,7 @@ impl Inner {
     }
 
     /// Opens the files of a download, making them or finding out what they hold.
-    fn open(place: &Place, hash: &Hash, size: u64) -> Result<Inner, PartError> {
+    pub fn open(place: &Place, hash: &Hash, size: u64) -> Result<Inner, PartError> {
         let path = place.part(hash);
         let mut options = OpenOptions::new();
         options
@@ -429,149 +322,14 @@ fn read_list(path: &Path, hash: &Hash, size: u64) -> io::Result<Option<Arc<[Hash
     Ok(verify_list(hash, size, list).then(|| list.into()))
 }
 
-/// Downloads that somebody in this process holds.
-#[derive(Default)]
-pub(super) struct OpenParts {
-    open: Mutex<HashMap<Hash, Weak<Inner>>>,
-}
-
-impl OpenParts {
-    /// Removes lists whose download is gone: a kill between the last two steps of finishing leaves one.
-    pub fn sweep(place: &Place) {
-        let lists = std::fs::read_dir(place.parts()).into_iter().flatten().flatten();
-        for list in lists
-            .map(|entry| entry.path())
-            .filter(|p| p.extension().is_some_and(|e| e == "list"))
-        {
-            if !list.with_extension("part").exists() {
-                // Nothing reads it; the next sweep tries again.
-                let _ = files::remove_if_there(&list);
-            }
-        }
-    }
-
-    pub fn begin(&self, place: &Place, hash: &Hash, size: u64) -> Result<Part, PartError> {
-        if size > BLOB_BYTES_MAX {
-            return Err(PartError::TooLarge { size });
-        }
-        if size == 0 && !verify_list(hash, size, &[]) {
-            return Err(ListError { hash: *hash }.into());
-        }
-        // Held to the end: two callers must not open the same files.
-        let mut open = self.lock();
-        if place.size(hash).is_some() {
-            return Err(PartError::Here { hash: *hash });
-        }
-        if let Some(inner) = open
-            .get(hash)
-            .and_then(Weak::upgrade)
-            .filter(|inner| !inner.lock().ended)
-        {
-            return match inner.size == size {
-                true => Ok(Part { inner }),
-                false => Err(PartError::OtherSize {
-                    hash: *hash,
-                    size,
-                    begun: inner.size,
-                }),
-            };
-        }
-        let inner = Arc::new(Inner::open(place, hash, size)?);
-        open.retain(|_, held| held.strong_count() > 0);
-        open.insert(*hash, Arc::downgrade(&inner));
-        Ok(Part { inner })
-    }
-
-    pub fn list(&self, place: &Place) -> Result<Vec<PartInfo>, BlobError> {
-        let folder = place.parts();
-        let open = self.lock();
-        let list = || -> io::Result<Vec<PartInfo>> {
-            let mut infos = Vec::new();
-            for entry in std::fs::read_dir(&folder)? {
-                let entry = entry?;
-                let name = entry.file_name();
-                let Some(hash) = name.to_str().and_then(|n| unhex(n.strip_suffix(".part")?)) else {
-                    continue;
-                };
-                let meta = match entry.metadata() {
-                    // Finished or given up meanwhile.
-                    Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
-                    other => other?,
-                };
-                let have_bytes = match open.get(&hash).and_then(Weak::upgrade) {
-                    Some(inner) => inner.progress(&inner.lock()).have_bytes,
-                    None => meta.len().min(meta.blocks() * BLOCK_BYTES),
-                };
-                infos.push(PartInfo {
-                    hash,
-                    size: meta.len(),
-                    have_bytes,
-                });
-            }
-            infos.sort_unstable_by_key(|info| info.hash);
-            Ok(infos)
-        };
-        list().map_err(|source| BlobError::Io {
-            path: folder.clone(),
-            source,
-        })
-    }
-
-    pub fn remove(&self, place: &Place, hash: &Hash) -> Result<bool, BlobError> {
-        let mut open = self.lock();
-        if let Some(inner) = open.remove(hash).and_then(|held| held.upgrade()) {
-            inner.lock().ended = true;
-        }
-        let remove = |path: PathBuf| {
-            files::remove_if_there(&path).map_err(|source| BlobError::Io {
-                path: path.clone(),
-                source,
-            })
-        };
-        remove(place.part_list(hash))?;
-        remove(place.part(hash))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<Hash, Weak<Inner>>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Makes complete downloads blobs: all synced, then named, then the folders synced.
-pub(super) fn finish(place: &Place, parts: &[Part]) -> Vec<Result<Blob, PartError>> {
-    let mut results: Vec<Result<Blob, PartError>> = parts.iter().map(|part| ready(&part.inner)).collect();
-    let good = |results: &[Result<Blob, PartError>]| -> Vec<usize> {
-        results
-            .iter()
-            .enumerate()
-            .filter(|(_, r)| r.is_ok())
-            .map(|(i, _)| i)
-            .collect()
-    };
-    let syncing = good(&results);
-    let files: Vec<&File> = syncing.iter().map(|&i| &parts[i].inner.file).collect();
-    for (i, synced) in syncing.into_iter().zip(sync_all(&files)) {
-        if let Err(e) = synced.and_then(|()| name(&parts[i].inner)) {
-            results[i] = Err(parts[i].failed(e));
-        }
-    }
-    let named = good(&results);
-    if let Err(e) = place.sync_folders(named.iter().map(|&i| &parts[i].inner.hash)) {
-        for i in named {
-            results[i] = Err(parts[i].failed(io::Error::new(e.kind(), e.to_string())));
-        }
-    }
-    results
-}
-
 impl Part {
-    fn failed(&self, e: io::Error) -> PartError {
+    pub(super) fn failed(&self, e: io::Error) -> PartError {
         self.inner
             .write_error(&self.inner.place.blob(&self.inner.hash), self.inner.size)(e)
     }
 }
 
-fn ready(inner: &Inner) -> Result<Blob, PartError> {
+pub(super) fn ready(inner: &Inner) -> Result<Blob, PartError> {
     let state = inner.lock_open()?;
     match state.have.iter().filter(|have| !**have).count() {
         0 => Ok(Blob {
@@ -587,7 +345,7 @@ fn ready(inner: &Inner) -> Result<Blob, PartError> {
 }
 
 /// Gives a synced download its blob's name and ends it.
-fn name(inner: &Inner) -> io::Result<()> {
+pub(super) fn name(inner: &Inner) -> io::Result<()> {
     let mut state = inner.lock();
     if state.ended {
         return Ok(());

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use crate::blobs::BlobError;
-use crate::files::{self, hex, private_dir, sync_dir};
+use crate::files::{self, hex, private_dir};
 use crate::{Hash, Home};
 
 /// Threads that sync files of one group: the disk joins their flushes.
@@ -87,15 +87,22 @@ impl Place {
         let folder = self.folder(hash);
         if !folder.exists() {
             private_dir(&folder)?;
-            sync_dir(&self.blobs())?;
         }
         fs::rename(from, self.blob(hash))
     }
 
-    /// Makes the names of these blobs durable: one sync for each folder, of which the first does the work.
+    /// Makes the names of these blobs durable, and those of their folders, which may be new.
     pub fn sync_folders<'a>(&self, hashes: impl Iterator<Item = &'a Hash>) -> io::Result<()> {
         let folders: BTreeSet<PathBuf> = hashes.map(|hash| self.folder(hash)).collect();
-        folders.iter().try_for_each(|folder| sync_dir(folder))
+        if folders.is_empty() {
+            return Ok(());
+        }
+        let open = [self.blobs()]
+            .iter()
+            .chain(&folders)
+            .map(File::open)
+            .collect::<io::Result<Vec<_>>>()?;
+        sync_all(&open.iter().collect::<Vec<_>>()).into_iter().collect()
     }
 }
 

@@ -128,9 +128,16 @@ impl Queue {
         jobs
     }
 
-    /// Whether nothing waits.
-    pub fn is_empty(&self) -> bool {
-        self.lock().jobs.is_empty()
+    /// Whether nothing comes for a while.
+    pub fn is_idle_for(&self, pause: Duration) -> bool {
+        let state = self.lock();
+        let quiet = |state: &mut State| state.jobs.is_empty() && !state.closed;
+        let waited = self
+            .filled
+            .wait_timeout_while(state, pause, quiet)
+            .unwrap_or_else(PoisonError::into_inner)
+            .1;
+        waited.timed_out()
     }
 
     /// Lets the writer end once it has done what waits.
@@ -201,6 +208,17 @@ mod tests {
             assert_eq!(told.recv().unwrap(), "pushed");
             caller.join().unwrap();
         }
+    }
+
+    #[test]
+    fn a_queue_is_idle_only_while_nothing_comes() {
+        let queue = Queue::default();
+        assert!(queue.is_idle_for(Duration::from_millis(1)));
+        queue.push(job(1), true);
+        assert!(!queue.is_idle_for(Duration::from_secs(60)));
+        queue.drain();
+        queue.close();
+        assert!(!queue.is_idle_for(Duration::from_secs(60)), "it is ending");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::Hash;
 use crate::db::rows::{album_number, from_sql, op_is_good, to_sql, value_chk};
-use crate::db::{BadOp, BadValue, Loaded, ReadError, VerifyReport, schema};
+use crate::db::{BadOp, BadValue, KeyValue, Loaded, ReadError, VerifyReport, schema};
 
 /// Connections kept for the next reader.
 const IDLE_MAX: usize = 4;
@@ -116,7 +116,7 @@ impl Reader {
             .transpose()
     }
 
-    pub fn scan(&self, space: &str, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, ReadError> {
+    pub fn scan(&self, space: &str, prefix: &[u8]) -> Result<Vec<KeyValue>, ReadError> {
         let end = past_prefix(prefix);
         let found: Vec<(Vec<u8>, Vec<u8>, Vec<u8>)> =
             self.with(|db| {

@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
@@ -16,6 +17,8 @@ use crate::db::{CommitError, rows};
 const CHECKPOINT_IDLE_BYTES: usize = 4 * 1024 * 1024;
 /// Log bytes after which even a busy one does.
 const CHECKPOINT_BUSY_BYTES: usize = 16 * 1024 * 1024;
+/// A pause that is long enough to copy the log in.
+const IDLE_PAUSE: Duration = Duration::from_millis(20);
 /// Pages that a write is taken to touch besides its own bytes: a leaf of the hash index.
 const PAGES_A_WRITE: usize = 1;
 /// Pages that a transaction is taken to touch: leaves of the tables that grow at their end.
@@ -56,7 +59,8 @@ impl Writer {
     }
 
     /// After a full disk: what comes before the batch that does not fit is stored. What comes behind it fails
-    /// with it, up to the end of the queue, because later batches may build on it.
+    /// with it, up to the end of the queue, because it may build on it. What is handed in once the first
+    /// failure was told is not touched by it, so the queue is emptied before that.
     fn commit_one_by_one(&mut self, group: Vec<Job>) {
         let mut jobs = group.into_iter();
         for job in jobs.by_ref() {
@@ -64,15 +68,16 @@ impl Writer {
             if matches!(outcome, Err(CommitError::DiskFull { .. })) && job.urgent && self.ballast.release() {
                 outcome = self.store(std::slice::from_ref(&job));
             }
-            let full = matches!(outcome, Err(CommitError::DiskFull { .. }));
-            tell(job, outcome);
-            if full {
-                break;
+            if let Err(CommitError::DiskFull { .. }) = outcome {
+                let behind: Vec<Job> = jobs.chain(self.queue.drain()).collect();
+                tell(job, outcome);
+                for job in behind {
+                    let refused = self.full(job.bytes);
+                    tell(job, Err(refused));
+                }
+                return;
             }
-        }
-        for job in jobs.chain(self.queue.drain()) {
-            let refused = self.full(job.bytes);
-            tell(job, Err(refused));
+            tell(job, outcome);
         }
     }
 
@@ -113,13 +118,15 @@ impl Writer {
         }
     }
 
-    /// Copies the log into the database between two commits, so that no caller waits for it inside one.
+    /// Copies the log into the database in a pause, so that few callers ever wait for it.
     fn checkpoint_if_due(&mut self) {
-        let due = match self.queue.is_empty() {
-            true => CHECKPOINT_IDLE_BYTES,
-            false => CHECKPOINT_BUSY_BYTES,
+        let due = match self.logged {
+            _ if self.stopped.is_some() => false,
+            CHECKPOINT_BUSY_BYTES.. => true,
+            CHECKPOINT_IDLE_BYTES.. => self.queue.is_idle_for(IDLE_PAUSE),
+            _ => false,
         };
-        if self.logged < due || self.stopped.is_some() {
+        if !due {
             return;
         }
         self.logged = 0;
