@@ -268,11 +268,12 @@ impl Client {
         cert: &Certificate,
         device: &KeyPair,
     ) -> Result<(), ClientError> {
+        let name = &user_name(name)?;
         match self.login_once(name, password, cert, device).await {
             Err(ClientError::Refused(failure)) if failure.code == Code::Busy => {
                 // Somebody is guessing. The device key shows that it is not us.
                 match self.resume(cert, device).await {
-                    Ok(known) if known == name => {}
+                    Ok(known) if known == *name => {}
                     _ => return Err(failure.into()),
                 }
                 let result = self.login_once(name, password, cert, device).await;
@@ -308,11 +309,30 @@ impl Client {
         self.0.ask::<SessionOk>(ask).await.map(drop)
     }
 
-    /// Makes this connection `device`'s session by its key alone; returns the account's name.
+    /// Makes this connection `device`'s session by its key alone; returns the account's name. A central that
+    /// does not know the root answers [`Code::Auth`].
     pub async fn resume(&self, cert: &Certificate, device: &KeyPair) -> Result<String, ClientError> {
         let ask = Ask::Resume {
             cert: cert.clone(),
             sig: self.0.sign(device),
+            name: None,
+        };
+        Ok(self.0.ask::<SessionOk>(ask).await?.name)
+    }
+
+    /// As [`Client::resume`], but at a central that has lost its database the account is made again under
+    /// `name`, without a password until [`Client::register`] is called on this connection.
+    pub async fn resume_or_reclaim(
+        &self,
+        name: &str,
+        cert: &Certificate,
+        device: &KeyPair,
+    ) -> Result<String, ClientError> {
+        let name = Some(user_name(name)?);
+        let ask = Ask::Resume {
+            cert: cert.clone(),
+            sig: self.0.sign(device),
+            name,
         };
         Ok(self.0.ask::<SessionOk>(ask).await?.name)
     }
@@ -544,6 +564,12 @@ async fn keep_alive(inner: std::sync::Weak<Inner>) {
 /// What a session signature covers: the central's nonce ‖ the device key.
 pub(crate) fn session_bytes(nonce: &Nonce, device: &KeyPair) -> Vec<u8> {
     [nonce.0, device.public().0].concat()
+}
+
+/// The one spelling of a name (NFC), or why it is none.
+fn user_name(name: &str) -> Result<String, Failure> {
+    crdt::name::user_name(name)
+        .map_err(|error| Failure::new(Code::Usage, error.to_string(), "choose another name"))
 }
 
 fn password_failure(error: PasswordError) -> ClientError {

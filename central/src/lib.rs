@@ -8,13 +8,26 @@
 //! * [`server`] the listener, [`client`] the other end, [`embedded`] the one central of a user account
 //! * [`cli`] the command `calotype-central`, also `calotype central`
 
+pub mod bucket;
+pub mod cli;
 pub mod client;
+mod connection;
+pub mod embedded;
+pub mod folder;
 pub mod frame;
+mod gate;
+mod hub;
+pub mod identity;
 pub mod limits;
-pub mod names;
+pub mod lists;
 pub mod password;
 pub mod proto;
+pub mod registry;
+pub mod server;
+mod session;
+pub mod store;
 pub mod tls;
 
 pub use client::{Client, ClientError, Pin};
 pub use proto::Push;
+pub use server::{Config, ServeError, Server, serve};

@@ -6,8 +6,6 @@ use std::time::Duration;
 pub const FRAME_BYTES_MAX: usize = 64 * 1024;
 /// Longest OPAQUE message, bytes. The longest real one has 320.
 pub const OPAQUE_BYTES_MAX: usize = 1024;
-/// Longest user or album name, bytes.
-pub const NAME_BYTES_MAX: usize = 64;
 /// Longest password, bytes.
 pub const PASSWORD_BYTES_MAX: usize = 1024;
 
@@ -20,8 +18,6 @@ pub const PRESENCE_MS: u64 = 60_000;
 
 /// Longest album list, bytes of text.
 pub const LIST_BYTES_MAX: usize = 48 * 1024;
-/// Longest header text, bytes (docs/protocol.md §9).
-pub const HEADER_BYTES_MAX: usize = 16 * 1024;
 /// Members in one album list.
 pub const MEMBERS_MAX: usize = 1_000;
 /// Albums whose owner is one user.
@@ -51,3 +47,46 @@ pub const CLIENT_REQUESTS_MAX: usize = 64;
 pub const CLIENT_PUSHES_MAX: usize = 256;
 /// Pages a client reads before it calls a listing endless.
 pub const CLIENT_PAGES_MAX: usize = 4_096;
+
+/// Sessions in all.
+pub const SESSIONS_MAX: usize = 10_000;
+/// Sessions of one device; a newer one ends the oldest.
+pub const SESSIONS_PER_DEVICE_MAX: usize = 4;
+/// Connections before `hello` in all; a newer one ends the oldest.
+pub const HALF_OPEN_MAX: usize = 64;
+/// Connections before `hello` from one address; a newer one ends that address's oldest.
+pub const HALF_OPEN_PER_ADDRESS_MAX: usize = 16;
+/// Connections after `hello` without a session; a newer one ends the oldest.
+pub const GUESTS_MAX: usize = 1_024;
+/// TLS and `hello` take no longer.
+pub const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(5);
+/// A connection that sends no whole frame for so long is dropped (three keep-alives of a client).
+pub const IDLE_DEADLINE: Duration = Duration::from_secs(95);
+/// A frame that the other end does not take for so long ends the connection.
+pub const WRITE_DEADLINE: Duration = Duration::from_secs(10);
+/// Frames that wait for one connection to take them; one more ends it. Only one of them is an answer.
+pub const OUTGOING_FRAMES_MAX: usize = 64;
+/// How long a stopping central lets requests under way end.
+pub const DRAIN_DEADLINE: Duration = Duration::from_secs(3);
+/// Changes that wait for the disk.
+pub const CHANGES_WAITING_MAX: usize = 256;
+
+/// Requests of one connection at once, in units of cost.
+pub const REQUESTS_BURST: u64 = 256;
+/// One more unit after each of these, milliseconds. A connection that asks faster is read more slowly.
+pub const REQUESTS_INTERVAL_MS: u64 = 20;
+/// A device of an album or a push costs this part of a request.
+pub const COST_DIVISOR: u64 = 16;
+/// Pushes that one announcement or list may cause.
+pub const PUSHES_PER_REQUEST_MAX: usize = 4_096;
+
+/// Failed logins at once, per account and address.
+pub const ATTEMPTS_BURST: u64 = 3;
+/// One more attempt after each of these, milliseconds (0.17/s).
+pub const ATTEMPTS_INTERVAL_MS: u64 = 5_900;
+/// Accounts and addresses under which attempts are counted.
+pub const ATTEMPTS_KEYS_MAX: usize = 65_536;
+/// New accounts at once from one address that is not loopback.
+pub const REGISTRATIONS_BURST: u64 = 20;
+/// One more new account after each of these, milliseconds.
+pub const REGISTRATIONS_INTERVAL_MS: u64 = 10_000;

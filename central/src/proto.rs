@@ -81,6 +81,9 @@ pub enum Ask {
         cert: Certificate,
         /// The device's over nonce ‖ device.
         sig: Signature,
+        /// Take this name if the central knows neither it nor the root: it has lost its database.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
     },
     /// Ends the session; the connection stays.
     Logout,

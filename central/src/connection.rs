@@ -1,0 +1,181 @@
+//! One connection's task: handshake, frames in, frames out, and every way it can end.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncWriteExt as _, ReadHalf, WriteHalf};
+use tokio::net::TcpStream;
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use crate::frame;
+use crate::hub::{Hub, Outgoing, stopped};
+use crate::limits::{
+    HANDSHAKE_DEADLINE, IDLE_DEADLINE, OUTGOING_FRAMES_MAX, REQUESTS_BURST, REQUESTS_INTERVAL_MS,
+    WRITE_DEADLINE,
+};
+use crate::proto::{Answer, Ask, Nonce, Request};
+use crate::registry::SessionId;
+use crate::session::{Session, hello};
+
+/// How long the goodbye of TLS may take.
+const GOODBYE_DEADLINE: Duration = Duration::from_secs(1);
+
+/// Why a connection ended, for the log.
+#[derive(Debug, thiserror::Error)]
+enum End {
+    #[error("the handshake took too long")]
+    HandshakeDeadline,
+    #[error("the handshake failed: {0}")]
+    Handshake(std::io::Error),
+    #[error("the first request was not hello")]
+    NotHello,
+    #[error("idle")]
+    Idle,
+    #[error("not a request")]
+    Garbage,
+    #[error("the other end does not read")]
+    Slow,
+    #[error(transparent)]
+    Frame(#[from] frame::FrameError),
+    #[error("made to end for others")]
+    HungUp,
+    #[error("the central stops")]
+    Stopping,
+}
+
+/// Removes the connection from the hub however its task ends.
+struct Registered {
+    hub: Hub,
+    id: SessionId,
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        self.hub.core.lock().closed(self.id);
+    }
+}
+
+/// Serves a connection until it ends.
+pub(crate) async fn run(tcp: TcpStream, address: IpAddr, acceptor: TlsAcceptor, hub: Hub) {
+    let end = Arc::new(Notify::new());
+    let (outgoing, queue) = mpsc::channel(OUTGOING_FRAMES_MAX);
+    let id = hub.core.lock().opened(address, outgoing.clone(), end.clone());
+    let registered = Registered { hub, id };
+    let why = tokio::select! {
+        () = end.notified() => End::HungUp,
+        why = converse(tcp, address, acceptor, &registered, (outgoing, queue)) => why,
+    };
+    tracing::debug!(id, %address, %why, "connection ended");
+}
+
+async fn converse(
+    tcp: TcpStream,
+    address: IpAddr,
+    acceptor: TlsAcceptor,
+    registered: &Registered,
+    (outgoing, queue): (mpsc::Sender<Outgoing>, mpsc::Receiver<Outgoing>),
+) -> End {
+    let Registered { hub, id } = registered;
+    let nonce = Nonce(rand::random());
+    let opened = timeout(HANDSHAKE_DEADLINE, open(tcp, acceptor, nonce)).await;
+    let (mut read, mut write) = match opened {
+        Ok(Ok(halves)) => halves,
+        Ok(Err(why)) => return why,
+        Err(_) => return End::HandshakeDeadline,
+    };
+    hub.core.lock().is_guest(*id);
+    let mut session = Session::new(hub.clone(), *id, address, nonce);
+    let why = tokio::select! {
+        why = read_all(&mut read, &mut session, hub, outgoing) => why,
+        why = write_all(&mut write, queue) => why,
+    };
+    let _ = timeout(GOODBYE_DEADLINE, write.shutdown()).await;
+    why
+}
+
+type Halves = (ReadHalf<TlsStream<TcpStream>>, WriteHalf<TlsStream<TcpStream>>);
+
+/// TLS and `hello`.
+async fn open(tcp: TcpStream, acceptor: TlsAcceptor, nonce: Nonce) -> Result<Halves, End> {
+    tcp.set_nodelay(true).map_err(End::Handshake)?;
+    let tls = acceptor.accept(tcp).await.map_err(End::Handshake)?;
+    let (mut read, mut write) = tokio::io::split(tls);
+    let first = frame::read(&mut read).await?;
+    let Ok(Request {
+        id,
+        ask: Ask::Hello { v },
+    }) = Request::decode(&first)
+    else {
+        return Err(End::NotHello);
+    };
+    let answer = Answer::new(id, hello(v, nonce));
+    frame::write(&mut write, &answer.encode()).await?;
+    match answer.error {
+        None => Ok((read, write)),
+        Some(_) => Err(End::NotHello),
+    }
+}
+
+/// One request after the other: the next is read when the last one's answer is written.
+async fn read_all(
+    stream: &mut ReadHalf<TlsStream<TcpStream>>,
+    session: &mut Session,
+    hub: &Hub,
+    outgoing: mpsc::Sender<Outgoing>,
+) -> End {
+    let mut run = hub.core.run.subscribe();
+    // When the connection's budget will be full again.
+    let mut full_at_ms = 0;
+    loop {
+        let frame = tokio::select! {
+            biased;
+            () = stopped(&mut run) => return End::Stopping,
+            frame = timeout(IDLE_DEADLINE, frame::read(stream)) => frame,
+        };
+        let bytes = match frame {
+            Ok(Ok(bytes)) => bytes,
+            Ok(Err(error)) => return error.into(),
+            Err(_) => return End::Idle,
+        };
+        let Some((answer, cost)) = session.on_frame(&bytes).await else {
+            return End::Garbage;
+        };
+        drop(bytes);
+        let (written, is_written) = oneshot::channel();
+        let frame = Outgoing {
+            bytes: answer.encode().into(),
+            written: Some(written),
+        };
+        if outgoing.send(frame).await.is_err() || is_written.await.is_err() {
+            return End::Slow;
+        }
+        let now = hub.core.now_ms();
+        full_at_ms = now.max(full_at_ms) + cost * REQUESTS_INTERVAL_MS;
+        let over = (full_at_ms - now).saturating_sub(REQUESTS_BURST * REQUESTS_INTERVAL_MS);
+        if over > 0 {
+            tokio::select! {
+                biased;
+                () = stopped(&mut run) => return End::Stopping,
+                () = tokio::time::sleep(Duration::from_millis(over)) => {}
+            }
+        }
+    }
+}
+
+async fn write_all(stream: &mut WriteHalf<TlsStream<TcpStream>>, mut queue: mpsc::Receiver<Outgoing>) -> End {
+    while let Some(Outgoing { bytes, written }) = queue.recv().await {
+        match timeout(WRITE_DEADLINE, frame::write(stream, &bytes)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return error.into(),
+            Err(_) => return End::Slow,
+        }
+        if let Some(written) = written {
+            let _ = written.send(());
+        }
+    }
+    End::Stopping
+}

@@ -1,0 +1,279 @@
+//! What all connections share: the registry, the lines to them, and the one thread that writes the database.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use crdt::keys::Certificate;
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+
+use crate::gate::Gate;
+use crate::limits::CHANGES_WAITING_MAX;
+use crate::password::Setup;
+use crate::proto::{Code, Failure};
+use crate::registry::{Change, Delivery, Registry, SessionId};
+use crate::store::{Store, StoreError};
+
+/// Whether the central goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Run {
+    /// It serves.
+    On,
+    /// It was told to stop.
+    Stop,
+    /// The disk failed it.
+    Broken(String),
+}
+
+/// A frame on its way to a connection.
+pub(crate) struct Outgoing {
+    pub(crate) bytes: Arc<[u8]>,
+    /// Told once it is written.
+    pub(crate) written: Option<oneshot::Sender<()>>,
+}
+
+/// How to reach a connection's task.
+struct Line {
+    outgoing: mpsc::Sender<Outgoing>,
+    end: Arc<Notify>,
+}
+
+/// Under one lock, which nobody holds for long or across an await.
+pub(crate) struct State {
+    pub(crate) registry: Registry,
+    gate: Gate,
+    lines: BTreeMap<SessionId, Line>,
+    last_id: SessionId,
+}
+
+/// State and switch; the writer's thread holds it too.
+pub(crate) struct Core {
+    state: Mutex<State>,
+    started: Instant,
+    pub(crate) run: watch::Sender<Run>,
+}
+
+/// What a connection's task holds.
+#[derive(Clone)]
+pub(crate) struct Hub {
+    pub(crate) core: Arc<Core>,
+    pub(crate) setup: Arc<Setup>,
+    jobs: mpsc::Sender<Job>,
+}
+
+/// What to write, and an answer for the one who asks.
+pub(crate) type Planned = (Option<Change>, bool);
+type Plan = Box<dyn FnOnce(&Registry) -> Result<Planned, Failure> + Send>;
+
+struct Job {
+    by: SessionId,
+    plan: Plan,
+    reply: oneshot::Sender<Result<Changed, Failure>>,
+}
+
+/// A plan's answer, and how many pushes the change caused.
+pub(crate) struct Changed {
+    pub(crate) answer: bool,
+    pub(crate) pushes: usize,
+}
+
+impl Core {
+    pub(crate) fn new(registry: Registry) -> Arc<Self> {
+        let state = State {
+            registry,
+            gate: Gate::default(),
+            lines: BTreeMap::new(),
+            last_id: 0,
+        };
+        Arc::new(Self {
+            state: Mutex::new(state),
+            started: Instant::now(),
+            run: watch::Sender::new(Run::On),
+        })
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn now_ms(&self) -> u64 {
+        self.started.elapsed().as_millis() as u64
+    }
+}
+
+/// Says that the central stops; the first reason counts.
+pub(crate) fn stop(run: &watch::Sender<Run>, why: Run) {
+    run.send_if_modified(|run| {
+        let goes_on = *run == Run::On;
+        if goes_on {
+            *run = why;
+        }
+        goes_on
+    });
+}
+
+/// Resolves when the central stops.
+pub(crate) async fn stopped(run: &mut watch::Receiver<Run>) {
+    // Without a sender nobody serves any more either.
+    let _ = run.wait_for(|run| *run != Run::On).await;
+}
+
+impl State {
+    /// A connection came.
+    pub(crate) fn opened(
+        &mut self,
+        address: IpAddr,
+        outgoing: mpsc::Sender<Outgoing>,
+        end: Arc<Notify>,
+    ) -> SessionId {
+        self.last_id += 1;
+        let id = self.last_id;
+        self.lines.insert(id, Line { outgoing, end });
+        if let Some(other) = self.gate.opened(id, address) {
+            self.hang_up(other);
+        }
+        id
+    }
+
+    /// It said hello, or ended its session.
+    pub(crate) fn is_guest(&mut self, id: SessionId) {
+        self.registry.end(id);
+        if let Some(other) = self.gate.greeted(id) {
+            self.hang_up(other);
+        }
+    }
+
+    /// It is the session of a device whose certificate was checked.
+    pub(crate) fn begin(&mut self, id: SessionId, cert: Certificate) -> Result<(), Failure> {
+        let ended = match self.registry.begin(id, cert) {
+            Ok(ended) => ended,
+            Err(failure) => {
+                self.is_guest(id);
+                return Err(failure);
+            }
+        };
+        self.gate.gone(id);
+        for other in ended {
+            self.hang_up(other);
+        }
+        Ok(())
+    }
+
+    /// It is closed.
+    pub(crate) fn closed(&mut self, id: SessionId) {
+        self.registry.end(id);
+        self.gate.gone(id);
+        self.lines.remove(&id);
+    }
+
+    fn hang_up(&self, id: SessionId) {
+        if let Some(line) = self.lines.get(&id) {
+            line.end.notify_one();
+        }
+    }
+
+    /// Hands pushes to their connections; one whose queue is full reads too slowly and is dropped.
+    pub(crate) fn deliver(&self, deliveries: &[Delivery]) -> usize {
+        let mut pushes = 0;
+        for Delivery { to, push } in deliveries {
+            let bytes: Arc<[u8]> = push.encode().into();
+            for line in to.iter().filter_map(|id| self.lines.get(id)) {
+                pushes += 1;
+                let outgoing = Outgoing {
+                    bytes: bytes.clone(),
+                    written: None,
+                };
+                if let Err(mpsc::error::TrySendError::Full(_)) = line.outgoing.try_send(outgoing) {
+                    line.end.notify_one();
+                }
+            }
+        }
+        pushes
+    }
+}
+
+impl Hub {
+    /// Starts the writer. It ends, and closes the database, with the last clone of the hub.
+    pub(crate) fn start(
+        core: Arc<Core>,
+        setup: Setup,
+        store: Store,
+    ) -> std::io::Result<(Self, JoinHandle<()>)> {
+        let (jobs, queue) = mpsc::channel(CHANGES_WAITING_MAX);
+        let for_writer = core.clone();
+        let writer = std::thread::Builder::new()
+            .name("central-writer".to_owned())
+            .spawn(move || write_all(&for_writer, store, queue))?;
+        Ok((
+            Self {
+                core,
+                setup: Arc::new(setup),
+                jobs,
+            },
+            writer,
+        ))
+    }
+
+    /// Plans a change against what is known then, writes it, takes it over, tells whom it concerns.
+    pub(crate) async fn change(
+        &self,
+        by: SessionId,
+        plan: impl FnOnce(&Registry) -> Result<Planned, Failure> + Send + 'static,
+    ) -> Result<Changed, Failure> {
+        let (reply, answer) = oneshot::channel();
+        let job = Job {
+            by,
+            plan: Box::new(plan),
+            reply,
+        };
+        self.jobs.try_send(job).map_err(|_| Failure {
+            retry_after_ms: Some(1_000),
+            ..Failure::new(
+                Code::Busy,
+                "too many changes wait for the disk",
+                "try again in 1 s",
+            )
+        })?;
+        answer
+            .await
+            .map_err(|_| Failure::new(Code::Internal, "the central stops", "try again later"))?
+    }
+}
+
+fn write_all(core: &Core, mut store: Store, mut queue: mpsc::Receiver<Job>) {
+    while let Some(Job { by, plan, reply }) = queue.blocking_recv() {
+        let planned = plan(&core.lock().registry);
+        let result = match planned {
+            Ok((Some(change), answer)) => match store.commit(&change) {
+                Ok(()) => {
+                    let mut state = core.lock();
+                    let deliveries = state.registry.apply(change, by, core.now_ms());
+                    Ok(Changed {
+                        answer,
+                        pushes: state.deliver(&deliveries),
+                    })
+                }
+                Err(error) => {
+                    tracing::error!(%error, "a change was not written");
+                    if !matches!(error, StoreError::Full { .. }) {
+                        stop(&core.run, Run::Broken(error.to_string()));
+                    }
+                    Err(Failure::new(
+                        Code::Internal,
+                        "the central cannot write",
+                        "tell who runs it",
+                    ))
+                }
+            },
+            Ok((None, answer)) => Ok(Changed { answer, pushes: 0 }),
+            Err(failure) => Err(failure),
+        };
+        // The one who asked may be gone.
+        let _ = reply.send(result);
+        if matches!(*core.run.borrow(), Run::Broken(_)) {
+            return;
+        }
+    }
+}

@@ -1,0 +1,414 @@
+//! What of the registry is durable: accounts, certificates and album lists, in SQLite.
+//!
+//! WAL with synchronous=FULL: when [`Store::commit`] returns, a power cut takes nothing back.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crdt::id::{AlbumId, PublicKey, Signature, UserId};
+use crdt::keys::Certificate;
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
+
+use crate::password::Setup;
+use crate::proto::AlbumEntry;
+use crate::registry::{AccountRow, Change, Rows};
+
+/// Oldest SQLite whose WAL we trust (3.51.3).
+const SQLITE_VERSION_MIN: i32 = 3_051_003;
+/// How long a commit waits for another process that reads.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// One step of the schema each; `user_version` counts those done.
+const MIGRATIONS: [&str; 1] = ["
+    CREATE TABLE secret (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
+    CREATE TABLE account (name TEXT PRIMARY KEY, root BLOB NOT NULL UNIQUE, password BLOB) STRICT;
+    CREATE TABLE device (
+        root BLOB NOT NULL REFERENCES account (root), device BLOB NOT NULL, sig BLOB NOT NULL,
+        PRIMARY KEY (root, device)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE album (
+        album BLOB PRIMARY KEY, owner BLOB NOT NULL, name TEXT NOT NULL, list TEXT NOT NULL, sig BLOB NOT NULL,
+        root BLOB NOT NULL, device BLOB NOT NULL, cert BLOB NOT NULL
+    ) STRICT;
+"];
+
+/// Why the database cannot be used, sorted by who acts.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// No place: the operator makes some; nothing was changed.
+    #[error("the disk of {path} is full")]
+    Full {
+        /// The database.
+        path: PathBuf,
+    },
+    /// Another program's, a later version's, or damaged: the operator decides.
+    #[error("{path} cannot be used: {reason}")]
+    Unusable {
+        /// The database.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// What was written may not be there. The central stops; trying again could hide the loss.
+    #[error("{path} could not be written: {source}")]
+    Broken {
+        /// The database.
+        path: PathBuf,
+        /// SQLite's words.
+        source: rusqlite::Error,
+    },
+}
+
+/// The open database. One thread owns it.
+pub struct Store {
+    path: PathBuf,
+    connection: Connection,
+}
+
+impl Store {
+    /// Opens or creates it and reads everything.
+    pub fn open(path: &Path) -> Result<(Self, Setup, Rows), StoreError> {
+        refuse_lost_database(path)?;
+        if rusqlite::version_number() < SQLITE_VERSION_MIN {
+            return Err(unusable(
+                path,
+                format!("SQLite {} is too old", rusqlite::version()),
+            ));
+        }
+        let sql = |error: rusqlite::Error| classify(path, error);
+        let mut connection = Connection::open(path).map_err(sql)?;
+        configure(&connection).map_err(sql)?;
+        migrate(&mut connection, path)?;
+        let setup = load_setup(&mut connection, path)?;
+        let rows = load(&connection).map_err(sql)?;
+        Ok((
+            Self {
+                path: path.to_owned(),
+                connection,
+            },
+            setup,
+            rows,
+        ))
+    }
+
+    /// Makes one change durable.
+    pub fn commit(&mut self, change: &Change) -> Result<(), StoreError> {
+        let write = |connection: &mut Connection| {
+            let transaction = connection.transaction()?;
+            apply(&transaction, change)?;
+            transaction.commit()
+        };
+        write(&mut self.connection).map_err(|error| match error.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::DiskFull) => StoreError::Full {
+                path: self.path.clone(),
+            },
+            _ => StoreError::Broken {
+                path: self.path.clone(),
+                source: error,
+            },
+        })
+    }
+}
+
+/// A database of no bytes beside a WAL has lost its beginning; SQLite would silently start a new one.
+fn refuse_lost_database(path: &Path) -> Result<(), StoreError> {
+    let length = |path: &Path| std::fs::metadata(path).map_or(0, |meta| meta.len());
+    let mut wal = path.as_os_str().to_owned();
+    wal.push("-wal");
+    match (length(path), length(Path::new(&wal))) {
+        (0, 1..) => Err(unusable(
+            path,
+            "it is empty beside a write-ahead log: restore it".to_owned(),
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+    if mode != "wal" {
+        return Err(rusqlite::Error::InvalidParameterName(format!(
+            "journal mode {mode}"
+        )));
+    }
+    connection.execute_batch(
+        "PRAGMA synchronous = FULL; PRAGMA mmap_size = 0; PRAGMA trusted_schema = OFF; PRAGMA foreign_keys = ON;",
+    )
+}
+
+fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    let sql = |error| classify(path, error);
+    let transaction = connection.transaction().map_err(sql)?;
+    let done: i64 = transaction
+        .query_row("PRAGMA user_version", [], |row| row.get(0))
+        .map_err(sql)?;
+    let Some(rest) = usize::try_from(done).ok().and_then(|done| MIGRATIONS.get(done..)) else {
+        return Err(unusable(
+            path,
+            format!("it is of version {done}, this program knows {}", MIGRATIONS.len()),
+        ));
+    };
+    for step in rest {
+        transaction.execute_batch(step).map_err(sql)?;
+    }
+    transaction
+        .pragma_update(None, "user_version", MIGRATIONS.len() as i64)
+        .map_err(sql)?;
+    transaction.commit().map_err(sql)
+}
+
+fn load_setup(connection: &mut Connection, path: &Path) -> Result<Setup, StoreError> {
+    let sql = |error| classify(path, error);
+    let stored: Option<Vec<u8>> = connection
+        .query_row("SELECT value FROM secret WHERE name = 'opaque'", [], |row| {
+            row.get(0)
+        })
+        .optional()
+        .map_err(sql)?;
+    if let Some(bytes) = stored {
+        return Setup::from_bytes(&bytes)
+            .map_err(|_| unusable(path, "its password secret is damaged".to_owned()));
+    }
+    let setup = Setup::generate();
+    connection
+        .execute(
+            "INSERT INTO secret (name, value) VALUES ('opaque', ?1)",
+            params![&setup.to_bytes()[..]],
+        )
+        .map_err(sql)?;
+    Ok(setup)
+}
+
+fn load(connection: &Connection) -> rusqlite::Result<Rows> {
+    let accounts = connection
+        .prepare("SELECT name, root, password FROM account")?
+        .query_map([], |row| {
+            Ok(AccountRow {
+                name: row.get(0)?,
+                root: PublicKey(row.get(1)?),
+                password: row.get(2)?,
+            })
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    let devices = connection
+        .prepare("SELECT root, device, sig FROM device")?
+        .query_map([], |row| certificate(row, 0))?
+        .collect::<rusqlite::Result<_>>()?;
+    let albums = connection
+        .prepare("SELECT album, owner, name, list, sig, root, device, cert FROM album")?
+        .query_map([], |row| {
+            Ok(AlbumEntry {
+                album: AlbumId(row.get(0)?),
+                owner: UserId(row.get(1)?),
+                name: row.get(2)?,
+                list: row.get(3)?,
+                sig: Signature(row.get(4)?),
+                cert: certificate(row, 5)?,
+            })
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(Rows {
+        accounts,
+        devices,
+        albums,
+    })
+}
+
+fn certificate(row: &Row<'_>, first: usize) -> rusqlite::Result<Certificate> {
+    Ok(Certificate {
+        root: PublicKey(row.get(first)?),
+        device: PublicKey(row.get(first + 1)?),
+        sig: Signature(row.get(first + 2)?),
+    })
+}
+
+fn apply(transaction: &Transaction<'_>, change: &Change) -> rusqlite::Result<()> {
+    match change {
+        Change::Account { name, password, cert } => {
+            transaction
+                .prepare_cached("INSERT INTO account (name, root, password) VALUES (?1, ?2, ?3)")?
+                .execute(params![name, &cert.root.0[..], password])?;
+            insert_device(transaction, cert)
+        }
+        Change::Password { name, password } => transaction
+            .prepare_cached("UPDATE account SET password = ?2 WHERE name = ?1")?
+            .execute(params![name, password])
+            .map(drop),
+        Change::Device { cert } => insert_device(transaction, cert),
+        Change::List(entry) => transaction
+            .prepare_cached(
+                "INSERT OR REPLACE INTO album (album, owner, name, list, sig, root, device, cert)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            )?
+            .execute(params![
+                &entry.album.0[..],
+                &entry.owner.0[..],
+                entry.name,
+                entry.list,
+                &entry.sig.0[..],
+                &entry.cert.root.0[..],
+                &entry.cert.device.0[..],
+                &entry.cert.sig.0[..],
+            ])
+            .map(drop),
+    }
+}
+
+fn insert_device(transaction: &Transaction<'_>, cert: &Certificate) -> rusqlite::Result<()> {
+    transaction
+        .prepare_cached("INSERT INTO device (root, device, sig) VALUES (?1, ?2, ?3)")?
+        .execute(params![&cert.root.0[..], &cert.device.0[..], &cert.sig.0[..]])
+        .map(drop)
+}
+
+fn unusable(path: &Path, reason: String) -> StoreError {
+    StoreError::Unusable {
+        path: path.to_owned(),
+        reason,
+    }
+}
+
+fn classify(path: &Path, error: rusqlite::Error) -> StoreError {
+    use rusqlite::ErrorCode::{DiskFull, SystemIoFailure};
+    let path = path.to_owned();
+    match error.sqlite_error_code() {
+        Some(DiskFull) => StoreError::Full { path },
+        Some(SystemIoFailure) => StoreError::Broken { path, source: error },
+        _ => StoreError::Unusable {
+            path,
+            reason: error.to_string(),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crdt::keys::KeyPair;
+
+    use super::*;
+
+    fn change(seed: u8) -> Change {
+        let (root, device) = (
+            KeyPair::from_seed(&[seed; 32]),
+            KeyPair::from_seed(&[seed + 1; 32]),
+        );
+        let cert = Certificate::issue(&root, &device.public());
+        Change::Account {
+            name: format!("u{seed}"),
+            password: Some(vec![seed; 192]),
+            cert,
+        }
+    }
+
+    #[test]
+    fn what_is_committed_is_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("central.db");
+        let (mut store, setup, rows) = Store::open(&path).unwrap();
+        assert_eq!(rows, Rows::default());
+        let Change::Account { name, password, cert } = change(1) else {
+            unreachable!()
+        };
+        let entry = AlbumEntry {
+            album: AlbumId([1; 32]),
+            name: "trip".to_owned(),
+            owner: cert.user(),
+            list: "{}".to_owned(),
+            sig: Signature([2; 64]),
+            cert: cert.clone(),
+        };
+        let second = Certificate::issue(
+            &KeyPair::from_seed(&[1; 32]),
+            &KeyPair::from_seed(&[9; 32]).public(),
+        );
+        for change in [
+            change(1),
+            Change::Device { cert: second.clone() },
+            Change::List(Box::new(AlbumEntry {
+                name: "old".to_owned(),
+                ..entry.clone()
+            })),
+            Change::List(Box::new(entry.clone())),
+            change(3),
+            Change::Password {
+                name: "u3".to_owned(),
+                password: vec![8; 192],
+            },
+        ] {
+            store.commit(&change).unwrap();
+        }
+        drop(store);
+        let (_, again, rows) = Store::open(&path).unwrap();
+        assert_eq!(*setup.to_bytes(), *again.to_bytes());
+        assert_eq!(rows.albums, [entry]);
+        assert_eq!(rows.devices.len(), 3);
+        assert!(rows.devices.contains(&cert) && rows.devices.contains(&second));
+        assert_eq!(rows.accounts.len(), 2);
+        assert_eq!(
+            rows.accounts[0],
+            AccountRow {
+                name,
+                root: cert.root,
+                password
+            }
+        );
+        assert_eq!(rows.accounts[1].password, Some(vec![8; 192]));
+    }
+
+    #[test]
+    fn a_change_is_whole_or_not_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("central.db");
+        let (mut store, ..) = Store::open(&path).unwrap();
+        store.commit(&change(1)).unwrap();
+        // The same root under another name breaks a constraint in its first half.
+        let Change::Account { password, cert, .. } = change(1) else {
+            unreachable!()
+        };
+        let twice = Change::Account {
+            name: "other".to_owned(),
+            password,
+            cert,
+        };
+        assert!(matches!(store.commit(&twice), Err(StoreError::Broken { .. })));
+        drop(store);
+        assert_eq!(Store::open(&path).unwrap().2.accounts.len(), 1);
+    }
+
+    #[test]
+    fn settings_hold() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, ..) = Store::open(&folder.path().join("central.db")).unwrap();
+        let pragma = |name: &str| -> i64 {
+            store
+                .connection
+                .query_row(&format!("PRAGMA {name}"), [], |row| row.get(0))
+                .unwrap()
+        };
+        assert_eq!(pragma("synchronous"), 2);
+        assert_eq!(pragma("mmap_size"), 0);
+        assert_eq!(pragma("trusted_schema"), 0);
+        assert_eq!(pragma("busy_timeout"), 5_000);
+        assert_eq!(pragma("user_version"), 1);
+    }
+
+    #[test]
+    fn a_later_version_and_a_lost_file_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("central.db");
+        drop(Store::open(&path).unwrap());
+        Connection::open(&path)
+            .unwrap()
+            .pragma_update(None, "user_version", 2)
+            .unwrap();
+        assert!(matches!(Store::open(&path), Err(StoreError::Unusable { .. })));
+        let path = folder.path().join("lost.db");
+        std::fs::write(&path, b"").unwrap();
+        std::fs::write(folder.path().join("lost.db-wal"), b"x").unwrap();
+        assert!(matches!(Store::open(&path), Err(StoreError::Unusable { .. })));
+        let path = folder.path().join("text.db");
+        std::fs::write(&path, "not a database ".repeat(100)).unwrap();
+        assert!(matches!(Store::open(&path), Err(StoreError::Unusable { .. })));
+    }
+}
