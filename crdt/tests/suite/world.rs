@@ -1,0 +1,168 @@
+//! People, devices and a pen that writes any op, honest or not.
+
+use std::sync::Arc;
+
+use crdt::fact::{Fact, Image, Role};
+use crdt::header::{DotRun, Header};
+use crdt::id::{AlbumId, AlbumSeed, BlobHash, Incarnation, Signature, UserId};
+use crdt::keys::{Certificate, KeyPair};
+use crdt::op::{Op, fact_hash, facts_root};
+use crdt::{Album, Author, FactId};
+
+pub const AT: u64 = 1_700_000_000_000;
+
+/// The root key of a person named by one letter.
+pub fn root(person: u8) -> KeyPair {
+    KeyPair::from_seed(&[person; 32])
+}
+
+/// A person's device: 0 is the root key itself, 1 and up are devices.
+pub fn device(person: u8, number: u8) -> Author {
+    let incarnation = Incarnation([number; 16]);
+    if number == 0 {
+        return Author::root(root(person), incarnation);
+    }
+    let mut seed = [person; 32];
+    seed[31] = number;
+    let device = KeyPair::from_seed(&seed);
+    let certificate = Certificate::issue(&root(person), &device.public());
+    Author { device, certificate, incarnation }
+}
+
+pub fn user(person: u8) -> UserId {
+    crdt::keys::user_id(&root(person).public())
+}
+
+pub fn album(owner: &Author) -> (Album, Arc<Op>) {
+    Album::create(owner, AlbumSeed([9; 16]), "trip", "owner", AT).unwrap()
+}
+
+pub fn grant(person: u8, role: Role) -> Fact {
+    Fact::Grant { user: user(person), role, name: char::from(person).to_string(), at: AT }
+}
+
+pub fn role(person: u8, role: Role) -> Fact {
+    Fact::Role { user: user(person), role, at: AT }
+}
+
+pub fn blob(text: &str) -> BlobHash {
+    BlobHash(*blake3::hash(text.as_bytes()).as_bytes())
+}
+
+/// A classic entry whose bytes are its name.
+pub fn image(name: &str) -> Fact {
+    Fact::Image(Image {
+        name: name.to_owned(),
+        hash: blob(name),
+        size: 1,
+        at: AT,
+        shape: None,
+        taken: None,
+        damaged: false,
+        preview: None,
+        version: None,
+    })
+}
+
+pub fn chat(text: &str) -> Fact {
+    Fact::Chat { text: text.to_owned(), at: AT }
+}
+
+pub fn rating(image: &str, stars: u8) -> Fact {
+    Fact::Rating { image: blob(image), stars, at: AT }
+}
+
+/// The identity of fact `place` of an op.
+pub fn fact_id(op: &Op, place: u64) -> FactId {
+    FactId { actor: op.header.actor, seq: op.header.first + place, header: op.hash }
+}
+
+pub fn dot(op: &Op) -> DotRun {
+    DotRun { actor: op.header.actor, first: op.header.first, count: 1 }
+}
+
+/// An op to be written wherever the writer likes.
+#[derive(Clone)]
+pub struct Pen<'a> {
+    pub author: &'a Author,
+    pub album: AlbumId,
+    pub prev: Option<&'a Op>,
+    pub deps: Vec<&'a Op>,
+    pub facts: Vec<Fact>,
+    pub removes: Vec<DotRun>,
+}
+
+impl<'a> Pen<'a> {
+    pub fn new(author: &'a Author, album: AlbumId, prev: Option<&'a Op>, deps: &[&'a Op]) -> Self {
+        Pen { author, album, prev, deps: deps.to_vec(), facts: vec![], removes: vec![] }
+    }
+
+    pub fn facts(mut self, facts: &[Fact]) -> Self {
+        self.facts = facts.to_vec();
+        self
+    }
+
+    pub fn removes(mut self, removes: &[DotRun]) -> Self {
+        self.removes = removes.to_vec();
+        self
+    }
+
+    /// The header as an honest author writes it.
+    pub fn header(&self) -> Header {
+        let mut deps: Vec<_> = self.deps.iter().map(|dep| dep.reference()).collect();
+        deps.sort_unstable();
+        deps.dedup();
+        let lamports = self.prev.iter().chain(&self.deps).map(|op| op.header.lamport);
+        let hashes = self.facts.iter().map(|fact| fact_hash(&fact.to_text()));
+        Header {
+            album: Some(self.album),
+            actor: self.author.actor(),
+            first: self.prev.map_or(1, |prev| prev.last_seq() + 1),
+            count: self.facts.len() as u64,
+            lamport: 1 + lamports.max().unwrap_or(0),
+            prev: self.prev.map(|prev| prev.hash),
+            deps,
+            root: (!self.facts.is_empty()).then(|| facts_root(hashes)),
+            removes: self.removes.clone(),
+            batch: None,
+            intro: self.prev.is_none().then(|| self.author.intro()),
+        }
+    }
+
+    pub fn sign(&self) -> Arc<Op> {
+        self.sign_as(&self.header())
+    }
+
+    /// Signs another header over the same facts.
+    pub fn sign_as(&self, header: &Header) -> Arc<Op> {
+        self.try_sign(header).unwrap()
+    }
+
+    pub fn try_sign(&self, header: &Header) -> Result<Arc<Op>, crdt::op::Refusal> {
+        let texts: Vec<String> = self.facts.iter().map(Fact::to_text).collect();
+        Op::sign(header, &texts, &self.author.device).map(Arc::new)
+    }
+
+    /// Without the cost of a signature, for replicas that trust: same header, same hash.
+    pub fn unsigned(&self) -> Arc<Op> {
+        let texts: Vec<String> = self.facts.iter().map(Fact::to_text).collect();
+        let (header, sig) = (self.header().to_text(), Signature([0; 64]));
+        let text = format!(r#"{{"header":{header},"sig":"{sig}","facts":[{}]}}"#, texts.join(","));
+        Arc::new(Op::decode(&text).unwrap())
+    }
+}
+
+/// Calls `visit` with every order of `0..n`.
+pub fn permutations(n: usize, visit: &mut impl FnMut(&[usize])) {
+    fn go(order: &mut Vec<usize>, from: usize, visit: &mut impl FnMut(&[usize])) {
+        if from == order.len() {
+            return visit(order);
+        }
+        for other in from..order.len() {
+            order.swap(from, other);
+            go(order, from + 1, visit);
+            order.swap(from, other);
+        }
+    }
+    go(&mut (0..n).collect(), 0, visit);
+}
