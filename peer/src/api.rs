@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 pub const SCHEMA: u32 = 1;
 
 /// One thing a door asks of the node. Paths are absolute; `album: None` is the home's current album.
+#[allow(missing_docs)] // of fields: their names say it
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Request {
@@ -118,6 +119,7 @@ impl std::fmt::Debug for Secret {
 }
 
 /// The answer to a [`Request`] that worked, wholly or in part.
+#[allow(clippy::large_enum_variant)] // one at a time, and moved once
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reply {
@@ -686,6 +688,7 @@ pub struct Notice {
 }
 
 /// Kinds of news. `by` and `author` are names.
+#[allow(missing_docs)] // of fields: their names say it
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum News {
