@@ -1,4 +1,9 @@
 //! calotype's shell around the engine: commands, doors, the node, and the one place that prints.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 pub mod api;
+pub mod cmd;
+pub mod doors;
 pub mod node;
+pub mod ui;

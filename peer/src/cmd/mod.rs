@@ -341,3 +341,19 @@ pub fn changes(request: &Request) -> bool {
             | Request::Say { .. }
     )
 }
+
+/// The album a request acts on, where it names one.
+pub fn album_of(request: &Request) -> Option<String> {
+    match request {
+        Request::EnterAlbum { album } => Some(album.clone()),
+        Request::AddImage { album, .. }
+        | Request::AddClassic { album, .. }
+        | Request::RemoveImage { album, .. }
+        | Request::RateImage { album, .. }
+        | Request::AddUser { album, .. }
+        | Request::RemoveUser { album, .. }
+        | Request::Filter { album, .. }
+        | Request::Say { album, .. } => album.clone(),
+        _ => None,
+    }
+}

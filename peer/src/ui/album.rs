@@ -213,7 +213,7 @@ pub(super) fn added(it: &Added, paint: Paint) -> Page {
         let (path, name) = (super::clean(&same.path), super::shorten(&same.name, NAME_COLUMNS));
         out.push_str(&format!("  {} is here as {name}\n", paint.dim(&path)));
     }
-    let notes = it.failed.iter().map(|f| super::failure::of_file(f)).collect();
+    let notes = it.failed.iter().map(super::failure::of_file).collect();
     let next = it.added.first().map(|image| {
         let name = in_quotes(&image.name);
         format!("/getImages, /filter {name} sepia, /rateImage {name} 5")

@@ -24,7 +24,7 @@ pub mod text;
 pub use clean::{clean, in_quotes, shorten};
 pub use human::bytes;
 pub use paint::{Paint, wants_color};
-pub use progress::Meter;
+pub use progress::{Meter, room};
 
 /// What a reply looks like to a person.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -159,3 +159,8 @@ fn write_out(text: &str) -> io::Result<()> {
     out.write_all(text.as_bytes())?;
     out.flush()
 }
+
+#[cfg(test)]
+mod goldens;
+#[cfg(test)]
+mod samples;

@@ -1,6 +1,7 @@
 //! Progress of long work, for people only: after 100 ms, with rate and time left, gone when it is done.
 
 use std::io::{IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::human;
@@ -8,6 +9,18 @@ use crate::api::Progress;
 
 const AFTER: Duration = Duration::from_millis(100);
 const EVERY: Duration = Duration::from_millis(100);
+
+/// Whether a meter stands on the terminal's last line.
+static STANDS: AtomicBool = AtomicBool::new(false);
+
+/// What wipes the meter away, for a line that is printed in its place; the meter comes back by itself.
+pub fn room() -> &'static str {
+    if STANDS.load(Ordering::Relaxed) {
+        "\r\x1b[K"
+    } else {
+        ""
+    }
+}
 
 /// A line on stderr that is redrawn in place.
 pub struct Meter {
@@ -36,12 +49,14 @@ impl Meter {
             return;
         }
         self.drawn = Some(now);
+        STANDS.store(true, Ordering::Relaxed);
         draw(&format!("\r\x1b[K{}", line(progress, now - self.started)));
     }
 
     /// Makes room for other lines.
     pub fn clear(&mut self) {
         if self.drawn.take().is_some() {
+            STANDS.store(false, Ordering::Relaxed);
             draw("\r\x1b[K");
         }
     }

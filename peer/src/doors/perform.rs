@@ -1,0 +1,146 @@
+//! Doing what a command came to, the same from every door: ask the node, show the answer.
+
+use std::io::ErrorKind;
+use std::process::Stdio;
+
+use super::control::Control;
+use crate::api::{Code, Failure, Reply, Request};
+use crate::cmd::Act;
+use crate::ui::{Meter, Ui};
+
+/// Why a command did not end well.
+#[derive(Debug)]
+pub enum Trouble {
+    /// It failed; not shown yet.
+    Failure(Box<Failure>),
+    /// Nobody reads our output any more, which is no failure.
+    NobodyReads,
+}
+
+impl From<Failure> for Trouble {
+    fn from(failure: Failure) -> Self {
+        Trouble::Failure(Box::new(failure))
+    }
+}
+
+impl From<std::io::Error> for Trouble {
+    fn from(error: std::io::Error) -> Self {
+        if error.kind() == ErrorKind::BrokenPipe {
+            return Trouble::NobodyReads;
+        }
+        Failure::new(
+            Code::Internal,
+            format!("cannot write the output: {error}"),
+            "check where it goes",
+        )
+        .into()
+    }
+}
+
+/// Does it and shows the answer. Passwords are resolved before.
+///
+/// # Errors
+/// The failure, not shown yet.
+pub async fn perform(act: Act, control: &Control, ui: &Ui) -> Result<(), Trouble> {
+    match act {
+        Act::Ask(request) => {
+            let reply = ask(request, control, ui).await?;
+            ui.reply(&reply)?;
+        }
+        Act::Open(request) => {
+            let reply = ask(request, control, ui).await?;
+            if let Reply::Saved(saved) = &reply {
+                show(&saved.path).await?;
+            }
+            if ui.json {
+                ui.reply(&reply)?;
+            }
+        }
+        Act::Watch => {
+            let mut news = control.watch().await?;
+            while let Some(notice) = news.next().await? {
+                ui.notice(&notice)?;
+            }
+        }
+        Act::Local(local) => ui.local(&local)?,
+        Act::Session { .. } => {
+            return Err(Failure::new(
+                Code::Auth,
+                "there is no password yet",
+                "give --password-file FILE",
+            )
+            .into());
+        }
+    }
+    Ok(())
+}
+
+/// Asks with progress; what was done only in part is a failure that carries the reply.
+async fn ask(request: Request, control: &Control, ui: &Ui) -> Result<Reply, Failure> {
+    let mut meter = Meter::new(ui);
+    let reply = control.ask(request, |progress| meter.update(progress)).await?;
+    settle(reply)
+}
+
+/// A reply that tells of something not done is a failure to scripts.
+fn settle(reply: Reply) -> Result<Reply, Failure> {
+    let (code, message, hint) = match &reply {
+        Reply::Added(it) if !it.failed.is_empty() => {
+            let all = it.added.is_empty() && it.already.is_empty();
+            match it.failed.first() {
+                Some(first) if all && it.failed.len() == 1 => {
+                    (first.code, first.message.clone(), first.hint.clone())
+                }
+                Some(first) if all => (
+                    first.code,
+                    format!("none of {} files could be added", it.failed.len()),
+                    String::new(),
+                ),
+                _ => (
+                    Code::Partial,
+                    format!("{} could not be added", it.failed.len()),
+                    "the others were".to_owned(),
+                ),
+            }
+        }
+        Reply::Synced(it) if !it.synced => (
+            Code::Partial,
+            "not everything is equal yet".to_owned(),
+            "wait longer with --timeout, or see /peers".to_owned(),
+        ),
+        _ => return Ok(reply),
+    };
+    Err(Failure {
+        reply: Some(Box::new(reply)),
+        ..Failure::new(code, message, hint)
+    })
+}
+
+/// Hands a file to the system's viewer.
+async fn show(path: &str) -> Result<(), Failure> {
+    let viewer = if cfg!(target_os = "macos") {
+        "open"
+    } else {
+        "xdg-open"
+    };
+    let failure = |why: String| {
+        Failure::new(
+            Code::Internal,
+            why,
+            "/save NAME PATH writes it where another program finds it",
+        )
+    };
+    let status = tokio::process::Command::new(viewer)
+        .arg(path)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .await
+        .map_err(|e| failure(format!("cannot start {viewer}: {e}")))?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(failure(format!("{viewer} could not show {path}")))
+    }
+}

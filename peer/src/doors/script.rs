@@ -1,0 +1,202 @@
+//! A script: standard input that is not a terminal, one command a line, the same data on stdout as one by one.
+
+use std::io::BufRead;
+
+use tokio::sync::mpsc;
+
+use super::host::Host;
+use super::oneshot::{ended_early, exit, wish};
+use super::password::{self, NoPassword};
+use super::perform::perform;
+use super::words::{self, Typed};
+use super::{CANCELLED, Here, failed};
+use crate::api::{Code, Failure, Request};
+use crate::cmd::names::Spelling;
+use crate::cmd::{self, Act, Inside, PasswordFrom};
+use crate::ui::Ui;
+
+/// Runs all lines; the exit code of the first that failed.
+pub fn run(here: &Here) -> u8 {
+    let ui = Ui {
+        person: false,
+        ..Ui::new(here.each.json, Spelling::Slash, here.settings.color.value)
+    };
+    let runtime = match super::runtime() {
+        Ok(runtime) => runtime,
+        Err(failure) => return failed(&ui, &failure),
+    };
+    let code = runtime.block_on(all(here, &ui));
+    runtime.shutdown_background();
+    code
+}
+
+async fn all(here: &Here, ui: &Ui) -> u8 {
+    let mut lines = lines();
+    let mut first_failure = None;
+    let mut host: Option<Host> = None;
+    let mut number = 0;
+    let mut told = None;
+    loop {
+        let line = tokio::select! {
+            line = lines.recv() => line,
+            _ = tokio::signal::ctrl_c() => {
+                first_failure = Some(CANCELLED);
+                None
+            }
+        };
+        let Some(line) = line else { break };
+        number += 1;
+        let act = match line.and_then(|line| read(here, &line, *ui)) {
+            Ok(Step::Nothing) => continue,
+            Ok(Step::Quit) => break,
+            Ok(Step::Help(text)) => {
+                let _ = ui.answer(&text);
+                continue;
+            }
+            Ok(Step::Act(act, ui)) => Ok((act, ui)),
+            Err(failure) => Err(failure),
+        };
+        let code = match act {
+            Ok((act, ui)) => {
+                told = wish(&act).or(told);
+                one(here, act, &mut host, &ui).await
+            }
+            Err(failure) => failed(ui, &failure),
+        };
+        if code != 0 {
+            if code != CANCELLED && !ui.json {
+                ui.message(&format!("in line {number} of the script\n"));
+            }
+            first_failure = first_failure.or(Some(code));
+            if !here.keep_going || code == CANCELLED {
+                break;
+            }
+        }
+    }
+    if let Some(host) = host {
+        if let Some(sync) =
+            told.filter(|_| host.is_own() && !here.no_sync && first_failure != Some(CANCELLED))
+        {
+            tokio::select! {
+                _ = host.control.quick(sync) => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+        }
+        host.close().await;
+    }
+    first_failure.unwrap_or(0)
+}
+
+/// What a line of a script means.
+enum Step {
+    Nothing,
+    Quit,
+    Help(String),
+    Act(Act, Ui),
+}
+
+fn read(here: &Here, line: &str, ui: Ui) -> Result<Step, Failure> {
+    if line.trim_start().starts_with('#') {
+        return Ok(Step::Nothing);
+    }
+    let words = match words::read(line)? {
+        Typed::Nothing => return Ok(Step::Nothing),
+        Typed::Chat(text) => {
+            let say = Request::Say {
+                album: here.each.album.clone(),
+                text,
+            };
+            return Ok(Step::Act(Act::Ask(say), ui));
+        }
+        Typed::Command(words) => words,
+    };
+    let line = match cmd::parse_line(&words) {
+        Ok(line) => line,
+        Err(error) if cmd::usage::is_answer(&error) => {
+            return Ok(Step::Help(
+                crate::ui::help::one(&words[0]).unwrap_or_else(|| error.to_string()),
+            ));
+        }
+        Err(error) => return Err(cmd::usage::failure(&error, Spelling::Slash)),
+    };
+    let each = here.each(line.each);
+    let ui = Ui {
+        json: each.json,
+        ..ui
+    };
+    match line.command {
+        Inside::Quit => Ok(Step::Quit),
+        Inside::Help { command } => help(command.as_deref(), &ui).map(Step::Help),
+        Inside::Verb(verb) => {
+            let act = verb.act(&here.context(&each))?;
+            if matches!(
+                act,
+                Act::Session {
+                    from: PasswordFrom::Stdin,
+                    ..
+                }
+            ) {
+                let why = "standard input is the script, so it cannot be the password as well";
+                return Err(Failure::new(Code::Auth, why, "give it with --password-file FILE"));
+            }
+            match password::resolve(act) {
+                Ok(act) => Ok(Step::Act(act, ui)),
+                Err(NoPassword::Failure(failure)) => Err(failure),
+                Err(NoPassword::Cancelled) => {
+                    Err(Failure::new(Code::Auth, "no password was given", "try again"))
+                }
+            }
+        }
+    }
+}
+
+/// The text of `/help` and `/help COMMAND`.
+pub fn help(command: Option<&str>, ui: &Ui) -> Result<String, Failure> {
+    match command {
+        None => Ok(crate::ui::help::all(ui.out)),
+        Some(name) => crate::ui::help::one(name)
+            .ok_or_else(|| cmd::usage::unknown(name.trim_start_matches('/'), Spelling::Slash)),
+    }
+}
+
+async fn one(here: &Here, act: Act, host: &mut Option<Host>, ui: &Ui) -> u8 {
+    if let Act::Local(local) = &act {
+        return super::ended(ui.local(local));
+    }
+    let opened = match host {
+        Some(open) => open,
+        None => match Host::open(&here.settings).await {
+            Ok(opened) => host.insert(opened),
+            Err(failure) => return failed(ui, &failure),
+        },
+    };
+    tokio::select! {
+        done = perform(act, &opened.control, ui) => exit(done, ui),
+        ended = opened.ended() => ended_early(ended, ui),
+        _ = tokio::signal::ctrl_c() => CANCELLED,
+    }
+}
+
+/// Lines of standard input, read on a thread of their own: one that waits for more must not keep the process.
+fn lines() -> mpsc::Receiver<Result<String, Failure>> {
+    let (to, from) = mpsc::channel(1);
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lock().split(b'\n') {
+            let line =
+                line.map_err(|e| Failure::new(Code::Internal, format!("cannot read the script: {e}"), ""));
+            let line = line.and_then(|bytes| {
+                String::from_utf8(bytes).map_err(|_| {
+                    Failure::new(
+                        Code::Usage,
+                        "a line of the script is not UTF-8",
+                        "save the script as UTF-8",
+                    )
+                })
+            });
+            if to.blocking_send(line).is_err() {
+                return;
+            }
+        }
+    });
+    from
+}

@@ -1,0 +1,305 @@
+//! One reply, failure and notice of each kind, hostile text included: what the goldens show.
+
+use crate::api::*;
+
+const HASH: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+const SOURCE: &str = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae";
+/// Escape, bell, right-to-left override, line end: what nobody should be able to send to a terminal.
+pub(super) const EVIL: &str = "e\x1b[2J\x07v\u{202e}gpj.\nil";
+
+pub(super) fn image(name: &str, hash: &str) -> ImageEntry {
+    ImageEntry {
+        name: name.into(),
+        hash: hash.into(),
+        size: 1_250_000,
+        width: Some(4000),
+        height: Some(3000),
+        media: Some("image/jpeg".into()),
+        author: "alice".into(),
+        added: "2026-11-21T08:00:00Z".into(),
+        taken: Some("2026-11-20T18:12:44".into()),
+        rating: Rating { mean: Some(4.5), count: 2, mine: Some(5) },
+        version_of: None,
+        recipe: None,
+        verified: None,
+        damaged: false,
+        local: true,
+        state: "ready".into(),
+    }
+}
+
+fn images() -> Vec<ImageEntry> {
+    let unrated = Rating { mean: None, count: 0, mine: None };
+    vec![
+        image("sunset.jpg", SOURCE),
+        ImageEntry {
+            version_of: Some(SOURCE.into()),
+            recipe: Some("sepia+blur:2".into()),
+            verified: Some(true),
+            author: "bob".into(),
+            size: 980,
+            taken: None,
+            ..image("sunset.jpg~9f86d0", HASH)
+        },
+        ImageEntry {
+            width: None,
+            height: None,
+            media: None,
+            taken: None,
+            rating: unrated,
+            local: false,
+            state: "missing".into(),
+            ..image("写真 1.jpg", HASH)
+        },
+        ImageEntry { author: EVIL.into(), media: Some(EVIL.into()), state: EVIL.into(), damaged: true, ..image(EVIL, EVIL) },
+    ]
+}
+
+/// Every kind of reply.
+pub(super) fn replies() -> Vec<(&'static str, Reply)> {
+    let album = || "trip".to_owned();
+    let evil = || EVIL.to_owned();
+    let member = |user: &str, role: &str, online| MemberEntry { user: user.into(), role: role.into(), online };
+    let membership = |user: &str, role: &str, announced| {
+        Reply::Membership(Membership { album: album(), user: user.into(), role: role.into(), announced })
+    };
+    let line = |user: &str, text: &str| ChatLine {
+        album: album(),
+        user: user.into(),
+        at: "2026-11-21T08:30:00Z".into(),
+        text: text.into(),
+    };
+    let session = |registered| {
+        Reply::Session(Session {
+            user: "alice".into(),
+            user_id: HASH.into(),
+            device: SOURCE.into(),
+            central: "127.0.0.1:7400".into(),
+            registered,
+        })
+    };
+    let entered = |created| {
+        Reply::Entered(Entered {
+            album: album(),
+            album_id: HASH.into(),
+            owner: "alice".into(),
+            role: if created { "owner" } else { "contributor" }.into(),
+            members: 3,
+            images: 12,
+            created,
+        })
+    };
+    let added = |n: usize, failed: usize| {
+        let failure = Failed {
+            path: "/home/alice/notes.txt".into(),
+            code: Code::NotAnImage,
+            message: "notes.txt is no image that calotype knows".into(),
+            hint: "it takes JPEG, PNG, GIF, WebP, BMP and TIFF".into(),
+        };
+        Reply::Added(Added {
+            album: album(),
+            added: images().into_iter().take(n).collect(),
+            already: vec![Already { path: format!("/home/{EVIL}/a.jpg"), name: "sunset.jpg".into(), hash: HASH.into() }],
+            failed: vec![failure; failed],
+            skipped: 2,
+        })
+    };
+    let albums = Albums {
+        albums: vec![
+            AlbumEntry {
+                name: album(),
+                album_id: HASH.into(),
+                owner: "alice".into(),
+                role: "owner".into(),
+                here: true,
+                current: true,
+                images: Some(12),
+            },
+            AlbumEntry {
+                name: EVIL.into(),
+                album_id: SOURCE.into(),
+                owner: EVIL.into(),
+                role: "contributor".into(),
+                here: false,
+                current: false,
+                images: None,
+            },
+        ],
+    };
+    let or_set = OrSet {
+        album: album(),
+        replica: Some("q83vEjRWeJCrze8SNFZ4kA".into()),
+        clock: [("q83vEjRWeJCrze8SNFZ4kA".to_owned(), 3), ("zzzzEjRWeJCrze8SNFZ4kA".to_owned(), 112)].into(),
+        elements: vec![
+            Element {
+                dot: ("q83vEjRWeJCrze8SNFZ4kA".into(), 2),
+                kind: "image".into(),
+                value: serde_json::json!({"kind": "image", "name": EVIL, "hash": "n4bQgYhMfWWaL-qgxVrQFaO_TxsrC4Is0V1sFbDwCgg"}),
+            },
+            Element {
+                dot: ("q83vEjRWeJCrze8SNFZ4kA".into(), 3),
+                kind: "rating".into(),
+                value: serde_json::json!({"kind": "rating", "image": "n4bQgYhMfWWaL-qgxVrQFaO_TxsrC4Is0V1sFbDwCgg", "stars": 5}),
+            },
+        ],
+        held: 1,
+        digest: HASH.into(),
+    };
+    let peer = |user: &str, state: &str| PeerEntry {
+        user: user.into(),
+        device: SOURCE.into(),
+        address: (state == "linked").then(|| "127.0.0.1:4000".into()),
+        state: state.into(),
+        albums: vec![album()],
+        bytes_in: 1_000_000,
+        bytes_out: 2_000,
+    };
+    let status = Status {
+        user: Some("alice".into()),
+        album: Some(album()),
+        peers: 2,
+        pending_bytes: 34_000_000,
+        pending_images: 12,
+        disk_bytes: 1_250_000_000,
+        only_copies: 1,
+        central: "connected".into(),
+        central_address: Some("127.0.0.1:7400".into()),
+        peer_address: "127.0.0.1:4000".into(),
+        home: "/home/alice/.local/share/calotype/home".into(),
+        pid: 4711,
+        replication: "op".into(),
+        refused: [("bad_signature".to_owned(), 2), ("too_large".to_owned(), 0)].into(),
+    };
+    let synced = |ok, compared: &[&str]| {
+        Reply::Synced(Synced {
+            album: album(),
+            synced: ok,
+            digest: HASH.into(),
+            compared: compared.iter().map(|name| (*name).to_owned()).collect(),
+            pending_images: u64::from(!ok),
+        })
+    };
+    let filtered = |new| {
+        Reply::Filtered(Filtered { album: album(), image: images()[1].clone(), source: "sunset.jpg".into(), new })
+    };
+    let rating = |mine| Rating { mean: Some(4.5), count: 2, mine };
+    vec![
+        ("registered", session(true)),
+        ("logged in", session(false)),
+        ("done", Reply::Done(Done { done: format!("blocked {EVIL}") })),
+        ("albums", Reply::Albums(albums)),
+        ("no albums", Reply::Albums(Albums { albums: vec![] })),
+        ("created", entered(true)),
+        ("entered", entered(false)),
+        ("images", Reply::Images(Images { album: album(), images: images() })),
+        ("no images", Reply::Images(Images { album: album(), images: vec![] })),
+        (
+            "metadata",
+            Reply::Metadata(Metadata {
+                album: evil(),
+                album_id: HASH.into(),
+                owner: "alice".into(),
+                members: vec![member("alice", "owner", true), member(EVIL, "contributor", false)],
+                images: images(),
+            }),
+        ),
+        ("or-set", Reply::OrSet(or_set)),
+        ("added", added(3, 0)),
+        ("added in part", added(1, 1)),
+        ("removed", Reply::Removed(Removed { album: album(), name: evil(), hash: HASH.into() })),
+        ("rated", Reply::Rated(Rated { album: album(), name: "sunset.jpg".into(), rating: rating(Some(5)) })),
+        ("rating taken back", Reply::Rated(Rated { album: album(), name: "sunset.jpg".into(), rating: rating(None) })),
+        ("member", membership("bob", "contributor", true)),
+        ("member, no central", membership("bob", "contributor", false)),
+        ("no member", membership(EVIL, "none", true)),
+        ("filtered", filtered(true)),
+        ("filtered before", filtered(false)),
+        ("said", Reply::Said(line("alice", "hello"))),
+        ("chat", Reply::Chat(Chat { album: album(), lines: vec![line("alice", "hello"), line(EVIL, EVIL)] })),
+        ("no chat", Reply::Chat(Chat { album: album(), lines: vec![] })),
+        ("peers", Reply::Peers(Peers { peers: vec![peer("bob", "linked"), peer(EVIL, "away"), peer("carol", "blocked")] })),
+        ("no peers", Reply::Peers(Peers { peers: vec![] })),
+        ("status", Reply::Status(Box::new(status))),
+        (
+            "net",
+            Reply::Net(Net {
+                replication: "delta".into(),
+                counters: [("gossip_bytes_out".to_owned(), 34_567), ("ops_sent".to_owned(), 12)].into(),
+            }),
+        ),
+        ("synced", synced(true, &["bob", "carol"])),
+        ("synced alone", synced(true, &[])),
+        ("not synced", synced(false, &["bob"])),
+        ("nobody reached", synced(false, &[])),
+        (
+            "exported",
+            Reply::Exported(Exported {
+                album: album(),
+                dir: "/home/alice/out".into(),
+                written: 12,
+                already: 3,
+                missing: vec!["写真 1.jpg".into(), evil()],
+            }),
+        ),
+        (
+            "saved",
+            Reply::Saved(Saved { name: evil(), path: "/home/alice/sunset.jpg".into(), size: 1_250_000 }),
+        ),
+        ("prompt", Reply::Prompt(Prompt { user: Some("alice".into()), central: "none".into(), ..Prompt::default() })),
+    ]
+}
+
+/// One failure of each code.
+pub(super) fn failures() -> Vec<Failure> {
+    let f = Failure::new;
+    vec![
+        f(Code::Usage, "unknown command /ad", "did you mean /addUser? /help lists the commands"),
+        f(Code::Auth, "the password of alice is wrong", "/login alice asks for it again"),
+        f(Code::NotFound, "trip has no image moon.jpg", "/getImages lists them"),
+        f(Code::Denied, "you are viewer of trip; adding needs contributor", "ask alice for /addUser"),
+        f(Code::Unreachable, format!("{EVIL} does not answer"), "/peers tells who is here"),
+        f(Code::Partial, "1 could not be added", "the others were"),
+        f(Code::Ambiguous, "two albums are called trip", "name it by the first digits of its id: /list shows them"),
+        f(Code::NotAnImage, "notes.txt is no image that calotype knows", "it takes JPEG, PNG, GIF, WebP, BMP and TIFF"),
+        f(Code::TooLarge, "big.png has 900 megapixels, at most 268 are allowed", "make it smaller first"),
+        f(Code::Damaged, "half.jpg ends in the middle", "copy it again from where it came"),
+        f(Code::DiskFull, "no room for 12.0 MB in /home/alice", "free some, then try again; nothing is half-added"),
+        f(Code::Busy, "process 4711 has this home", "end it, or name another with --home"),
+        f(Code::Exists, "/home/alice/sunset.jpg is there already", "/save sunset.jpg PATH --force replaces it"),
+        f(Code::Internal, "the index is damaged", ""),
+    ]
+}
+
+/// One notice of each kind.
+pub(super) fn notices() -> Vec<Notice> {
+    let s = str::to_owned;
+    let (name, hash) = (|| s("sunset.jpg"), || s(HASH));
+    let news = vec![
+        News::ImageAdded { name: name(), hash: hash(), author: s("alice"), version_of: None, recipe: None },
+        News::ImageAdded {
+            name: s(EVIL),
+            hash: hash(),
+            author: s(EVIL),
+            version_of: Some(s(SOURCE)),
+            recipe: Some(s("sepia")),
+        },
+        News::ImageRemoved { name: name(), hash: hash(), author: s("alice"), by: s("bob") },
+        News::BytesReady { name: name(), hash: hash(), author: s("alice"), size: 1_250_000 },
+        News::Rated { name: name(), hash: hash(), author: s("alice"), by: s("bob"), stars: Some(4), mean: Some(4.5) },
+        News::Rated { name: name(), hash: hash(), author: s("alice"), by: s("bob"), stars: None, mean: None },
+        News::MemberAdded { user: s("bob"), role: s("contributor"), by: s("alice") },
+        News::MemberRemoved { user: s("bob"), by: s("alice") },
+        News::Invited { by: s("alice"), owner: s("alice") },
+        News::Uninvited { by: s("alice") },
+        News::Chat { user: s("bob"), text: s(EVIL) },
+        News::PeerJoined { user: s("bob"), device: s(SOURCE) },
+        News::PeerLeft { user: s("bob"), device: s(SOURCE), reason: s(EVIL) },
+        News::CentralUp { address: s("127.0.0.1:7400") },
+        News::CentralDown { reason: s("connection refused") },
+        News::Held { user: s("mallory"), count: 2 },
+        News::Fork { user: s("mallory") },
+        News::Warning { text: s(EVIL) },
+    ];
+    let at = || s("2026-11-21T08:30:00Z");
+    news.into_iter().map(|news| Notice { at: at(), news, album: Some(s("trip")) }).collect()
+}
