@@ -179,12 +179,6 @@ pub(crate) async fn follow(
                     if let Err(cut) = pushed {
                         return cut.into();
                     }
-                    if downstream.is_ready() && !subscribed {
-                        subscribed = true;
-                        rights.mark_unchanged();
-                        update_wishes(shared, &peer, &mut asked, to_far.end());
-                        put_subscription(to_far.end(), true, &probe_topic(probe));
-                    }
                     if answered {
                         active.send_replace(true);
                     }
@@ -207,6 +201,13 @@ pub(crate) async fn follow(
                 update_wishes(shared, &peer, &mut asked, to_far.end());
             }
             () = sleep_until(stalled), if !to_far.is_empty() => return End::Stalled,
+        }
+        // Both sides' READY first: the peer's may overtake our SUB's.
+        if !subscribed && handshake.is_done() && downstream.is_ready() {
+            subscribed = true;
+            rights.mark_unchanged();
+            update_wishes(shared, &peer, &mut asked, to_far.end());
+            put_subscription(to_far.end(), true, &probe_topic(probe));
         }
         if to_far.len() > limits::UPSTREAM_WAITING_BYTES_MAX {
             return End::Slow(limits::UPSTREAM_WAITING_BYTES_MAX);

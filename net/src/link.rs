@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crdt::id::PublicKey;
 use crdt::keys::Certificate;
@@ -205,6 +206,7 @@ pub(crate) async fn run(shared: Arc<Shared>, established: Established) {
     let control_write = Mutex::new(control_write);
     let active = watch::Sender::new(false);
     let up = watch::Sender::new(false);
+    let heard_bye = AtomicBool::new(false);
     let predecessor = registration.predecessor.take();
     let (gossip_in, gossip_streams) = mpsc::channel(1);
     let meter = link.meter.clone();
@@ -244,7 +246,7 @@ pub(crate) async fn run(shared: Arc<Shared>, established: Established) {
             Ok(reason) => reason.clone().unwrap_or_default(),
             Err(_) => "closed".to_owned(),
         },
-        reason = hear(&shared, control_read) => reason,
+        reason = hear(&shared, control_read, &heard_bye) => reason,
         reason = come_up => reason,
         reason = beat(&shared, &control_write) => reason,
         reason = watch_silence(&shared, &meter) => reason,
@@ -254,19 +256,43 @@ pub(crate) async fn run(shared: Arc<Shared>, established: Established) {
         reason = take_streams(&shared, &mut link, gossip_in, up.subscribe()) => reason,
     };
     tracing::debug!(%peer, reason, "link ends");
-    let bye = hello::encode(&hello::bye(&reason));
     let mut control_write = control_write.into_inner();
-    let _ = frame::write(&mut control_write, &bye, shared.times.goodbye).await;
+    say_goodbye(
+        &shared,
+        &mut link,
+        &mut control_write,
+        &reason,
+        heard_bye.load(Ordering::Relaxed),
+    )
+    .await;
     drop(control_write);
     link.close().await;
+    registration.leave();
     if *up.borrow() {
         shared.tell(Event::LinkDown { peer, reason }).await;
     }
     drop(registration);
 }
 
+/// Tells the peer why, and gives it a moment to hang up first: closed with its bytes unread, TCP would
+/// answer with a reset that can overtake the goodbye.
+async fn say_goodbye(
+    shared: &Shared,
+    link: &mut Link,
+    control: &mut WriteHalf<Stream>,
+    reason: &str,
+    heard_bye: bool,
+) {
+    let bye = hello::encode(&hello::bye(reason));
+    let said = frame::write(control, &bye, shared.times.goodbye).await;
+    if said.is_ok() && !heard_bye {
+        let hung_up = async { while link.incoming.recv().await.is_some() {} };
+        let _ = timeout(shared.times.goodbye, hung_up).await;
+    }
+}
+
 /// Reads the control stream: heartbeats until a goodbye.
-async fn hear(shared: &Shared, mut control: ReadHalf<Stream>) -> String {
+async fn hear(shared: &Shared, mut control: ReadHalf<Stream>, heard_bye: &AtomicBool) -> String {
     // Silence is noticed by `watch_silence`, which counts any byte; here a pause is no fault.
     let patience = shared.times.dead.saturating_mul(1000);
     loop {
@@ -278,7 +304,10 @@ async fn hear(shared: &Shared, mut control: ReadHalf<Stream>) -> String {
         };
         match serde_json::from_slice(&json) {
             Ok(Control::Beat(_)) => {}
-            Ok(Control::Bye(reason)) => return format!("the peer said: {}", hello::reason(&reason)),
+            Ok(Control::Bye(reason)) => {
+                heard_bye.store(true, Ordering::Relaxed);
+                return format!("the peer said: {}", hello::reason(&reason));
+            }
             // A later version may say more.
             Err(_) => shared.tally.add("control_unknown"),
         }
@@ -345,6 +374,8 @@ async fn follow(
 async fn serve(shared: &Shared, peer: PublicKey, id: u64, mut streams: mpsc::Receiver<Stream>) -> String {
     match timeout(shared.times.gossip_setup, streams.recv()).await {
         Ok(Some(stream)) => {
+            // One per link: from now on the channel takes no other.
+            streams.close();
             let end = gossip::serve(shared, peer, id, stream).await;
             on_gossip_end(shared, peer, end).await
         }
@@ -415,7 +446,6 @@ impl Incoming {
         };
         match kind {
             STREAM_GOSSIP => {
-                // One per link; the first is still held by its task's end of the channel.
                 if self.gossip.try_send(stream).is_err() {
                     self.shared
                         .refuse("stream_kind", Some(self.peer), "a second gossip stream");

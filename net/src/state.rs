@@ -198,6 +198,8 @@ pub(crate) struct DialState {
 #[derive(Default)]
 struct Table {
     links: BTreeMap<PublicKey, LinkHandle>,
+    /// Links gone from `links` whose end has not yet been told.
+    ending: BTreeMap<PublicKey, (u64, CancellationToken)>,
     blocked: BTreeSet<PublicKey>,
     strikes: BTreeMap<PublicKey, VecDeque<Instant>>,
     banned: BTreeMap<PublicKey, Instant>,
@@ -298,6 +300,7 @@ impl Peers {
                 old.close("replaced by another link");
                 old.done.clone()
             });
+            let predecessor = predecessor.or_else(|| Some(table.ending.get(&new.peer)?.1.clone()));
             let (close, closing) = watch::channel(None);
             let done = CancellationToken::new();
             let handle = LinkHandle {
@@ -457,11 +460,26 @@ impl Peers {
     }
 }
 
+impl Registration {
+    /// Gives up the peer's place for another link, whose `LinkUp` still waits until this value is dropped.
+    pub(crate) fn leave(&self) {
+        self.peers.change(|table| {
+            if table.links.get(&self.peer).is_some_and(|link| link.id == self.id) {
+                table.links.remove(&self.peer);
+                table.ending.insert(self.peer, (self.id, self.done.clone()));
+            }
+        });
+    }
+}
+
 impl Drop for Registration {
     fn drop(&mut self) {
         self.peers.change(|table| {
             if table.links.get(&self.peer).is_some_and(|link| link.id == self.id) {
                 table.links.remove(&self.peer);
+            }
+            if table.ending.get(&self.peer).is_some_and(|(id, _)| *id == self.id) {
+                table.ending.remove(&self.peer);
             }
         });
         self.done.cancel();

@@ -2,8 +2,10 @@
 
 mod gossip;
 mod hostile;
+mod liar;
 mod links;
 mod requests;
+mod zmtp;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;

@@ -1,0 +1,120 @@
+//! An end of a link that says what it likes: the transport without the guard.
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use super::zmtp::shake;
+use super::*;
+use crate::frame;
+use crate::hello::{Answer, Control, Hello, encode};
+use crate::link::{STREAM_CONTROL, STREAM_GOSSIP, STREAM_REQUEST};
+use crate::transport::{Link, Secure, Stream, Windows};
+use crate::zmtp::{Upstream, Wish, probe_number, put_message};
+
+pub(super) struct Liar {
+    pub(super) link: Link,
+    /// Held: dropped, it would end the link.
+    _control: Stream,
+    pub(super) key: PublicKey,
+}
+
+/// A TLS link to a node, nothing said yet.
+pub(super) async fn secure(n: u8, node: &Node) -> Link {
+    let tcp = TcpStream::connect(node.net.local_addr()).await.unwrap();
+    let secure = Secure::new(&device(n)).unwrap();
+    secure.dial(tcp, node.key(), &Windows::new()).await.unwrap()
+}
+
+/// Says this hello and returns the answer.
+pub(super) async fn greet(n: u8, node: &Node, hello: &[u8]) -> (Liar, Option<Answer>) {
+    let link = secure(n, node).await;
+    let mut control = link.opener.open().await.unwrap();
+    control.write_all(&[STREAM_CONTROL]).await.unwrap();
+    frame::write(&mut control, hello, DEADLINE).await.unwrap();
+    let answer = match frame::read(&mut control, 4096, DEADLINE).await {
+        Ok(frame::Read::Frame(json)) => Some(serde_json::from_slice(&json).unwrap()),
+        _ => None,
+    };
+    (
+        Liar {
+            link,
+            _control: control,
+            key: device(n).public(),
+        },
+        answer,
+    )
+}
+
+pub(super) fn bye_of(answer: Option<Answer>) -> String {
+    match answer {
+        Some(Answer::Other(Control::Bye(reason))) => reason,
+        other => panic!("{other:?}"),
+    }
+}
+
+impl Liar {
+    /// A proper hello.
+    pub(super) async fn join(n: u8, node: &Node) -> Liar {
+        let hello = encode(&Hello::new(certificate(n), &[], u32::from(n)));
+        let (liar, answer) = greet(n, node, &hello).await;
+        assert!(matches!(answer, Some(Answer::Hello(_))), "{answer:?}");
+        liar
+    }
+
+    /// Opens a stream that begins with these bytes.
+    pub(super) async fn open(&self, bytes: &[u8]) -> Stream {
+        let mut stream = self.link.opener.open().await.unwrap();
+        stream.write_all(bytes).await.unwrap();
+        stream
+    }
+
+    pub(super) async fn open_request(&self, bytes: &[u8]) -> Stream {
+        self.open(&[&[STREAM_REQUEST], bytes].concat()).await
+    }
+
+    /// Opens a gossip stream as a SUB, and shakes hands.
+    pub(super) async fn be_sub(&self) -> Stream {
+        self.open(&[&[STREAM_GOSSIP][..], &shake("SUB")].concat()).await
+    }
+
+    /// Answers the node's SUB like a PUB, up to the first probe; returns what it asked for before.
+    pub(super) async fn be_pub(&mut self) -> (Stream, Vec<Wish>) {
+        let mut stream = self.link.incoming.recv().await.unwrap();
+        assert_eq!(stream.read_u8().await.unwrap(), STREAM_GOSSIP);
+        stream.write_all(&shake("PUB")).await.unwrap();
+        let (mut machine, mut out, mut wishes) = (Upstream::new(), Vec::new(), Vec::new());
+        loop {
+            let mut piece = [0; 1000];
+            let n = stream.read(&mut piece).await.unwrap();
+            assert!(n > 0);
+            machine.push(&piece[..n], &mut out, &mut wishes).unwrap();
+            if let Some(Wish::Subscribe(topic)) = wishes.last()
+                && probe_number(topic).is_some()
+            {
+                let mut answer = Vec::new();
+                put_message(&mut answer, topic, &self.key.0, &[]);
+                stream.write_all(&answer).await.unwrap();
+                wishes.pop();
+                return (stream, wishes);
+            }
+        }
+    }
+
+    /// A link the node calls up: its SUB's stream to us, and ours to its PUB.
+    pub(super) async fn linked(n: u8, node: &mut Node) -> (Liar, Stream, Stream) {
+        let mut liar = Liar::join(n, node).await;
+        let to_pub = liar.be_sub().await;
+        let (to_sub, _) = liar.be_pub().await;
+        node.linked(liar.key).await;
+        (liar, to_sub, to_pub)
+    }
+}
+
+/// Reads until the stream ends, however it does.
+pub(super) async fn drained(stream: &mut Stream) -> Vec<u8> {
+    let mut out = Vec::new();
+    let _ = tokio::time::timeout(DEADLINE, stream.read_to_end(&mut out))
+        .await
+        .expect("an end in time");
+    out
+}
