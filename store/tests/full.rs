@@ -217,6 +217,7 @@ fn leaving_and_deleting_work_on_a_full_disk() {
     let mut n = 1_000_000;
     while db.commit_wait(put(n, 1)).is_ok() {
         n += 1;
+        assert!(n < 1_010_000, "the disk never fills");
     }
     assert!(ballast.exists(), "an ordinary change does not take the reserve");
     let (tell, told) = std::sync::mpsc::channel();

@@ -124,7 +124,7 @@ pub enum PartError {
         /// The true one.
         actual: u64,
     },
-    /// No chunk of a blob of several can be judged before [`Part::set_list`].
+    /// No chunk of a blob of several can be judged before [`crate::Part::set_list`].
     #[error("blob {} has no chunk list yet", crate::hex(.hash))]
     NoList {
         /// The blob.
@@ -138,7 +138,7 @@ pub enum PartError {
         /// The number.
         index: u32,
     },
-    /// [`Part::finish`] before every chunk is here.
+    /// [`crate::Part::finish`] before every chunk is here.
     #[error("blob {} lacks {missing} chunks", crate::hex(.hash))]
     Incomplete {
         /// The blob.

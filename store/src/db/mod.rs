@@ -108,7 +108,8 @@ impl Db {
     pub fn commit_wait(&self, batch: Vec<Write>) -> Result<(), CommitError> {
         let (tell, told) = mpsc::channel();
         self.commit(batch, Box::new(move |outcome| drop(tell.send(outcome))));
-        told.recv().expect("the writer answers every job before it ends")
+        told.recv()
+            .unwrap_or_else(|_| Err(writer::ended(self.reader.path())))
     }
 
     fn submit(&self, batch: Vec<Write>, urgent: bool, done: Done) {
@@ -124,7 +125,9 @@ impl Db {
     }
 
     fn push(&self, job: Job) {
-        self.queue.push(job, !self.on_writer());
+        if let Some(job) = self.queue.push(job, !self.on_writer()) {
+            (job.done)(Err(writer::ended(self.reader.path())));
+        }
     }
 
     fn on_writer(&self) -> bool {
@@ -209,7 +212,8 @@ impl Db {
             urgent: true,
             done: Box::new(move |outcome| drop(tell.send(outcome))),
         });
-        told.recv().expect("the writer answers every job before it ends")
+        told.recv()
+            .unwrap_or_else(|_| Err(writer::ended(self.reader.path())))
     }
 
     /// Device and inode of the database file: they differ from those stored in it if the home was copied.

@@ -80,7 +80,7 @@ pub struct BadValue {
     pub key: Vec<u8>,
 }
 
-/// What [`Db::ops`] went through.
+/// What [`crate::Db::ops`] went through.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Loaded {
     /// Ops handed over.
@@ -91,7 +91,7 @@ pub struct Loaded {
     pub bad: Vec<BadOp>,
 }
 
-/// What [`Db::verify`] found.
+/// What [`crate::Db::verify`] found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct VerifyReport {
     /// Ops checked.
@@ -102,7 +102,7 @@ pub struct VerifyReport {
     pub bad_ops: Vec<BadOp>,
     /// Damaged values: delete, they are rebuilt or lost.
     pub bad_values: Vec<BadValue>,
-    /// What `PRAGMA integrity_check` says, at most 100 lines. Not healed by [`Db::delete_bad`].
+    /// What `PRAGMA integrity_check` says, at most 100 lines. Not healed by [`crate::Db::delete_bad`].
     pub problems: Vec<String>,
 }
 

@@ -40,6 +40,8 @@ struct State {
     jobs: VecDeque<Job>,
     bytes: usize,
     closed: bool,
+    /// Nobody takes jobs any more.
+    ended: bool,
 }
 
 impl State {
@@ -63,19 +65,20 @@ pub(super) struct Queue {
 
 impl Queue {
     /// Appends a job, waiting for room if `may_wait`. The writer's own callbacks may not wait for themselves.
-    pub fn push(&self, job: Job, may_wait: bool) {
+    /// Gives the job back if there is no writer any more.
+    pub fn push(&self, job: Job, may_wait: bool) -> Option<Job> {
         let mut state = self.lock();
-        while may_wait && !state.has_room_for(job.bytes) {
+        while may_wait && !state.ended && !state.has_room_for(job.bytes) {
             state = self.emptied.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        debug_assert!(
-            !state.closed,
-            "the queue closes when its owner is dropped, so nobody can push"
-        );
+        if state.ended {
+            return Some(job);
+        }
         state.bytes += job.bytes;
         state.jobs.push_back(job);
         drop(state);
         self.filled.notify_one();
+        None
     }
 
     /// The next group: waits for a first job, then up to [`GATHER_MAX`] for `expected` of them. A lone caller
@@ -140,6 +143,12 @@ impl Queue {
         waited.timed_out()
     }
 
+    /// Takes what waits and refuses everything from now on.
+    pub fn end(&self) -> Vec<Job> {
+        self.lock().ended = true;
+        self.drain()
+    }
+
     /// Lets the writer end once it has done what waits.
     pub fn close(&self) {
         self.lock().closed = true;
@@ -170,7 +179,7 @@ mod tests {
     #[test]
     fn a_group_ends_at_its_limits() {
         let queue = Queue::default();
-        (0..GROUP_BATCHES_MAX + 1).for_each(|_| queue.push(job(1), true));
+        (0..GROUP_BATCHES_MAX + 1).for_each(|_| assert!(queue.push(job(1), true).is_none()));
         assert_eq!(queue.take_group(1).unwrap().len(), GROUP_BATCHES_MAX);
         assert_eq!(queue.take_group(1).unwrap().len(), 1);
         for (sizes, groups) in [
@@ -178,7 +187,9 @@ mod tests {
             (vec![GROUP_BYTES_MAX + 1, 1], vec![1, 1]),
             (vec![1, GROUP_BYTES_MAX], vec![1, 1]),
         ] {
-            sizes.iter().for_each(|&bytes| queue.push(job(bytes), true));
+            sizes
+                .iter()
+                .for_each(|&bytes| assert!(queue.push(job(bytes), true).is_none()));
             let found: Vec<_> = groups
                 .iter()
                 .map(|_| queue.take_group(1).unwrap().len())
@@ -191,7 +202,9 @@ mod tests {
     fn a_full_queue_makes_callers_wait_until_it_is_taken() {
         for (sizes, last) in [(vec![0; QUEUE_BATCHES_MAX], 0), (vec![QUEUE_BYTES_MAX], 1)] {
             let queue = Arc::new(Queue::default());
-            sizes.iter().for_each(|&bytes| queue.push(job(bytes), true));
+            sizes
+                .iter()
+                .for_each(|&bytes| assert!(queue.push(job(bytes), true).is_none()));
             let (tell, told) = mpsc::channel();
             let other = Arc::clone(&queue);
             let caller = std::thread::spawn(move || {
@@ -219,6 +232,14 @@ mod tests {
         queue.drain();
         queue.close();
         assert!(!queue.is_idle_for(Duration::from_secs(60)), "it is ending");
+    }
+
+    #[test]
+    fn nobody_waits_for_a_writer_that_ended() {
+        let queue = Queue::default();
+        (0..QUEUE_BATCHES_MAX).for_each(|_| assert!(queue.push(job(1), true).is_none()));
+        assert_eq!(queue.end().len(), QUEUE_BATCHES_MAX);
+        (0..=QUEUE_BATCHES_MAX).for_each(|_| assert!(queue.push(job(1), true).is_some()));
     }
 
     #[test]

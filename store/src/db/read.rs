@@ -1,6 +1,6 @@
 //! Reading: connections of its own, rows checked before anybody sees them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use rusqlite::{Connection, OptionalExtension, params};
@@ -28,6 +28,11 @@ impl Reader {
             path,
             idle: Mutex::new(Vec::new()),
         }
+    }
+
+    /// The database.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Closes what is idle.

@@ -1,7 +1,7 @@
 //! The one thread that writes: a group of batches, one transaction, one sync, then the callbacks.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,6 +42,10 @@ pub(super) struct Writer {
 impl Writer {
     /// Works until the queue is closed and empty, then closes the file cleanly.
     pub fn run(mut self) {
+        let _farewell = Farewell {
+            queue: Arc::clone(&self.queue),
+            path: self.path.clone(),
+        };
         let mut expected = 1;
         while let Some(group) = self.queue.take_group(expected) {
             expected = group.len();
@@ -164,6 +168,29 @@ impl Writer {
         if let Err((_, e)) = self.db.close() {
             tracing::warn!(path = %self.path.display(), %e, "the database was not closed cleanly");
         }
+    }
+}
+
+/// Should the writer ever panic, which would be a bug, nobody is left waiting for it.
+struct Farewell {
+    queue: Arc<Queue>,
+    path: PathBuf,
+}
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        self.queue
+            .end()
+            .into_iter()
+            .for_each(|job| tell(job, Err(ended(&self.path))));
+    }
+}
+
+/// The answer to what comes after the writer.
+pub(super) fn ended(path: &Path) -> CommitError {
+    CommitError::Stopped {
+        path: path.into(),
+        cause: "the writer has ended".into(),
     }
 }
 
