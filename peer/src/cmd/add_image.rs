@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::Args;
 
-use super::{Act, Context, paths};
+use super::{Act, Context, check, paths};
 use crate::api::{Code, Failure, Request};
 
 /// Add images to the album: files, folders, patterns
@@ -29,6 +29,7 @@ impl AddImage {
     pub(super) fn act(self, at: &Context<'_>) -> Result<Act, Failure> {
         let album = at.album();
         if let Some((name, hash, size)) = classic(&self.paths) {
+            let name = check::image(&name)?;
             return Ok(Act::Ask(Request::AddClassic {
                 album,
                 name,
@@ -44,11 +45,8 @@ impl AddImage {
                 "add the others without --name; each entry then has its file's name",
             ));
         }
-        Ok(Act::Ask(Request::AddImage {
-            album,
-            paths,
-            name: self.name,
-        }))
+        let name = self.name.map(|name| check::image(&name)).transpose()?;
+        Ok(Act::Ask(Request::AddImage { album, paths, name }))
     }
 }
 

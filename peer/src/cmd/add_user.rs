@@ -21,7 +21,7 @@ impl AddUser {
     pub(super) fn act(self, at: &Context<'_>) -> Result<Act, Failure> {
         Ok(Act::Ask(Request::AddUser {
             album: at.album(),
-            user: self.user,
+            user: super::check::user(&self.user)?,
         }))
     }
 }

@@ -19,6 +19,8 @@ pub struct CreateAlbum {
 
 impl CreateAlbum {
     pub(super) fn act(self, _at: &Context<'_>) -> Result<Act, Failure> {
-        Ok(Act::Ask(Request::CreateAlbum { name: self.name }))
+        Ok(Act::Ask(Request::CreateAlbum {
+            name: super::check::album(&self.name)?,
+        }))
     }
 }

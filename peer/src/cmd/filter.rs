@@ -28,11 +28,12 @@ impl Filter {
             .recipe
             .parse::<filters::Recipe>()
             .map_err(|wrong| Failure::new(crate::api::Code::Usage, wrong.to_string(), wrong.hint()))?;
+        let new_name = self.new_name.map(|name| super::check::image(&name)).transpose()?;
         Ok(Act::Ask(Request::Filter {
             album: at.album(),
             name: self.name,
             recipe: recipe.to_string(),
-            new_name: self.new_name,
+            new_name,
         }))
     }
 }

@@ -11,7 +11,9 @@ mod act;
 mod add_image;
 mod add_user;
 mod block;
+pub mod central;
 mod chat;
+mod check;
 mod config;
 mod create_album;
 mod enter_album;
@@ -180,6 +182,8 @@ pub enum Shell {
     Verb(Verb),
     #[allow(missing_docs)]
     Up(up::Up),
+    #[allow(missing_docs)]
+    Central(central::Central),
 }
 
 /// A line of the prompt or of a script, without its slash.
@@ -357,3 +361,6 @@ pub fn album_of(request: &Request) -> Option<String> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod walk;

@@ -40,12 +40,15 @@ pub fn kebab(camel: &str) -> String {
 }
 
 /// All commands of the prompt, in kebab-case, in the order of the help.
-pub fn of_prompt() -> Vec<String> {
+pub fn of_prompt() -> &'static [String] {
     use clap::CommandFactory as _;
-    super::Line::command()
-        .get_subcommands()
-        .map(|c| c.get_name().to_owned())
-        .collect()
+    static NAMES: std::sync::OnceLock<Vec<String>> = std::sync::OnceLock::new();
+    NAMES.get_or_init(|| {
+        super::Line::command()
+            .get_subcommands()
+            .map(|c| c.get_name().to_owned())
+            .collect()
+    })
 }
 
 /// Messages are written with the prompt's spelling (`/addImage`); this gives them the door's.
@@ -102,7 +105,7 @@ mod tests {
     #[test]
     fn spellings_are_each_others_inverse() {
         for name in of_prompt() {
-            assert_eq!(kebab(&camel(&name)), name);
+            assert_eq!(kebab(&camel(name)), *name);
         }
         assert_eq!(camel("get-or-set"), "getOrSet");
     }
@@ -126,7 +129,7 @@ mod tests {
     #[test]
     fn near_names_are_suggested() {
         let known = of_prompt();
-        let check = |typed: &str, expect: Option<&str>| assert_eq!(nearest(typed, &known), expect, "{typed}");
+        let check = |typed: &str, expect: Option<&str>| assert_eq!(nearest(typed, known), expect, "{typed}");
         check("ad-image", Some("add-image"));
         check("getimages", Some("get-images"));
         check("regsiter", Some("register"));

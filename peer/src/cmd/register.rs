@@ -19,10 +19,11 @@ pub struct Register {
 
 impl Register {
     pub(super) fn act(self, at: &Context<'_>) -> Result<Act, Failure> {
-        let from = at.password("register", &self.user)?;
+        let user = super::check::user(&self.user)?;
+        let from = at.password("register", &user)?;
         Ok(Act::Session {
             register: true,
-            user: self.user,
+            user,
             from,
         })
     }

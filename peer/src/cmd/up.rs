@@ -12,7 +12,8 @@ use super::NodeArgs;
 /// object with control, peer_address, pid, user and album. A restart needs no password.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
-  calotype --home ~/attic up --user attic --password-file pw --register --album trip --ready-file ready.json")]
+  calotype --home ~/attic up --user attic --password-file pw --register
+  calotype --home ~/attic up --album trip --ready-file ready.json")]
 pub struct Up {
     /// Account to be
     #[arg(long, value_name = "USER")]

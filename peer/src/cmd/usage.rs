@@ -41,6 +41,9 @@ pub fn failure(error: &clap::Error, spelling: Spelling) -> Failure {
             "add --help to see which",
         );
     }
+    if hints.is_empty() {
+        hints.push("the same command with --help explains it, with an example".to_owned());
+    }
     Failure::new(
         Code::Usage,
         message.join(" ").trim_end_matches('.'),
@@ -53,16 +56,29 @@ pub fn is_answer(error: &clap::Error) -> bool {
     matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion)
 }
 
-/// There is no such command; perhaps another was meant.
+/// There is no such command; perhaps another was meant, or one of the other door.
 pub fn unknown(typed: &str, spelling: Spelling) -> Failure {
-    let known = names::of_prompt();
-    let shown = match spelling {
-        Spelling::Slash => format!("/{typed}"),
-        Spelling::Shell => typed.to_owned(),
+    let name = names::kebab(typed);
+    let (known, shown): (Vec<String>, _) = match spelling {
+        Spelling::Slash => (names::of_prompt().to_vec(), format!("/{typed}")),
+        Spelling::Shell => (
+            super::shell()
+                .get_subcommands()
+                .map(|c| c.get_name().to_owned())
+                .collect(),
+            typed.to_owned(),
+        ),
     };
-    let hint = match names::nearest(&names::kebab(typed), &known) {
-        Some(name) => format!("did you mean /{}? /help lists the commands", names::camel(name)),
-        None => "/help lists the commands".to_owned(),
+    let spell = |name: &str| match spelling {
+        Spelling::Slash => format!("/{}", names::camel(name)),
+        Spelling::Shell => format!("calotype {name}"),
+    };
+    let hint = match (names::nearest(&name, &known), spelling) {
+        (_, Spelling::Slash) if super::shell().find_subcommand(&name).is_some() => {
+            format!("it is a command of the shell: calotype {name} --help explains it")
+        }
+        (Some(near), _) => format!("did you mean {}? /help lists the commands", spell(near)),
+        (None, _) => "/help lists the commands".to_owned(),
     };
     Failure::new(
         Code::Usage,

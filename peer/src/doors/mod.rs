@@ -19,8 +19,12 @@ mod password;
 mod perform;
 mod repl;
 mod script;
+mod serve;
 mod up;
 mod words;
+
+#[cfg(test)]
+pub(crate) use words::{Typed, read as read_line, split as split_line};
 
 /// Exit code after Ctrl-C.
 const CANCELLED: u8 = 130;
@@ -99,6 +103,7 @@ fn run(words: Vec<OsString>) -> u8 {
     match command {
         Some(Shell::Verb(verb)) => oneshot::run(&here, verb),
         Some(Shell::Up(flags)) => up::run(&here, flags),
+        Some(Shell::Central(command)) => serve::run(&here, command),
         None if std::io::stdin().is_terminal() => repl::run(&here),
         None => script::run(&here),
     }
@@ -122,7 +127,7 @@ fn here(cli: Cli) -> Result<(Here, Option<Shell>), Failure> {
         _ => cli.node.clone(),
     };
     let settings = Settings::read(&cli.process, &node, &cwd, &|name| std::env::var_os(name))?;
-    let quiet = !matches!(cli.command, Some(Shell::Up(_)));
+    let quiet = !matches!(cli.command, Some(Shell::Up(_) | Shell::Central(_)));
     trace(cli.process.verbose, quiet);
     let here = Here {
         settings,

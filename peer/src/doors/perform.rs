@@ -54,6 +54,8 @@ pub async fn perform(act: Act, control: &Control, ui: &Ui) -> Result<(), Trouble
             }
             if ui.json {
                 ui.reply(&reply)?;
+            } else {
+                ui.remark("handed to the system's viewer");
             }
         }
         Act::Watch => {

@@ -80,7 +80,11 @@ async fn work(here: &Here, flags: &Up, running: &Running, ui: &Ui) -> Result<(),
     };
     let ready = Ready {
         control: running.control(),
-        peer_address: running.peer_address().to_string(),
+        peer_address: running
+            .peer_address()
+            .await
+            .map(|address| address.to_string())
+            .unwrap_or_default(),
         pid: std::process::id(),
         user: now.user,
         album: now.album,

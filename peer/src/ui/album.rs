@@ -92,7 +92,7 @@ fn remarks(image: &ImageEntry, all: &[ImageEntry]) -> String {
         remarks.push("damaged".to_owned());
     }
     if image.state != "ready" {
-        remarks.push(image.state.clone());
+        remarks.push(super::shorten(&image.state, 20));
     }
     remarks.join(", ")
 }
@@ -204,10 +204,7 @@ pub(super) fn added(it: &Added, paint: Paint) -> Page {
             left(pixels),
         ]);
     }
-    let mut out = format!("{} to {}\n", parts.join(", "), super::clean(&it.album));
-    if it.added.is_empty() {
-        out = format!("{}\n", parts.join(", "));
-    }
+    let mut out = format!("{}\n", parts.join(", "));
     out.push_str(&columns("  ", &rows));
     for same in &it.already {
         let (path, name) = (super::clean(&same.path), super::shorten(&same.name, NAME_COLUMNS));

@@ -11,7 +11,9 @@ fn pages(paint: Paint) -> String {
     for (name, reply) in replies() {
         let page = text::reply(&reply, paint);
         all.push_str(&format!("## {name}\n{}", page.out));
-        page.notes.lines().for_each(|line| all.push_str(&format!("| {line}\n")));
+        page.notes
+            .lines()
+            .for_each(|line| all.push_str(&format!("| {line}\n")));
         all.extend(page.next.map(|next| format!("> {next}\n")));
         all.push('\n');
     }
@@ -28,7 +30,14 @@ fn nothing_of_others_acts_on_a_terminal() {
     let uncontrolled = |text: &str| text.replace('\n', "").contains(super::clean::acts);
     assert!(!uncontrolled(&pages(Paint(false))));
     let painted = pages(Paint(true)).replace("\x1b[0m", "");
-    let own = ["\x1b[1m", "\x1b[2m", "\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[1;31m"];
+    let own = [
+        "\x1b[1m",
+        "\x1b[2m",
+        "\x1b[31m",
+        "\x1b[32m",
+        "\x1b[33m",
+        "\x1b[1;31m",
+    ];
     let rest = own.iter().fold(painted, |text, code| text.replace(code, ""));
     assert!(!uncontrolled(&rest), "{}", rest.escape_debug());
     for (_, reply) in replies() {
@@ -39,7 +48,11 @@ fn nothing_of_others_acts_on_a_terminal() {
         assert!(!uncontrolled(&json::notice(&notice)));
     }
     let failure = Failure::new(Code::Internal, EVIL, EVIL);
-    assert!(!uncontrolled(&failure::text(&failure, Spelling::Slash, Paint(false))));
+    assert!(!uncontrolled(&failure::text(
+        &failure,
+        Spelling::Slash,
+        Paint(false)
+    )));
 }
 
 #[test]
@@ -47,9 +60,15 @@ fn replies_as_json() {
     let mut all = String::new();
     for (name, reply) in replies() {
         let line = json::reply(&reply, None);
-        assert!(line.starts_with("{\"schema\":1,") && line.ends_with("}\n"), "{line}");
+        assert!(
+            line.starts_with("{\"schema\":1,") && line.ends_with("}\n"),
+            "{line}"
+        );
         let parsed: serde_json::Value = serde_json::from_str(&line).unwrap();
-        all.push_str(&format!("## {name}\n{}\n", serde_json::to_string_pretty(&parsed).unwrap()));
+        all.push_str(&format!(
+            "## {name}\n{}\n",
+            serde_json::to_string_pretty(&parsed).unwrap()
+        ));
     }
     insta::assert_snapshot!(all);
 }
@@ -58,7 +77,16 @@ fn replies_as_json() {
 fn keys_stand_in_the_contracts_order() {
     let (_, images) = replies().into_iter().find(|(name, _)| *name == "images").unwrap();
     let line = json::reply(&images, None);
-    let keys = ["\"schema\"", "\"album\"", "\"images\"", "\"name\"", "\"hash\"", "\"size\"", "\"width\"", "\"height\""];
+    let keys = [
+        "\"schema\"",
+        "\"album\"",
+        "\"images\"",
+        "\"name\"",
+        "\"hash\"",
+        "\"size\"",
+        "\"width\"",
+        "\"height\"",
+    ];
     let places: Vec<_> = keys.iter().map(|key| line.find(key).unwrap()).collect();
     assert!(places.is_sorted(), "{line}");
 }
@@ -77,8 +105,14 @@ fn failures_in_both_spellings_and_as_json() {
 
 #[test]
 fn a_partial_failure_carries_what_was_done() {
-    let (_, added) = replies().into_iter().find(|(name, _)| *name == "added in part").unwrap();
-    let it = Failure { reply: Some(Box::new(added)), ..Failure::new(Code::Partial, "1 could not be added", "the others were") };
+    let (_, added) = replies()
+        .into_iter()
+        .find(|(name, _)| *name == "added in part")
+        .unwrap();
+    let it = Failure {
+        reply: Some(Box::new(added)),
+        ..Failure::new(Code::Partial, "1 could not be added", "the others were")
+    };
     let line = json::failure(&it, Spelling::Shell);
     let parsed: serde_json::Value = serde_json::from_str(&line).unwrap();
     assert_eq!(parsed["schema"], 1);
@@ -129,7 +163,10 @@ fn long_texts_of_others_stay_short_in_tables() {
     entry.author = long.clone();
     entry.recipe = Some(long.clone());
     entry.version_of = Some(long.clone());
-    let reply = Reply::Images(crate::api::Images { album: "trip".into(), images: vec![entry] });
+    let reply = Reply::Images(crate::api::Images {
+        album: "trip".into(),
+        images: vec![entry],
+    });
     let page = text::reply(&reply, Paint(false));
     assert!(page.out.chars().count() < 250, "{}", page.out.len());
     assert!(clean(&page.out).starts_with("xxx"));

@@ -28,6 +28,9 @@ pub fn one(name: &str) -> Option<String> {
     let found = command.find_subcommand_mut(&name)?;
     let slash = format!("/{}", names::camel(&name));
     let text = found.render_long_help().to_string();
-    let usage = format!("Usage: {name}");
-    Some(text.replacen(&usage, &format!("Usage: {slash}"), 1))
+    let (before, after) = text.split_once("Usage:")?;
+    Some(format!(
+        "{before}Usage: {}",
+        after.trim_start().replacen(&name, &slash, 1)
+    ))
 }

@@ -18,7 +18,11 @@ pub(super) fn image(name: &str, hash: &str) -> ImageEntry {
         author: "alice".into(),
         added: "2026-11-21T08:00:00Z".into(),
         taken: Some("2026-11-20T18:12:44".into()),
-        rating: Rating { mean: Some(4.5), count: 2, mine: Some(5) },
+        rating: Rating {
+            mean: Some(4.5),
+            count: 2,
+            mine: Some(5),
+        },
         version_of: None,
         recipe: None,
         verified: None,
@@ -29,7 +33,11 @@ pub(super) fn image(name: &str, hash: &str) -> ImageEntry {
 }
 
 fn images() -> Vec<ImageEntry> {
-    let unrated = Rating { mean: None, count: 0, mine: None };
+    let unrated = Rating {
+        mean: None,
+        count: 0,
+        mine: None,
+    };
     vec![
         image("sunset.jpg", SOURCE),
         ImageEntry {
@@ -51,7 +59,13 @@ fn images() -> Vec<ImageEntry> {
             state: "missing".into(),
             ..image("写真 1.jpg", HASH)
         },
-        ImageEntry { author: EVIL.into(), media: Some(EVIL.into()), state: EVIL.into(), damaged: true, ..image(EVIL, EVIL) },
+        ImageEntry {
+            author: EVIL.into(),
+            media: Some(EVIL.into()),
+            state: EVIL.into(),
+            damaged: true,
+            ..image(EVIL, EVIL)
+        },
     ]
 }
 
@@ -59,9 +73,18 @@ fn images() -> Vec<ImageEntry> {
 pub(super) fn replies() -> Vec<(&'static str, Reply)> {
     let album = || "trip".to_owned();
     let evil = || EVIL.to_owned();
-    let member = |user: &str, role: &str, online| MemberEntry { user: user.into(), role: role.into(), online };
+    let member = |user: &str, role: &str, online| MemberEntry {
+        user: user.into(),
+        role: role.into(),
+        online,
+    };
     let membership = |user: &str, role: &str, announced| {
-        Reply::Membership(Membership { album: album(), user: user.into(), role: role.into(), announced })
+        Reply::Membership(Membership {
+            album: album(),
+            user: user.into(),
+            role: role.into(),
+            announced,
+        })
     };
     let line = |user: &str, text: &str| ChatLine {
         album: album(),
@@ -99,7 +122,11 @@ pub(super) fn replies() -> Vec<(&'static str, Reply)> {
         Reply::Added(Added {
             album: album(),
             added: images().into_iter().take(n).collect(),
-            already: vec![Already { path: format!("/home/{EVIL}/a.jpg"), name: "sunset.jpg".into(), hash: HASH.into() }],
+            already: vec![Already {
+                path: format!("/home/{EVIL}/a.jpg"),
+                name: "sunset.jpg".into(),
+                hash: HASH.into(),
+            }],
             failed: vec![failure; failed],
             skipped: 2,
         })
@@ -129,7 +156,11 @@ pub(super) fn replies() -> Vec<(&'static str, Reply)> {
     let or_set = OrSet {
         album: album(),
         replica: Some("q83vEjRWeJCrze8SNFZ4kA".into()),
-        clock: [("q83vEjRWeJCrze8SNFZ4kA".to_owned(), 3), ("zzzzEjRWeJCrze8SNFZ4kA".to_owned(), 112)].into(),
+        clock: [
+            ("q83vEjRWeJCrze8SNFZ4kA".to_owned(), 3),
+            ("zzzzEjRWeJCrze8SNFZ4kA".to_owned(), 112),
+        ]
+        .into(),
         elements: vec![
             Element {
                 dot: ("q83vEjRWeJCrze8SNFZ4kA".into(), 2),
@@ -180,19 +211,45 @@ pub(super) fn replies() -> Vec<(&'static str, Reply)> {
         })
     };
     let filtered = |new| {
-        Reply::Filtered(Filtered { album: album(), image: images()[1].clone(), source: "sunset.jpg".into(), new })
+        Reply::Filtered(Filtered {
+            album: album(),
+            image: images()[1].clone(),
+            source: "sunset.jpg".into(),
+            new,
+        })
     };
-    let rating = |mine| Rating { mean: Some(4.5), count: 2, mine };
+    let rating = |mine| Rating {
+        mean: Some(4.5),
+        count: 2,
+        mine,
+    };
     vec![
         ("registered", session(true)),
         ("logged in", session(false)),
-        ("done", Reply::Done(Done { done: format!("blocked {EVIL}") })),
+        (
+            "done",
+            Reply::Done(Done {
+                done: format!("blocked {EVIL}"),
+            }),
+        ),
         ("albums", Reply::Albums(albums)),
         ("no albums", Reply::Albums(Albums { albums: vec![] })),
         ("created", entered(true)),
         ("entered", entered(false)),
-        ("images", Reply::Images(Images { album: album(), images: images() })),
-        ("no images", Reply::Images(Images { album: album(), images: vec![] })),
+        (
+            "images",
+            Reply::Images(Images {
+                album: album(),
+                images: images(),
+            }),
+        ),
+        (
+            "no images",
+            Reply::Images(Images {
+                album: album(),
+                images: vec![],
+            }),
+        ),
         (
             "metadata",
             Reply::Metadata(Metadata {
@@ -206,25 +263,71 @@ pub(super) fn replies() -> Vec<(&'static str, Reply)> {
         ("or-set", Reply::OrSet(or_set)),
         ("added", added(3, 0)),
         ("added in part", added(1, 1)),
-        ("removed", Reply::Removed(Removed { album: album(), name: evil(), hash: HASH.into() })),
-        ("rated", Reply::Rated(Rated { album: album(), name: "sunset.jpg".into(), rating: rating(Some(5)) })),
-        ("rating taken back", Reply::Rated(Rated { album: album(), name: "sunset.jpg".into(), rating: rating(None) })),
+        (
+            "removed",
+            Reply::Removed(Removed {
+                album: album(),
+                name: evil(),
+                hash: HASH.into(),
+            }),
+        ),
+        (
+            "rated",
+            Reply::Rated(Rated {
+                album: album(),
+                name: "sunset.jpg".into(),
+                rating: rating(Some(5)),
+            }),
+        ),
+        (
+            "rating taken back",
+            Reply::Rated(Rated {
+                album: album(),
+                name: "sunset.jpg".into(),
+                rating: rating(None),
+            }),
+        ),
         ("member", membership("bob", "contributor", true)),
         ("member, no central", membership("bob", "contributor", false)),
         ("no member", membership(EVIL, "none", true)),
         ("filtered", filtered(true)),
         ("filtered before", filtered(false)),
         ("said", Reply::Said(line("alice", "hello"))),
-        ("chat", Reply::Chat(Chat { album: album(), lines: vec![line("alice", "hello"), line(EVIL, EVIL)] })),
-        ("no chat", Reply::Chat(Chat { album: album(), lines: vec![] })),
-        ("peers", Reply::Peers(Peers { peers: vec![peer("bob", "linked"), peer(EVIL, "away"), peer("carol", "blocked")] })),
+        (
+            "chat",
+            Reply::Chat(Chat {
+                album: album(),
+                lines: vec![line("alice", "hello"), line(EVIL, EVIL)],
+            }),
+        ),
+        (
+            "no chat",
+            Reply::Chat(Chat {
+                album: album(),
+                lines: vec![],
+            }),
+        ),
+        (
+            "peers",
+            Reply::Peers(Peers {
+                peers: vec![
+                    peer("bob", "linked"),
+                    peer(EVIL, "away"),
+                    peer("carol", "blocked"),
+                ],
+            }),
+        ),
         ("no peers", Reply::Peers(Peers { peers: vec![] })),
         ("status", Reply::Status(Box::new(status))),
         (
             "net",
             Reply::Net(Net {
                 replication: "delta".into(),
-                counters: [("gossip_bytes_out".to_owned(), 34_567), ("ops_sent".to_owned(), 12)].into(),
+                counters: [
+                    ("gossip_bytes_out".to_owned(), 34_567),
+                    ("ops_sent".to_owned(), 12),
+                ]
+                .into(),
             }),
         ),
         ("synced", synced(true, &["bob", "carol"])),
@@ -243,9 +346,20 @@ pub(super) fn replies() -> Vec<(&'static str, Reply)> {
         ),
         (
             "saved",
-            Reply::Saved(Saved { name: evil(), path: "/home/alice/sunset.jpg".into(), size: 1_250_000 }),
+            Reply::Saved(Saved {
+                name: evil(),
+                path: "/home/alice/sunset.jpg".into(),
+                size: 1_250_000,
+            }),
         ),
-        ("prompt", Reply::Prompt(Prompt { user: Some("alice".into()), central: "none".into(), ..Prompt::default() })),
+        (
+            "prompt",
+            Reply::Prompt(Prompt {
+                user: Some("alice".into()),
+                central: "none".into(),
+                ..Prompt::default()
+            }),
+        ),
     ]
 }
 
@@ -253,19 +367,67 @@ pub(super) fn replies() -> Vec<(&'static str, Reply)> {
 pub(super) fn failures() -> Vec<Failure> {
     let f = Failure::new;
     vec![
-        f(Code::Usage, "unknown command /ad", "did you mean /addUser? /help lists the commands"),
-        f(Code::Auth, "the password of alice is wrong", "/login alice asks for it again"),
-        f(Code::NotFound, "trip has no image moon.jpg", "/getImages lists them"),
-        f(Code::Denied, "you are viewer of trip; adding needs contributor", "ask alice for /addUser"),
-        f(Code::Unreachable, format!("{EVIL} does not answer"), "/peers tells who is here"),
+        f(
+            Code::Usage,
+            "unknown command /ad",
+            "did you mean /addUser? /help lists the commands",
+        ),
+        f(
+            Code::Auth,
+            "the password of alice is wrong",
+            "/login alice asks for it again",
+        ),
+        f(
+            Code::NotFound,
+            "trip has no image moon.jpg",
+            "/getImages lists them",
+        ),
+        f(
+            Code::Denied,
+            "you are viewer of trip; adding needs contributor",
+            "ask alice for /addUser",
+        ),
+        f(
+            Code::Unreachable,
+            "e\x1b[2J\u{202e}vil does not answer",
+            "/peers tells who is here",
+        ),
         f(Code::Partial, "1 could not be added", "the others were"),
-        f(Code::Ambiguous, "two albums are called trip", "name it by the first digits of its id: /list shows them"),
-        f(Code::NotAnImage, "notes.txt is no image that calotype knows", "it takes JPEG, PNG, GIF, WebP, BMP and TIFF"),
-        f(Code::TooLarge, "big.png has 900 megapixels, at most 268 are allowed", "make it smaller first"),
-        f(Code::Damaged, "half.jpg ends in the middle", "copy it again from where it came"),
-        f(Code::DiskFull, "no room for 12.0 MB in /home/alice", "free some, then try again; nothing is half-added"),
-        f(Code::Busy, "process 4711 has this home", "end it, or name another with --home"),
-        f(Code::Exists, "/home/alice/sunset.jpg is there already", "/save sunset.jpg PATH --force replaces it"),
+        f(
+            Code::Ambiguous,
+            "two albums are called trip",
+            "name it by the first digits of its id: /list shows them",
+        ),
+        f(
+            Code::NotAnImage,
+            "notes.txt is no image that calotype knows",
+            "it takes JPEG, PNG, GIF, WebP, BMP and TIFF",
+        ),
+        f(
+            Code::TooLarge,
+            "big.png has 900 megapixels, at most 268 are allowed",
+            "make it smaller first",
+        ),
+        f(
+            Code::Damaged,
+            "half.jpg ends in the middle",
+            "copy it again from where it came",
+        ),
+        f(
+            Code::DiskFull,
+            "no room for 12.0 MB in /home/alice",
+            "free some, then try again; nothing is half-added",
+        ),
+        f(
+            Code::Busy,
+            "process 4711 has this home",
+            "end it, or name another with --home",
+        ),
+        f(
+            Code::Exists,
+            "/home/alice/sunset.jpg is there already",
+            "/save sunset.jpg PATH --force replaces it",
+        ),
         f(Code::Internal, "the index is damaged", ""),
     ]
 }
@@ -275,7 +437,13 @@ pub(super) fn notices() -> Vec<Notice> {
     let s = str::to_owned;
     let (name, hash) = (|| s("sunset.jpg"), || s(HASH));
     let news = vec![
-        News::ImageAdded { name: name(), hash: hash(), author: s("alice"), version_of: None, recipe: None },
+        News::ImageAdded {
+            name: name(),
+            hash: hash(),
+            author: s("alice"),
+            version_of: None,
+            recipe: None,
+        },
         News::ImageAdded {
             name: s(EVIL),
             hash: hash(),
@@ -283,23 +451,80 @@ pub(super) fn notices() -> Vec<Notice> {
             version_of: Some(s(SOURCE)),
             recipe: Some(s("sepia")),
         },
-        News::ImageRemoved { name: name(), hash: hash(), author: s("alice"), by: s("bob") },
-        News::BytesReady { name: name(), hash: hash(), author: s("alice"), size: 1_250_000 },
-        News::Rated { name: name(), hash: hash(), author: s("alice"), by: s("bob"), stars: Some(4), mean: Some(4.5) },
-        News::Rated { name: name(), hash: hash(), author: s("alice"), by: s("bob"), stars: None, mean: None },
-        News::MemberAdded { user: s("bob"), role: s("contributor"), by: s("alice") },
-        News::MemberRemoved { user: s("bob"), by: s("alice") },
-        News::Invited { by: s("alice"), owner: s("alice") },
+        News::ImageRemoved {
+            name: name(),
+            hash: hash(),
+            author: s("alice"),
+            by: s("bob"),
+        },
+        News::BytesReady {
+            name: name(),
+            hash: hash(),
+            author: s("alice"),
+            size: 1_250_000,
+        },
+        News::Rated {
+            name: name(),
+            hash: hash(),
+            author: s("alice"),
+            by: s("bob"),
+            stars: Some(4),
+            mean: Some(4.5),
+        },
+        News::Rated {
+            name: name(),
+            hash: hash(),
+            author: s("alice"),
+            by: s("bob"),
+            stars: None,
+            mean: None,
+        },
+        News::MemberAdded {
+            user: s("bob"),
+            role: s("contributor"),
+            by: s("alice"),
+        },
+        News::MemberRemoved {
+            user: s("bob"),
+            by: s("alice"),
+        },
+        News::Invited {
+            by: s("alice"),
+            owner: s("alice"),
+        },
         News::Uninvited { by: s("alice") },
-        News::Chat { user: s("bob"), text: s(EVIL) },
-        News::PeerJoined { user: s("bob"), device: s(SOURCE) },
-        News::PeerLeft { user: s("bob"), device: s(SOURCE), reason: s(EVIL) },
-        News::CentralUp { address: s("127.0.0.1:7400") },
-        News::CentralDown { reason: s("connection refused") },
-        News::Held { user: s("mallory"), count: 2 },
+        News::Chat {
+            user: s("bob"),
+            text: s(EVIL),
+        },
+        News::PeerJoined {
+            user: s("bob"),
+            device: s(SOURCE),
+        },
+        News::PeerLeft {
+            user: s("bob"),
+            device: s(SOURCE),
+            reason: s(EVIL),
+        },
+        News::CentralUp {
+            address: s("127.0.0.1:7400"),
+        },
+        News::CentralDown {
+            reason: s("connection refused"),
+        },
+        News::Held {
+            user: s("mallory"),
+            count: 2,
+        },
         News::Fork { user: s("mallory") },
         News::Warning { text: s(EVIL) },
     ];
     let at = || s("2026-11-21T08:30:00Z");
-    news.into_iter().map(|news| Notice { at: at(), news, album: Some(s("trip")) }).collect()
+    news.into_iter()
+        .map(|news| Notice {
+            at: at(),
+            news,
+            album: Some(s("trip")),
+        })
+        .collect()
 }
