@@ -92,6 +92,13 @@ impl Rights {
         self.revokes(user, device).next().is_some()
     }
 
+    /// Revoked devices with their users.
+    pub(crate) fn revoked(&self) -> impl Iterator<Item = (u32, PublicKey)> + '_ {
+        (0u32..)
+            .zip(&self.members)
+            .flat_map(|(user, member)| member.revokes.iter().map(move |(device, _)| (user, *device)))
+    }
+
     pub(crate) fn add_revoke(&mut self, user: u32, device: PublicKey, op: u32) {
         self.member(user).revokes.push((device, op));
     }

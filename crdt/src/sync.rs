@@ -109,6 +109,21 @@ impl Album {
         self.graph.find(hash).map(|at| &self.graph.node(at).op)
     }
 
+    /// The album's first op, once it is here.
+    pub fn genesis_op(&self) -> Option<&Arc<Op>> {
+        self.genesis.map(|at| &self.graph.node(at).op)
+    }
+
+    /// The highest lamport received; 0 before the genesis.
+    pub fn lamport(&self) -> u64 {
+        self.graph
+            .tips
+            .iter()
+            .map(|at| self.graph.node(*at).op.header.lamport)
+            .max()
+            .unwrap_or(0)
+    }
+
     /// Whether a received op is valid; none if it is not received.
     pub fn is_valid(&self, hash: &HeaderHash) -> Option<bool> {
         self.graph.find(hash).map(|at| self.graph.node(at).valid)

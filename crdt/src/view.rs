@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::album::{Album, FactId};
 use crate::fact::{Fact, Image, Role};
 use crate::graph::FactAt;
-use crate::id::{ActorId, BlobHash, HeaderHash, UserId};
+use crate::id::{ActorId, BlobHash, HeaderHash, PublicKey, UserId};
 use crate::limits::HASH_DIGITS_MIN;
 use crate::name::clean_for_display;
 
@@ -373,6 +373,13 @@ impl Album {
                 role: self.role_of(&user),
             }
         })
+    }
+
+    /// Devices that their users' roots have revoked.
+    pub fn revoked_devices(&self) -> impl Iterator<Item = (UserId, PublicKey)> + '_ {
+        self.rights
+            .revoked()
+            .map(|(user, device)| (self.graph.users[user as usize], device))
     }
 
     /// A member's label, fit to be shown: that of the newest grant, of the genesis for the owner.

@@ -1,4 +1,43 @@
-//! The album engine (being written).
+//! The album engine: what a peer does, without the peer. Events go in, actions come out.
+//!
+//! It has no clock, socket, file, thread or random source of its own: time is an argument in milliseconds since some
+//! start, randomness a ChaCha generator from a seed, everything that takes long leaves as an [`Action`] with an id and
+//! comes back as an [`Event`] with it. So the same engine runs in a peer and, many times over, in a test's world.
+//!
+//! How to drive it: call [`Engine::handle`] (or one of the edits) and then [`Engine::poll`] until it is empty; hand
+//! back [`Event::Tick`] when [`Engine::next_timer`] is due. Actions must be started in the order they come.
+//!
+//! Invariants, checked in tests by [`Engine::check_invariants`]:
+//! * nothing leaves this replica (gossip, answers, news) before every op it speaks of is durable: such actions wait
+//!   behind a fence until the last write begun before them has been handed back as [`Event::Persisted`];
+//! * one request at a time per peer and album for ops, one for blobs; every table is bounded by links × albums or wants.
+
+mod event;
+mod gossip;
+pub mod limits;
+mod links;
+mod outbox;
+mod replica;
+mod serve;
+mod sync;
+mod transfer;
+pub mod wire;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crdt::fact::{Fact, Role};
+use crdt::id::{AlbumId, AlbumSeed, BlobHash, PublicKey, UserId};
+use crdt::op::Op;
+use crdt::{Album, AuthorError, Change, Draft, FactId, Trust};
+use rand::{Rng as _, SeedableRng as _};
+
+pub use event::{Access, Action, AskId, CallId, Event, FetchId, Me, Outcome, Token};
+use links::Links;
+use outbox::Outbox;
+use replica::Replica;
+pub use sync::Standing;
+use transfer::Transfer;
 
 /// Which form live edits go out in (docs/protocol.md §5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -10,4 +49,330 @@ pub enum Strategy {
     Delta,
     /// The whole album's ops.
     State,
+}
+
+/// How an engine behaves.
+#[derive(Debug, Clone, Copy)]
+pub struct Config {
+    /// Form of live edits.
+    pub strategy: Strategy,
+    /// Off only where a test shows that live edits travel by gossip alone.
+    pub anti_entropy: bool,
+}
+
+/// Why an edit was not made. Nothing changed.
+#[derive(Debug, thiserror::Error)]
+pub enum EditError {
+    /// Nobody is signed in.
+    #[error("nobody is signed in")]
+    NoUser,
+    /// The album is not here, or its genesis has not arrived yet.
+    #[error("album is not here yet")]
+    NoAlbum,
+    /// The CRDT refused it.
+    #[error(transparent)]
+    Author(#[from] AuthorError),
+}
+
+/// One replica of all of a home's albums.
+pub struct Engine {
+    config: Config,
+    rng: rand_chacha::ChaCha12Rng,
+    me: Option<Me>,
+    albums: BTreeMap<AlbumId, Replica>,
+    links: Links,
+    transfer: Transfer,
+    out: Outbox,
+    /// What was refused or skipped, by kind.
+    refused: BTreeMap<&'static str, u64>,
+    /// Messages and bytes, by name.
+    traffic: BTreeMap<&'static str, u64>,
+}
+
+impl Engine {
+    /// An engine without user or albums.
+    pub fn new(config: Config, seed: [u8; 32]) -> Self {
+        Self {
+            config,
+            rng: rand_chacha::ChaCha12Rng::from_seed(seed),
+            me: None,
+            albums: BTreeMap::new(),
+            links: Links::default(),
+            transfer: Transfer::default(),
+            out: Outbox::default(),
+            refused: BTreeMap::new(),
+            traffic: BTreeMap::new(),
+        }
+    }
+
+    /// From now on edits are this author's. `None` signs out; albums stay.
+    pub fn sign_in(&mut self, me: Option<Me>) {
+        self.me = me;
+    }
+
+    /// Who edits.
+    pub fn me(&self) -> Option<&Me> {
+        self.me.as_ref()
+    }
+
+    /// Starts to replicate an album of which nothing is here yet.
+    pub fn open(&mut self, now: u64, album: AlbumId) {
+        if !self.albums.contains_key(&album) {
+            let replica = self.new_replica(Album::empty(album));
+            self.albums.insert(album, replica);
+            self.sync_everywhere(now, album);
+        }
+    }
+
+    /// Forgets an album here. Its ops and bytes are the shell's to keep or drop.
+    pub fn close(&mut self, album: AlbumId) {
+        self.albums.remove(&album);
+        self.links.forget_album(album);
+        self.transfer.forget_album(album);
+        self.out.push(Action::Access);
+    }
+
+    /// Makes a new album owned by this user.
+    ///
+    /// # Errors
+    /// [`EditError::NoUser`], or a name that is not allowed.
+    pub fn create(&mut self, name: &str, at_ms: u64) -> Result<(AlbumId, Token), EditError> {
+        let me = self.me.as_ref().ok_or(EditError::NoUser)?;
+        let (album, genesis) = Album::create(&me.author, AlbumSeed(self.rng.r#gen()), name, &me.name, at_ms)?;
+        let id = album.id();
+        let replica = self.new_replica(album);
+        self.albums.insert(id, replica);
+        let token = self.persist(id, vec![genesis]);
+        self.follow_changes(0, id, true);
+        self.out.push_fenced(Action::Access);
+        Ok((id, token))
+    }
+
+    /// Adds facts and removes those that they supersede (or that the person removed), as one command: all or nothing,
+    /// durable once the token comes back.
+    ///
+    /// # Errors
+    /// See [`EditError`]; nothing changed.
+    pub fn edit(
+        &mut self,
+        now: u64,
+        album: AlbumId,
+        facts: Vec<Fact>,
+        removes: Vec<FactId>,
+    ) -> Result<Token, EditError> {
+        let me = self.me.as_ref().ok_or(EditError::NoUser)?;
+        let replica = self.albums.get_mut(&album).filter(|replica| replica.album.has_genesis());
+        let replica = replica.ok_or(EditError::NoAlbum)?;
+        let draft = Draft { facts, removes };
+        let ops = match replica.album.author(&me.author, draft.clone()) {
+            // A copy of this device wrote too: go on as another actor.
+            Err(AuthorError::Forked) => {
+                self.start_new_life();
+                let me = self.me.as_ref().ok_or(EditError::NoUser)?;
+                let replica = self.albums.get_mut(&album).ok_or(EditError::NoAlbum)?;
+                replica.album.author(&me.author, draft)?
+            }
+            written => written?,
+        };
+        let token = self.persist(album, ops.clone());
+        self.follow_changes(now, album, true);
+        self.spread(now, album, ops);
+        Ok(token)
+    }
+
+    /// A chat line; my own lines beyond the newest [`limits::CHAT_KEPT`] go with it.
+    ///
+    /// # Errors
+    /// As [`Self::edit`].
+    pub fn say(&mut self, now: u64, album: AlbumId, text: String, at_ms: u64) -> Result<Token, EditError> {
+        let user = self.me.as_ref().ok_or(EditError::NoUser)?.author.user();
+        let replica = self.albums.get(&album).ok_or(EditError::NoAlbum)?;
+        let mine: Vec<FactId> = replica.album.chat().filter(|line| line.user == user).map(|line| line.id).collect();
+        let excess = (mine.len() + 1).saturating_sub(limits::CHAT_KEPT);
+        let removes = mine.into_iter().take(excess).collect();
+        self.edit(now, album, vec![Fact::Chat { text, at: at_ms }], removes)
+    }
+
+    /// One album's replica, to be read.
+    pub fn album(&self, album: &AlbumId) -> Option<&Album> {
+        self.albums.get(album).map(|replica| &replica.album)
+    }
+
+    /// All albums here, those whose genesis has not arrived included.
+    pub fn albums(&self) -> impl Iterator<Item = &Album> {
+        self.albums.values().map(|replica| &replica.album)
+    }
+
+    /// Who may link and read now.
+    pub fn access(&self) -> Access {
+        let mut access = Access::default();
+        for (id, replica) in &self.albums {
+            let album = &replica.album;
+            let readers = album.members().filter(|member| member.role >= Role::Viewer).map(|member| member.user);
+            access.readers.insert(*id, readers.collect());
+            access.revoked.extend(album.revoked_devices());
+        }
+        access
+    }
+
+    /// Whether these bytes are here.
+    pub fn is_here(&self, blob: &BlobHash) -> bool {
+        self.transfer.is_here(blob)
+    }
+
+    /// Whether these bytes are on their way.
+    pub fn is_fetching(&self, blob: &BlobHash) -> bool {
+        self.transfer.is_fetching(blob)
+    }
+
+    /// Bytes wanted and not here: (blobs, bytes).
+    pub fn pending(&self) -> (u64, u64) {
+        self.transfer.pending()
+    }
+
+    /// Wanted blobs that come now, or could: some linked peer holds them.
+    pub fn pending_obtainable(&self) -> u64 {
+        self.transfer.coming()
+    }
+
+    /// Whether any linked peer is known to hold these bytes.
+    pub fn held_elsewhere(&self, blob: &BlobHash) -> bool {
+        self.transfer.held_elsewhere(blob)
+    }
+
+    /// Linked devices with their users.
+    pub fn linked(&self) -> impl Iterator<Item = (PublicKey, UserId)> {
+        self.links.all()
+    }
+
+    /// What was refused or skipped, by kind.
+    pub fn refused(&self) -> &BTreeMap<&'static str, u64> {
+        &self.refused
+    }
+
+    /// Messages and bytes, by name.
+    pub fn traffic(&self) -> &BTreeMap<&'static str, u64> {
+        &self.traffic
+    }
+
+    /// The next thing to do, if it may be done now.
+    pub fn poll(&mut self) -> Option<Action> {
+        self.out.poll()
+    }
+
+    /// When [`Event::Tick`] is due, in the milliseconds of `handle`.
+    pub fn next_timer(&self) -> Option<u64> {
+        let gossip = self.albums.values().filter_map(Replica::flush_due).min();
+        [gossip, self.links.next_due(), self.transfer.next_due()].into_iter().flatten().min()
+    }
+
+    /// Takes in what happened. Total: nothing that a peer sends makes it fail.
+    pub fn handle(&mut self, now: u64, event: Event) {
+        match event {
+            Event::Loaded { album, ops } => self.on_loaded(now, album, ops),
+            Event::LinkUp { peer, certificate } => self.on_link_up(now, peer, certificate),
+            Event::LinkDown { peer } => self.on_link_down(now, peer),
+            Event::Gossip { album, from, payload } => self.on_gossip(now, album, from, &payload),
+            Event::Called { call, peer, body } => self.on_called(now, call, peer, &body),
+            Event::Frame { ask, frame } => self.on_frame(now, ask, &frame),
+            Event::Ended { ask, whole } => self.on_ended(now, ask, whole),
+            Event::Persisted { token } => self.out.persisted(token),
+            Event::NotPersisted { token, album } => self.on_not_persisted(token, album),
+            Event::BlobsHere { blobs } => self.transfer.here(blobs),
+            Event::BlobGone { blob } => self.on_blob_gone(now, blob),
+            Event::Fetched { fetch, outcome } => self.transfer.on_fetched(now, fetch, outcome),
+            Event::Served { peer, blob } => self.transfer.on_served(peer, blob),
+            Event::Tick => {}
+        }
+        self.flush_due(now);
+        self.sync_due(now);
+        self.fetch_due(now);
+    }
+
+    /// Panics where a table of the engine contradicts another; for tests.
+    pub fn check_invariants(&self) {
+        self.transfer.check_invariants();
+        self.links.check_invariants(&self.albums);
+    }
+
+    fn new_replica(&mut self, album: Album) -> Replica {
+        Replica::new(album, wire::Epoch(self.rng.r#gen()))
+    }
+
+    fn on_loaded(&mut self, now: u64, id: AlbumId, ops: Vec<Arc<Op>>) {
+        let mut replica = self.new_replica(Album::empty(id));
+        for op in ops {
+            replica.album.receive(op, Trust::Stored);
+        }
+        replica.album.drain_changes();
+        self.transfer.forget_album(id);
+        let wants = transfer::blobs_of_album(&replica.album);
+        self.albums.insert(id, replica);
+        self.transfer.want(now, id, wants);
+        self.out.push(Action::Access);
+        self.sync_everywhere(now, id);
+    }
+
+    fn on_not_persisted(&mut self, token: Token, album: AlbumId) {
+        self.out.dropped(token);
+        self.albums.remove(&album);
+        self.links.forget_album(album);
+        self.out.push(Action::Reload { album });
+    }
+
+    fn on_blob_gone(&mut self, now: u64, blob: BlobHash) {
+        self.transfer.gone(blob);
+        for (id, replica) in &self.albums {
+            let named = transfer::blobs_of_album(&replica.album).into_iter().filter(|wanted| wanted.blob == blob);
+            self.transfer.want(now, *id, named);
+        }
+    }
+
+    /// Ops that were taken in, in an order that a store may keep: begins the write.
+    fn persist(&mut self, album: AlbumId, ops: Vec<Arc<Op>>) -> Token {
+        let token = self.out.next_token();
+        self.out.push(Action::Persist { token, album, ops });
+        token
+    }
+
+    /// What the last ops changed: bytes that are wanted now or no longer, and, once durable, news.
+    fn follow_changes(&mut self, now: u64, id: AlbumId, mine: bool) {
+        let Some(replica) = self.albums.get_mut(&id) else { return };
+        let changes = replica.album.drain_changes();
+        for change in &changes {
+            match change {
+                Change::Live { id: fact } => {
+                    let wanted = transfer::blobs_of_fact(&replica.album, fact);
+                    self.transfer.want(now, id, wanted);
+                }
+                Change::Dead { id: fact } => {
+                    for wanted in transfer::blobs_of_fact(&replica.album, fact) {
+                        if !replica.album.names_blob(&wanted.blob) {
+                            self.transfer.drop_unnamed(id, &wanted.blob);
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        if changes.iter().any(|change| matches!(change, Change::Role { .. })) {
+            self.out.push_fenced(Action::Access);
+        }
+        if !changes.is_empty() {
+            self.out.push_fenced(Action::Changed { album: id, changes, mine });
+        }
+    }
+
+    fn count(&mut self, kind: &'static str) {
+        *self.refused.entry(kind).or_default() += 1;
+    }
+
+    fn tally(&mut self, name: &'static str, amount: usize) {
+        *self.traffic.entry(name).or_default() += amount as u64;
+    }
+
+    /// `base` ± a quarter, so that peers do not march in step.
+    fn jitter(&mut self, base: u64) -> u64 {
+        base - base / 4 + self.rng.gen_range(0..=base / 2)
+    }
 }

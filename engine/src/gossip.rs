@@ -1,0 +1,156 @@
+//! Live edits: publishing mine, taking in others', noticing what was missed.
+
+use std::sync::Arc;
+
+use crdt::fact::Fact;
+use crdt::id::{ActorId, AlbumId, Incarnation, PublicKey};
+use crdt::op::Op;
+use crdt::{Receipt, Trust};
+use rand::Rng as _;
+use serde_json::value::RawValue;
+
+use crate::limits::{DELTA_MS, OPS_CHUNK_BYTES, SETTLE_MS, STATE_MS};
+use crate::wire::{self, Unreadable};
+use crate::{Action, Engine, Strategy};
+
+impl Engine {
+    /// Sends ops that are new here to the album's topic, in the form this engine was told to use.
+    pub(crate) fn spread(&mut self, now: u64, album: AlbumId, ops: Vec<Arc<Op>>) {
+        let Some(replica) = self.albums.get_mut(&album) else { return };
+        match self.config.strategy {
+            Strategy::Op => {
+                for op in ops {
+                    self.publish(album, &[op]);
+                }
+            }
+            Strategy::Delta => replica.gather(ops, now + DELTA_MS),
+            // The ops themselves are not kept: everything goes.
+            Strategy::State => replica.gather(Vec::new(), now + STATE_MS),
+        }
+    }
+
+    /// Publishes what was gathered long enough.
+    pub(crate) fn flush_due(&mut self, now: u64) {
+        let due: Vec<_> = self
+            .albums
+            .iter_mut()
+            .filter_map(|(id, replica)| Some((*id, replica.take_due(now)?)))
+            .collect();
+        for (album, mut ops) in due {
+            if self.config.strategy == Strategy::State {
+                ops = self.albums[&album].album.needed_ops().cloned().collect();
+            }
+            for run in wire::chunks(&ops, OPS_CHUNK_BYTES) {
+                self.publish(album, run);
+            }
+        }
+    }
+
+    fn publish(&mut self, album: AlbumId, ops: &[Arc<Op>]) {
+        let Some(replica) = self.albums.get_mut(&album) else { return };
+        replica.published += 1;
+        let heads = replica.album.heads_root();
+        let payload = wire::encode_message(replica.epoch, replica.published, &heads, ops);
+        self.tally("gossip_messages_out", 1);
+        self.tally("gossip_bytes_out", payload.len());
+        self.tally("gossip_ops_out", ops.len());
+        self.out.push_fenced(Action::Publish { album, payload });
+    }
+
+    /// A gossip message arrived.
+    pub(crate) fn on_gossip(&mut self, now: u64, album: AlbumId, from: PublicKey, payload: &[u8]) {
+        self.tally("gossip_messages_in", 1);
+        self.tally("gossip_bytes_in", payload.len());
+        let message = match wire::decode_message(payload) {
+            Ok(message) => message,
+            Err(error) => {
+                return self.count(match error {
+                    Unreadable::Unknown => "gossip_unknown",
+                    Unreadable::Form | Unreadable::TooLong => "gossip_form",
+                });
+            }
+        };
+        let Some(replica) = self.albums.get_mut(&album) else { return self.count("gossip_foreign_album") };
+        let complete = replica.hear(from, message.epoch, message.seq);
+        let taken = self.take_ops(now, album, message.ops, true);
+        let Some(replica) = self.albums.get(&album) else { return };
+        let equal = replica.album.heads_root() == message.heads;
+        if taken.early {
+            self.sync_soon(now, album, from, 0);
+        } else if !complete || !equal {
+            // What is in flight may close the difference by itself.
+            self.sync_soon(now, album, from, SETTLE_MS);
+        }
+    }
+
+    /// Takes in ops from a peer: decodes, verifies, persists, tells, wants their bytes, and, if `live`, sends on
+    /// what was new here.
+    pub(crate) fn take_ops(&mut self, now: u64, id: AlbumId, texts: Vec<Box<RawValue>>, live: bool) -> Taken {
+        let mut taken = Taken::default();
+        let mut fresh: Vec<Arc<Op>> = Vec::new();
+        let mut strangers = false;
+        for text in texts {
+            let op = match Op::decode(text.get()) {
+                Ok(op) => Arc::new(op),
+                Err(refusal) => {
+                    self.count(refusal.kind());
+                    continue;
+                }
+            };
+            let Some(replica) = self.albums.get_mut(&id) else { return taken };
+            let actor = op.header.actor;
+            match replica.album.receive(op, Trust::Verify) {
+                Receipt::Received(ops) => fresh.extend(ops),
+                Receipt::Early { .. } => taken.early = true,
+                Receipt::Duplicate => continue,
+                Receipt::Refused(refusal) => {
+                    self.count(refusal.kind());
+                    continue;
+                }
+            }
+            strangers |= self.is_my_actor(&actor);
+        }
+        if strangers {
+            self.start_new_life();
+        }
+        if fresh.is_empty() {
+            return taken;
+        }
+        taken.new = fresh.len();
+        self.tally("ops_in", fresh.len());
+        let revokes = fresh.iter().any(|op| op.facts.iter().any(|fact| matches!(fact.fact, Fact::Revoke { .. })));
+        self.persist(id, fresh.clone());
+        self.follow_changes(now, id, false);
+        if revokes {
+            self.out.push_fenced(Action::Access);
+        }
+        if live {
+            self.spread(now, id, fresh);
+        }
+        taken
+    }
+
+    fn is_my_actor(&self, actor: &ActorId) -> bool {
+        self.me.as_ref().is_some_and(|me| me.author.actor() == *actor)
+    }
+
+    /// A peer showed an op by my actor that I do not have: this database is an older copy of one that lived on. To
+    /// write on under the same actor would reuse its dots, so this replica goes on as a new one.
+    pub(crate) fn start_new_life(&mut self) {
+        let incarnation = Incarnation(self.rng.r#gen());
+        if let Some(me) = &mut self.me {
+            me.author.incarnation = incarnation;
+            self.out.push(Action::Remember { incarnation });
+            self.count("own_actor_elsewhere");
+        }
+    }
+}
+
+/// What came of some ops.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Taken {
+    /// New here.
+    pub(crate) new: usize,
+    /// Some of them wait for others.
+    pub(crate) early: bool,
+}

@@ -1,0 +1,35 @@
+//! What engines say to each other (docs/protocol.md §5 and §6): gossip messages and requests, as JSON.
+//! Ops inside are raw text, decoded apart, so that one bad op does not spoil its neighbours.
+
+mod gossip;
+mod request;
+
+pub use gossip::{Epoch, Message, Unreadable, decode_message, encode_message};
+pub use request::{Answer, Call, Head, RefusalCode, Refused, Want, decode_answer, decode_call, encode_answer, encode_call};
+
+use crdt::op::Op;
+use serde_json::value::RawValue;
+
+/// Splits ops, in their order, into runs of at most `bytes` of text and [`crate::limits::OPS_PER_CHUNK_MAX`] ops.
+pub fn chunks<'a, T: AsRef<Op>>(ops: &'a [T], bytes: usize) -> impl Iterator<Item = &'a [T]> {
+    let mut rest = ops;
+    std::iter::from_fn(move || {
+        let mut taken = 0;
+        let mut size = 0;
+        while let Some(op) = rest.get(taken) {
+            size += op.as_ref().bytes().len() + 1;
+            if taken > 0 && (size > bytes || taken == crate::limits::OPS_PER_CHUNK_MAX) {
+                break;
+            }
+            taken += 1;
+        }
+        let (run, left) = rest.split_at(taken);
+        rest = left;
+        (!run.is_empty()).then_some(run)
+    })
+}
+
+/// An op's stored text as a JSON value to be embedded unchanged.
+fn raw(op: &Op) -> &RawValue {
+    serde_json::from_str(op.bytes()).expect("an op's text was JSON when it was decoded")
+}

@@ -1,0 +1,160 @@
+//! Moving image bytes: bringing a blob from a peer, and serving one. Disk work runs on the blocking pool.
+
+use std::time::Duration;
+
+use crdt::id::{AlbumId, BlobHash, PublicKey};
+use engine::Outcome;
+use engine::wire::{Answer, Call, decode_answer, encode_answer, encode_call};
+use net::{Net, Replies, Responder};
+use store::{BlobError, Blobs, CHUNK_BYTES, PartError};
+
+/// No byte for so long, and the blob is taken from somebody else.
+const STALLED: Duration = Duration::from_secs(10);
+/// Chunks asked for in one request: 16 MiB.
+const CHUNKS_PER_REQUEST: u32 = 64;
+
+/// Brings one blob from one peer. What was verified stays on disk, whatever the outcome.
+pub(super) async fn fetch(net: Net, blobs: Blobs, peer: PublicKey, album: AlbumId, blob: BlobHash, size: u64) -> Outcome {
+    match try_fetch(&net, &blobs, peer, album, blob, size).await {
+        Ok(()) => Outcome::Done,
+        Err(_) if blobs.has(&blob.0) => Outcome::Done,
+        Err(outcome) => outcome,
+    }
+}
+
+async fn try_fetch(
+    net: &Net,
+    blobs: &Blobs,
+    peer: PublicKey,
+    album: AlbumId,
+    blob: BlobHash,
+    size: u64,
+) -> Result<(), Outcome> {
+    let part = {
+        let blobs = blobs.clone();
+        blocking(move || blobs.part_begin(&blob.0, size)).await.map_err(|error| disk_outcome(&error))?
+    };
+    if part.needs_list() {
+        let mut replies = ask(net, peer, &Call::Chunks { album, blob }).await?;
+        let head = next(&mut replies).await?.ok_or(Outcome::Broken)?;
+        match decode_answer(&head) {
+            Ok(Answer::Size(told)) if told == size => {}
+            Ok(Answer::Refused(_)) => return Err(Outcome::NotThere),
+            _ => return Err(Outcome::Wrong),
+        }
+        let list = next(&mut replies).await?.ok_or(Outcome::Broken)?;
+        let list: Vec<[u8; 32]> = list.chunks_exact(32).map(|value| value.try_into().unwrap_or([0; 32])).collect();
+        let part = part.clone();
+        blocking(move || part.set_list(&list)).await.map_err(|error| disk_outcome(&error))?;
+    }
+    loop {
+        let missing = part.missing();
+        let Some(first) = missing.first() else { break };
+        let runs: Vec<(u32, u32)> = runs_of(&missing);
+        let mut replies = ask(net, peer, &Call::Blob { album, blob, chunks: runs }).await?;
+        let mut came = 0;
+        while let Some(frame) = next(&mut replies).await? {
+            let Some((index, bytes)) = frame.split_first_chunk::<4>() else { return Err(Outcome::Wrong) };
+            let index = u32::from_le_bytes(*index);
+            if bytes.len() > CHUNK_BYTES || frame.first() == Some(&b'{') && decode_answer(&frame).is_ok() {
+                return Err(Outcome::NotThere);
+            }
+            let (part, bytes) = (part.clone(), bytes.to_vec());
+            blocking(move || part.write_chunk(index, &bytes)).await.map_err(|error| disk_outcome(&error))?;
+            came += 1;
+        }
+        if came == 0 || part.missing().first() == Some(first) && part.missing() == missing {
+            return Err(Outcome::Broken);
+        }
+    }
+    let last = part.clone();
+    blocking(move || last.finish()).await.map_err(|error| disk_outcome(&error))?;
+    Ok(())
+}
+
+/// The first chunks of what is missing, as runs of (first, n).
+fn runs_of(missing: &[std::ops::Range<u32>]) -> Vec<(u32, u32)> {
+    let mut left = CHUNKS_PER_REQUEST;
+    let mut runs = Vec::new();
+    for range in missing {
+        let n = (range.end - range.start).min(left);
+        if n == 0 {
+            break;
+        }
+        runs.push((range.start, n));
+        left -= n;
+    }
+    runs
+}
+
+fn disk_outcome(error: &PartError) -> Outcome {
+    match error {
+        PartError::WrongChunk { .. }
+        | PartError::WrongList { .. }
+        | PartError::NoSuchChunk { .. }
+        | PartError::FalseSize { .. } => Outcome::Wrong,
+        PartError::DiskFull { .. } => Outcome::NoRoom,
+        error => {
+            tracing::warn!("blob: {error}");
+            Outcome::Broken
+        }
+    }
+}
+
+async fn ask(net: &Net, peer: PublicKey, call: &Call) -> Result<Replies, Outcome> {
+    net.request(peer, encode_call(call)).await.map_err(|_| Outcome::Broken)
+}
+
+async fn next(replies: &mut Replies) -> Result<Option<Vec<u8>>, Outcome> {
+    match tokio::time::timeout(STALLED, replies.next()).await {
+        Ok(None) => Ok(None),
+        Ok(Some(Ok(frame))) => Ok(Some(frame)),
+        Ok(Some(Err(_))) | Err(_) => Err(Outcome::Broken),
+    }
+}
+
+/// Answers with a blob's size and chunk list.
+pub(super) async fn serve_list(blobs: Blobs, blob: BlobHash, mut reply: Responder) -> Result<(), BlobError> {
+    let of = blobs.clone();
+    let list = blocking(move || of.chunk_list(&blob.0)).await?;
+    let size = blobs.size(&blob.0).unwrap_or(0);
+    let sent = async {
+        reply.send(&encode_answer::size(size)).await?;
+        reply.send(&list.concat()).await?;
+        reply.finish().await
+    };
+    sent.await.unwrap_or_else(|error| tracing::debug!("chunk list: {error}"));
+    Ok(())
+}
+
+/// Answers with chunks; `true` if the blob's last chunk went out.
+pub(super) async fn serve_chunks(
+    blobs: Blobs,
+    blob: BlobHash,
+    chunks: Vec<(u32, u32)>,
+    mut reply: Responder,
+) -> Result<bool, BlobError> {
+    let count = blobs.size(&blob.0).map_or(0, store::chunk_count);
+    let mut whole = false;
+    for index in chunks.iter().flat_map(|(first, n)| *first..first.saturating_add(*n).min(count)) {
+        let of = blobs.clone();
+        let bytes = blocking(move || of.read_chunk(&blob.0, index)).await?;
+        let frame = [&index.to_le_bytes()[..], &bytes].concat();
+        if let Err(error) = reply.send(&frame).await {
+            tracing::debug!("chunk {index}: {error}");
+            return Ok(false);
+        }
+        whole |= index + 1 == count;
+    }
+    Ok(reply.finish().await.is_ok() && whole)
+}
+
+/// Runs disk work where it may block.
+pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(value) => value,
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        // The runtime is shutting down; nobody waits for the value.
+        Err(_) => std::future::pending().await,
+    }
+}

@@ -1,0 +1,417 @@
+//! The node's side of the central: one task that connects, resumes the session, announces this node, keeps the lists of
+//! albums up to date and brings the members' addresses. Albums go on without it.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use central::embedded::{self, Embedded};
+use central::proto::{AlbumList, Genesis, Member, PeerEntry};
+use central::{Client, ClientError, Pin, Push};
+use crdt::Album;
+use crdt::fact::Role;
+use crdt::id::{AlbumId, Signature};
+use crdt::keys::{Certificate, Domain, KeyPair};
+use tokio::sync::Notify;
+
+use super::run::{Handle, Node};
+use super::{CentralChoice, news};
+use crate::api::{Code, Failure, News};
+
+/// First and longest wait before connecting again.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(15));
+/// How often the lists are asked for even if nothing was pushed.
+const REFRESH: Duration = Duration::from_secs(20);
+
+/// What the node knows of its central.
+#[derive(Default)]
+pub(super) struct CentralState {
+    /// The live connection.
+    pub(super) client: Option<Client>,
+    /// Where it is, or was last.
+    pub(super) address: Option<String>,
+    /// Albums that the central says I may enter, from lists whose signatures hold.
+    pub(super) listed: Vec<Listed>,
+    /// Why the last attempt failed.
+    pub(super) trouble: Option<String>,
+    wake: Arc<Notify>,
+}
+
+/// An album as a signed list describes it.
+#[derive(Debug, Clone)]
+pub(super) struct Listed {
+    pub(super) album: AlbumId,
+    pub(super) name: String,
+    pub(super) owner: String,
+    pub(super) role: String,
+}
+
+impl CentralState {
+    /// Membership, account or albums moved: the task looks at its lists again.
+    pub(super) fn albums_changed(&self) {
+        self.wake.notify_one();
+    }
+
+    /// `connected`, `down` or `none` (nobody is logged in).
+    pub(super) fn word(&self, signed_in: bool) -> &'static str {
+        match (&self.client, signed_in) {
+            (Some(client), true) if !client.is_closed() => "connected",
+            (_, false) => "none",
+            _ => "down",
+        }
+    }
+}
+
+/// Who this node is to the central.
+pub(super) struct Identity {
+    pub(super) certificate: Certificate,
+    pub(super) device: KeyPair,
+}
+
+impl Node {
+    pub(super) fn identity(&self) -> Option<Identity> {
+        let account = self.account.as_ref()?;
+        Some(Identity { certificate: account.certificate.clone(), device: account.device() })
+    }
+}
+
+/// Connects and stays connected until the node ends.
+pub(super) async fn run(handle: Handle, choice: CentralChoice) {
+    // Held as long as this node is the one that serves this user account's embedded central.
+    let mut serving = None;
+    let mut wait = BACKOFF.0;
+    loop {
+        match connect(&handle, &choice, &mut serving).await {
+            Ok((client, address)) => {
+                wait = BACKOFF.0;
+                let up = client.clone();
+                let told = handle.with(move |node| came_up(node, up, address)).await;
+                if told.is_err() {
+                    break;
+                }
+                let reason = attend(&handle, &client).await;
+                if handle.with(move |node| went_down(node, reason)).await.is_err() {
+                    break;
+                }
+            }
+            Err(reason) => {
+                if handle.with(move |node| node.central.trouble = Some(reason)).await.is_err() {
+                    break;
+                }
+            }
+        }
+        tokio::time::sleep(wait).await;
+        wait = (wait * 2).min(BACKOFF.1);
+    }
+}
+
+fn came_up(node: &mut Node, client: Client, address: String) {
+    let again = node.central.trouble.take().is_some() && node.signed_in;
+    node.central.client = Some(client);
+    node.central.address = Some(address.clone());
+    if again {
+        news::tell(node, None, News::CentralUp { address });
+    }
+}
+
+fn went_down(node: &mut Node, reason: String) {
+    node.central.client = None;
+    node.central.trouble = Some(reason.clone());
+    if node.signed_in {
+        news::tell(node, None, News::CentralDown { reason });
+    }
+}
+
+async fn connect(
+    handle: &Handle,
+    choice: &CentralChoice,
+    serving: &mut Option<Embedded>,
+) -> Result<(Client, String), String> {
+    let (address, pin) = match choice {
+        CentralChoice::Embedded { dir } => embedded_central(dir, serving).await?,
+        CentralChoice::Address(address) => {
+            let key = address.clone();
+            let pinned = handle.with(move |node| pinned_key(node, &key)).await.map_err(|failure| failure.message)?;
+            (address.clone(), pinned.map_or(Pin::FirstUse, Pin::Key))
+        }
+    };
+    let (client, fingerprint) = Client::connect(&address, pin).await.map_err(|error| error.to_string())?;
+    if pin == Pin::FirstUse {
+        let key = address.clone();
+        let pin = move |node: &mut Node| node.put("central-keys", key.as_bytes(), fingerprint.to_vec());
+        handle.with(pin).await.map_err(|failure| failure.message)?;
+    }
+    Ok((client, address))
+}
+
+fn pinned_key(node: &mut Node, address: &str) -> Option<[u8; 32]> {
+    let stored = node.db().get("central-keys", address.as_bytes()).ok().flatten()?;
+    stored.try_into().ok()
+}
+
+async fn embedded_central(dir: &Path, serving: &mut Option<Embedded>) -> Result<(String, Pin), String> {
+    if serving.is_none() {
+        match embedded::join(dir).await.map_err(|error| error.to_string())? {
+            Embedded::Found { address, key } => return Ok((address.to_string(), Pin::Key(key))),
+            ours @ Embedded::Serving(_) => *serving = Some(ours),
+        }
+    }
+    match serving {
+        Some(Embedded::Serving(server)) => Ok((server.local_addr().to_string(), Pin::Key(server.fingerprint()))),
+        _ => Err("no central".into()),
+    }
+}
+
+/// Serves one connection until it is lost; returns why.
+async fn attend(handle: &Handle, client: &Client) -> String {
+    let Some(mut pushes) = client.pushes() else { return "no pushes".into() };
+    let Ok(wake) = handle.with(|node| node.central.wake.clone()).await else { return "the node is ending".into() };
+    let mut refresh = Duration::ZERO;
+    let mut in_session = false;
+    loop {
+        tokio::select! {
+            reason = client.closed() => return reason,
+            () = tokio::time::sleep(refresh) => {}
+            () = wake.notified() => {}
+            Some(push) = pushes.recv() => take_push(handle, push).await,
+        }
+        match refresh_session(handle, client, &mut in_session).await {
+            Ok(()) => refresh = REFRESH,
+            Err(ClientError::Refused(failure)) => {
+                tracing::warn!("central: {failure}");
+                refresh = REFRESH;
+            }
+            Err(error) if client.is_closed() => return error.to_string(),
+            Err(error) => {
+                tracing::debug!("central: {error}");
+                refresh = Duration::from_secs(1);
+            }
+        }
+    }
+}
+
+async fn take_push(handle: &Handle, push: Push) {
+    let step = move |node: &mut Node| match push {
+        Push::Album { album, name, by, removed } => {
+            let known = node.engine.album(&album).is_some_and(Album::has_genesis);
+            if removed {
+                node.central.listed.retain(|listed| listed.album != album);
+                news::tell(node, Some(name), News::Uninvited { by });
+            } else if !known {
+                news::tell(node, Some(name), News::Invited { owner: by.clone(), by });
+            }
+        }
+        Push::Peer { album, cert, addresses } => {
+            let entry = PeerEntry { name: String::new(), user: cert.user(), cert, addresses, seen_ms: None };
+            meet(node, album, vec![entry]);
+        }
+    };
+    let _ = handle.with(step).await;
+}
+
+/// Session, announcement, lists, peers: whatever of it is out of date.
+async fn refresh_session(handle: &Handle, client: &Client, in_session: &mut bool) -> Result<(), ClientError> {
+    let wanted = handle.with(|node| if node.signed_in { node.identity() } else { None }).await;
+    let Ok(Some(identity)) = wanted else {
+        *in_session = false;
+        return Ok(());
+    };
+    if !*in_session {
+        client.resume(&identity.certificate, &identity.device).await?;
+        *in_session = true;
+    }
+    let address = handle.with(|node| node.net.as_ref().map(net::Net::local_addr)).await.ok().flatten();
+    if let Some(address) = address {
+        client.announce(&reachable(address)).await?;
+    }
+    put_lists(handle, client, &identity).await?;
+    let entries = client.albums().await?;
+    let me = identity.certificate.user();
+    let listed = entries.iter().filter_map(|entry| {
+        let list = central::lists::verify(&entry.list, &entry.sig, &entry.cert).ok()?;
+        let mine = list.members.iter().find(|member| member.user == me)?;
+        let owner = list.members.iter().find(|member| member.role == central::proto::Role::Owner)?;
+        (list.album == entry.album).then(|| Listed {
+            album: list.album,
+            name: list.name.clone(),
+            owner: owner.name.clone(),
+            role: role_word(mine.role).into(),
+        })
+    });
+    let listed: Vec<Listed> = listed.collect();
+    let albums = handle.with(move |node| {
+        node.central.listed = listed;
+        node.entered.iter().copied().collect::<Vec<_>>()
+    });
+    for album in albums.await.unwrap_or_default() {
+        find_members(handle, client, album).await?;
+    }
+    Ok(())
+}
+
+/// Asks where the members of an album are, and dials them.
+pub(super) async fn find_members(handle: &Handle, client: &Client, album: AlbumId) -> Result<(), ClientError> {
+    match client.album_peers(&album).await {
+        Ok(peers) => {
+            let _ = handle.with(move |node| meet(node, album, peers)).await;
+            Ok(())
+        }
+        // The central may not list me (yet): then it has no addresses for me, and that is all.
+        Err(ClientError::Refused(refused)) => {
+            tracing::debug!("members of {}: {refused}", album.hex());
+            Ok(())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Notes devices of members and dials those that may link. A central may lie here: what it says opens a link only to an
+/// album that has no ops here yet, and then to nothing but its signed history.
+fn meet(node: &mut Node, album: AlbumId, peers: Vec<PeerEntry>) {
+    let me = node.account.as_ref().map(|account| account.certificate.user());
+    let waiting = node.entered.contains(&album) && !node.engine.album(&album).is_some_and(Album::has_genesis);
+    for peer in peers {
+        if !peer.cert.is_valid() || Some(peer.user) == me || peer.cert.user() != peer.user {
+            continue;
+        }
+        if waiting {
+            node.gate.expect(peer.cert.device);
+        }
+        let addresses: Vec<SocketAddr> = peer.addresses.iter().filter_map(|address| address.parse().ok()).collect();
+        let name = Some(peer.name).filter(|name| !name.is_empty());
+        node.learn(peer.cert.device, peer.cert, name, addresses);
+    }
+    node.dial_known();
+}
+
+/// Addresses under which others can reach a guard that listens here.
+fn reachable(address: SocketAddr) -> Vec<String> {
+    if !address.ip().is_unspecified() {
+        return vec![address.to_string()];
+    }
+    // Which of this machine's addresses leads to others: the one the system would send from.
+    let probe = std::net::UdpSocket::bind("0.0.0.0:0").and_then(|socket| {
+        // Connecting a UDP socket sends nothing; it only picks a route.
+        socket.connect("192.0.2.1:9").map(|()| socket)
+    });
+    let chosen = probe.and_then(|socket| socket.local_addr()).map(|local| local.ip());
+    let ips = chosen.into_iter().chain([std::net::Ipv4Addr::LOCALHOST.into()]);
+    ips.map(|ip| SocketAddr::new(ip, address.port()).to_string()).collect()
+}
+
+/// A list of an album's members, ready for the central.
+struct SignedList {
+    text: String,
+    signature: Signature,
+    genesis: Option<Genesis>,
+}
+
+/// Hands over the lists of all albums that this user may speak for.
+async fn put_lists(handle: &Handle, client: &Client, identity: &Identity) -> Result<(), ClientError> {
+    let device = identity.device.clone();
+    let lists = handle.with(move |node| {
+        let me = node.account.as_ref().map(|account| account.certificate.user());
+        let albums = node.engine.albums().filter(|album| me.is_some_and(|me| album.role_of(&me) >= Role::Curator));
+        albums.map(|album| sign_list(album, &device)).collect::<Vec<_>>()
+    });
+    for list in lists.await.unwrap_or_default() {
+        put(client, &list, identity).await?;
+    }
+    Ok(())
+}
+
+/// Hands over one album's list now; `true` once the central has it or a newer one.
+pub(super) async fn announce_members(handle: &Handle, album: AlbumId) -> bool {
+    let parts = handle.with(move |node| {
+        let identity = node.identity()?;
+        let list = sign_list(node.engine.album(&album)?, &identity.device);
+        Some((node.central.client.clone()?, identity, list))
+    });
+    match parts.await {
+        Ok(Some((client, identity, list))) => put(&client, &list, &identity).await.is_ok(),
+        _ => false,
+    }
+}
+
+async fn put(client: &Client, list: &SignedList, identity: &Identity) -> Result<(), ClientError> {
+    let put = client.album_put(&list.text, &list.signature, &identity.certificate, list.genesis.as_ref());
+    match put.await {
+        Ok(_) => Ok(()),
+        Err(ClientError::Refused(refused)) => {
+            tracing::warn!("the central refused an album's list: {refused}");
+            Ok(())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn sign_list(album: &Album, device: &KeyPair) -> SignedList {
+    let members = album.members().filter_map(|member| {
+        let role = match member.role {
+            Role::Owner => central::proto::Role::Owner,
+            Role::Curator => central::proto::Role::Curator,
+            Role::Contributor => central::proto::Role::Contributor,
+            Role::Viewer => central::proto::Role::Viewer,
+            Role::None => return None,
+        };
+        Some(Member { user: member.user, name: member.name, role })
+    });
+    let list = AlbumList {
+        v: central::proto::VERSION,
+        album: album.id(),
+        name: album.name().to_owned(),
+        lamport: album.lamport(),
+        members: members.collect(),
+    };
+    let text = serde_json::to_string(&list).expect("plain data has a JSON text");
+    let signature = device.sign(Domain::AlbumList, text.as_bytes());
+    let genesis = album.genesis_op().map(|op| Genesis { header: op.header_text().to_owned(), sig: op.sig });
+    SignedList { text, signature, genesis }
+}
+
+fn role_word(role: central::proto::Role) -> &'static str {
+    match role {
+        central::proto::Role::Viewer => "viewer",
+        central::proto::Role::Contributor => "contributor",
+        central::proto::Role::Curator => "curator",
+        central::proto::Role::Owner => "owner",
+    }
+}
+
+/// Waits up to `deadline` for a connection.
+///
+/// # Errors
+/// `unreachable`, with what the last attempt said.
+pub(super) async fn client(handle: &Handle, deadline: Duration) -> Result<Client, Failure> {
+    let until = tokio::time::Instant::now() + deadline;
+    loop {
+        let state = handle.with(|node| (node.central.client.clone(), node.central.trouble.clone())).await?;
+        match state {
+            (Some(client), _) if !client.is_closed() => return Ok(client),
+            (_, trouble) if tokio::time::Instant::now() >= until => {
+                let why = trouble.unwrap_or_else(|| "no answer yet".into());
+                let hint = "is the central running? `calotype status` shows its address; albums go on without it";
+                return Err(Failure::new(Code::Unreachable, format!("the central cannot be reached: {why}"), hint));
+            }
+            _ => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    }
+}
+
+/// A central's refusal as ours.
+pub(super) fn failure(error: ClientError) -> Failure {
+    let ClientError::Refused(refused) = error else {
+        return Failure::new(Code::Unreachable, error.to_string(), "try again; albums go on without it");
+    };
+    let code = match refused.code {
+        central::proto::Code::Auth => Code::Auth,
+        central::proto::Code::NotFound => Code::NotFound,
+        central::proto::Code::Denied => Code::Denied,
+        central::proto::Code::Exists => Code::Exists,
+        central::proto::Code::Usage => Code::Usage,
+        central::proto::Code::Busy => Code::Busy,
+        central::proto::Code::Internal => Code::Internal,
+    };
+    Failure::new(code, refused.message, refused.hint)
+}

@@ -1,0 +1,103 @@
+//! What each request does. A command is an async function that reads from top to bottom; every look at the node and every
+//! edit is one step on its loop (`Handle::with`), everything slow happens between the steps.
+
+mod account;
+mod album;
+mod files;
+mod filter;
+mod images;
+mod members;
+mod state;
+mod sync;
+
+use tokio::sync::mpsc;
+
+use super::run::{Durable, Handle};
+use crate::api::{Code, Done, Failure, Progress, Reply, Request};
+
+/// Where a command says how far it is. A slow door misses steps, never holds the work up.
+pub(super) type Steps = mpsc::Sender<Progress>;
+
+/// Carries out one request.
+///
+/// # Errors
+/// What the door shows; nothing is left half-done.
+pub(super) async fn execute(handle: Handle, request: Request, steps: Steps) -> Result<Reply, Failure> {
+    match request {
+        Request::Register { user, password } => account::register(&handle, user, password).await,
+        Request::Login { user, password } => account::login(&handle, user, password).await,
+        Request::Logout => account::logout(&handle).await,
+        Request::List => album::list(&handle).await,
+        Request::CreateAlbum { name } => album::create(&handle, name).await,
+        Request::EnterAlbum { album } => album::enter(&handle, album).await,
+        Request::LeaveAlbum => album::leave(&handle).await,
+        Request::GetImages { album } => images::list(&handle, album).await,
+        Request::GetMetadata { album } => album::metadata(&handle, album).await,
+        Request::GetOrSet { album } => album::or_set(&handle, album).await,
+        Request::AddImage { album, paths, name } => images::add(&handle, album, paths, name, &steps).await,
+        Request::AddClassic { album, name, hash, size } => images::add_classic(&handle, album, name, hash, size).await,
+        Request::RemoveImage { album, name } => images::remove(&handle, album, name).await,
+        Request::RateImage { album, name, stars } => images::rate(&handle, album, name, stars).await,
+        Request::AddUser { album, user } => members::add(&handle, album, user).await,
+        Request::RemoveUser { album, user } => members::remove(&handle, album, user).await,
+        Request::Filter { album, name, recipe, new_name } => {
+            filter::filter(&handle, album, name, recipe, new_name, &steps).await
+        }
+        Request::Say { album, text } => members::say(&handle, album, text).await,
+        Request::Chat { album, limit } => members::chat(&handle, album, limit).await,
+        Request::Peers => state::peers(&handle).await,
+        Request::Status => state::status(&handle).await,
+        Request::Net => state::net(&handle).await,
+        Request::Sync { album, timeout_ms, quiet } => sync::sync(&handle, album, timeout_ms, quiet, &steps).await,
+        Request::Export { album, dir } => files::export(&handle, album, dir, &steps).await,
+        Request::Save { album, name, path, force } => files::save(&handle, album, name, path, force).await,
+        Request::Locate { album, name } => files::locate(&handle, album, name).await,
+        Request::Block { peer } => state::block(&handle, peer, true).await,
+        Request::Unblock { peer } => state::block(&handle, peer, false).await,
+        Request::Prompt => state::prompt(&handle).await,
+        Request::Shutdown => {
+            handle.send(super::run::Input::Stop);
+            done("the node ends")
+        }
+        Request::Watch => Err(Failure::new(Code::Internal, "watch is a stream, not a request", "")),
+    }
+}
+
+fn done(text: impl Into<String>) -> Result<Reply, Failure> {
+    Ok(Reply::Done(Done { done: text.into() }))
+}
+
+/// Waits until an edit is on disk.
+async fn settled(durable: Durable) -> Result<(), Failure> {
+    durable.await.unwrap_or_else(|_| Err(Failure::new(Code::Unreachable, "the node is ending", "start it again")))
+}
+
+/// An edit that the engine refused, for people.
+fn refused(error: engine::EditError) -> Failure {
+    use crdt::AuthorError;
+    let message = error.to_string();
+    match error {
+        engine::EditError::NoUser => {
+            Failure::new(Code::Auth, "nobody is logged in", "/register NAME for a new account, /login NAME for yours")
+        }
+        engine::EditError::NoAlbum => Failure::new(
+            Code::Unreachable,
+            "the album has not arrived yet",
+            "it arrives as soon as a member is online; see /peers",
+        ),
+        engine::EditError::Author(AuthorError::Role { need, have }) => Failure::new(
+            Code::Denied,
+            format!("this needs the role {need}, and yours is {have}"),
+            "ask the album's owner; /getMetadata shows who that is",
+        ),
+        engine::EditError::Author(AuthorError::Stranger) => Failure::new(
+            Code::Denied,
+            "you are no member of this album",
+            "ask the album's owner to /addUser you",
+        ),
+        engine::EditError::Author(AuthorError::Revoked) => {
+            Failure::new(Code::Denied, "this device was revoked", "use another of your devices")
+        }
+        engine::EditError::Author(_) => Failure::new(Code::Internal, message, "please report this"),
+    }
+}

@@ -1,0 +1,143 @@
+//! `peers`, `status`, `net`, `block`, and the prompt's facts.
+
+use std::collections::BTreeMap;
+
+use crdt::fact::Role;
+use crdt::id::PublicKey;
+
+use super::super::run::{Handle, Node};
+use super::super::{blobs::blocking, strategy_word};
+use super::done;
+use crate::api::{Code, Failure, Net, PeerEntry, Peers, Prompt, Reply, Status};
+
+pub(super) async fn peers(handle: &Handle) -> Result<Reply, Failure> {
+    let peers = handle.with(|node| {
+        let me = node.user();
+        let links: BTreeMap<PublicKey, net::LinkInfo> = match &node.net {
+            Some(net) => net.links().into_iter().map(|link| (link.peer, link)).collect(),
+            None => BTreeMap::new(),
+        };
+        let known = node.known.iter().filter(|(_, known)| Some(known.certificate.user()) != me);
+        let entries = known.map(|(device, known)| {
+            let user = known.certificate.user();
+            let link = links.get(device);
+            let state = match (node.blocked.contains(device), link) {
+                (true, _) => "blocked",
+                (false, Some(_)) => "linked",
+                (false, None) => "away",
+            };
+            let shared = node.engine.albums().filter(|album| album.role_of(&user) > Role::None);
+            let address = link.map(|link| link.address).or(known.addresses.first().copied());
+            PeerEntry {
+                user: node.name_of(&user),
+                device: device.hex(),
+                address: address.map(|address| address.to_string()),
+                state: state.into(),
+                albums: shared.map(|album| album.name().to_owned()).collect(),
+                bytes_in: link.map_or(0, |link| link.bytes_in),
+                bytes_out: link.map_or(0, |link| link.bytes_out),
+            }
+        });
+        let mut peers: Vec<PeerEntry> = entries.filter(|peer| !peer.albums.is_empty() || peer.state != "away").collect();
+        peers.sort_by(|a, b| (&a.user, &a.device).cmp(&(&b.user, &b.device)));
+        peers
+    });
+    Ok(Reply::Peers(Peers { peers: peers.await? }))
+}
+
+pub(super) async fn status(handle: &Handle) -> Result<Reply, Failure> {
+    let blobs = handle.blobs.clone();
+    let disk_bytes = blocking(move || blobs.total_bytes()).await.unwrap_or(0);
+    let status = handle.with(move |node| {
+        let (pending_images, pending_bytes) = node.engine.pending();
+        let only_copies = node.engine.albums().flat_map(|album| {
+            album.images().filter(|view| {
+                node.engine.is_here(&view.image.hash) && !node.engine.held_elsewhere(&view.image.hash)
+            })
+        });
+        let mut refused: BTreeMap<String, u64> =
+            node.engine.refused().iter().map(|(kind, count)| ((*kind).to_owned(), *count)).collect();
+        for (kind, count) in node.net.iter().flat_map(net::Net::counters) {
+            *refused.entry(kind.to_owned()).or_default() += count;
+        }
+        refused.retain(|_, count| *count > 0);
+        Status {
+            user: node.account.as_ref().filter(|_| node.signed_in).map(|account| account.name.clone()),
+            album: node.current.and_then(|id| Some(node.engine.album(&id)?.name().to_owned())),
+            peers: node.engine.linked().count() as u64,
+            pending_bytes,
+            pending_images,
+            disk_bytes,
+            only_copies: only_copies.count() as u64,
+            central: node.central.word(node.signed_in).into(),
+            central_address: node.central.address.clone(),
+            peer_address: node.net.as_ref().map(|net| net.local_addr().to_string()).unwrap_or_default(),
+            home: node.home.path().display().to_string(),
+            pid: std::process::id(),
+            replication: strategy_word(node.config.replication).into(),
+            refused,
+        }
+    });
+    Ok(Reply::Status(Box::new(status.await?)))
+}
+
+pub(super) async fn net(handle: &Handle) -> Result<Reply, Failure> {
+    let net = handle.with(|node| Net {
+        replication: strategy_word(node.config.replication).into(),
+        counters: node.engine.traffic().iter().map(|(name, count)| ((*name).to_owned(), *count)).collect(),
+    });
+    Ok(Reply::Net(net.await?))
+}
+
+pub(super) async fn prompt(handle: &Handle) -> Result<Reply, Failure> {
+    let prompt = handle.with(|node| {
+        let album = node.current.and_then(|id| node.engine.album(&id));
+        let linked = node.engine.linked().filter(|(_, user)| album.is_some_and(|album| album.role_of(user) > Role::None));
+        Prompt {
+            user: node.account.as_ref().filter(|_| node.signed_in).map(|account| account.name.clone()),
+            album: album.map(|album| album.name().to_owned()),
+            peers: linked.count() as u64,
+            fetching: node.engine.pending_obtainable(),
+            central: node.central.word(node.signed_in).into(),
+        }
+    });
+    Ok(Reply::Prompt(prompt.await?))
+}
+
+/// Refuses links with a user's devices, or one device by the first digits of its key, or allows them again.
+pub(super) async fn block(handle: &Handle, peer: String, block: bool) -> Result<Reply, Failure> {
+    let step = move |node: &mut Node| {
+        let prefix = peer.to_ascii_lowercase();
+        let found: Vec<PublicKey> = node
+            .known
+            .iter()
+            .filter(|(device, known)| {
+                let by_key = prefix.len() >= 6 && device.hex().starts_with(&prefix);
+                by_key || node.name_of(&known.certificate.user()) == peer
+            })
+            .map(|(device, _)| *device)
+            .collect();
+        if found.is_empty() {
+            return Err(Failure::new(Code::NotFound, format!("no peer {peer:?}"), "/peers lists them"));
+        }
+        for device in &found {
+            if block {
+                node.blocked.insert(*device);
+                node.put("blocked", &device.0, Vec::new());
+            } else {
+                node.blocked.remove(device);
+                node.delete("blocked", &device.0);
+            }
+            if let Some(net) = &node.net {
+                if block { net.block(*device) } else { net.unblock(*device) }
+            }
+        }
+        node.dial_known();
+        Ok(peer)
+    };
+    let peer = handle.with(step).await??;
+    match block {
+        true => done(format!("{peer} is blocked: no links with them until /unblock {peer}")),
+        false => done(format!("{peer} may link again")),
+    }
+}

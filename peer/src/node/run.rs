@@ -1,0 +1,562 @@
+//! The node's one loop: the engine's only owner takes one input at a time and carries out what the engine says.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use crdt::id::{AlbumId, BlobHash, Incarnation, PublicKey};
+use crdt::keys::Certificate;
+use engine::{Action, AskId, CallId, Engine, Event, FetchId, Outcome, Token};
+use net::{Net, Responder};
+use store::{Blobs, CommitError, Db, Home, Write};
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+use super::account::Account;
+use super::central::CentralState;
+use super::gate::Gate;
+use super::{Config, blobs, news};
+use crate::api::{Code, Failure, Notice};
+
+/// Frames and transfers that may wait for the loop; their tasks wait when it is full.
+const FRAMES_QUEUE: usize = 64;
+/// Gossip that may wait for the bus. Past it messages are dropped, which anti-entropy mends.
+const PUBLISH_QUEUE: usize = 4096;
+/// Notices that a slow watcher may lag behind.
+const NOTICES_KEPT: usize = 4096;
+
+/// What reaches the loop besides network events.
+pub(super) enum Input {
+    /// A write came back.
+    Persisted(Token, AlbumId, Result<(), CommitError>),
+    /// A frame of an answer to a request of the engine's.
+    Frame(AskId, Vec<u8>),
+    /// Its end.
+    Ended(AskId, bool),
+    /// A transfer ended.
+    Fetched(FetchId, AlbumId, BlobHash, Outcome),
+    /// A peer took a whole blob.
+    Served(PublicKey, BlobHash),
+    /// A blob here turned out to be damaged or gone.
+    BlobGone(BlobHash),
+    /// A step of a command or of the central's task.
+    Do(Box<dyn FnOnce(&mut Node) + Send>),
+    /// End.
+    Stop,
+}
+
+/// The way to the node for commands and tasks. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Handle {
+    inputs: mpsc::UnboundedSender<Input>,
+    notices: broadcast::Sender<Notice>,
+    /// Image bytes.
+    pub(super) blobs: Blobs,
+}
+
+impl Handle {
+    /// Runs a step on the loop, with the node to itself.
+    ///
+    /// # Errors
+    /// The node is ending.
+    pub(super) async fn with<T: Send + 'static>(
+        &self,
+        step: impl FnOnce(&mut Node) -> T + Send + 'static,
+    ) -> Result<T, Failure> {
+        let (tell, told) = oneshot::channel();
+        let step = Box::new(move |node: &mut Node| drop(tell.send(step(node))));
+        let ending = || Failure::new(Code::Unreachable, "the node is ending", "start it again");
+        self.inputs.send(Input::Do(step)).map_err(|_| ending())?;
+        told.await.map_err(|_| ending())
+    }
+
+    /// News from now on.
+    pub(super) fn notices(&self) -> broadcast::Receiver<Notice> {
+        self.notices.subscribe()
+    }
+
+    /// Tells everyone who watches.
+    pub(super) fn notify(&self, notice: Notice) {
+        // Fails only when nobody watches.
+        let _ = self.notices.send(notice);
+    }
+
+    /// Hands something in that nobody waits for.
+    pub(super) fn send(&self, input: Input) {
+        // Fails only when the node has ended; then nobody needs it.
+        let _ = self.inputs.send(input);
+    }
+}
+
+/// A durable write under way; await it before anything is acknowledged.
+pub(super) type Durable = oneshot::Receiver<Result<(), Failure>>;
+
+/// What is known of a device of a member.
+#[derive(Clone, serde::Serialize, serde::Deserialize)]
+pub(super) struct Known {
+    pub(super) certificate: Certificate,
+    pub(super) name: String,
+    pub(super) addresses: Vec<std::net::SocketAddr>,
+}
+
+/// Everything a node has. Only its loop touches it.
+pub(super) struct Node {
+    pub(super) home: Home,
+    pub(super) config: Config,
+    pub(super) engine: Engine,
+    pub(super) account: Option<Account>,
+    pub(super) signed_in: bool,
+    pub(super) incarnation: Incarnation,
+    pub(super) current: Option<AlbumId>,
+    /// Albums entered, whether or not their genesis is here yet.
+    pub(super) entered: BTreeSet<AlbumId>,
+    pub(super) net: Option<Net>,
+    pub(super) gate: Arc<Gate>,
+    pub(super) known: BTreeMap<PublicKey, Known>,
+    pub(super) blocked: BTreeSet<PublicKey>,
+    pub(super) central: CentralState,
+    pub(super) handle: Handle,
+    db: Arc<Db>,
+    started: Instant,
+    publisher: Option<mpsc::Sender<(AlbumId, Vec<u8>)>>,
+    net_events: mpsc::Sender<net::Event>,
+    frames: mpsc::Sender<Input>,
+    waiting: BTreeMap<Token, Vec<oneshot::Sender<Result<(), Failure>>>>,
+    calls: BTreeMap<CallId, Responder>,
+    last_call: u64,
+    subscribed: BTreeSet<AlbumId>,
+    fatal: Option<Failure>,
+}
+
+/// The loop's receiving ends.
+pub(super) struct Inputs {
+    inputs: mpsc::UnboundedReceiver<Input>,
+    frames: mpsc::Receiver<Input>,
+    net: mpsc::Receiver<net::Event>,
+}
+
+/// What a node is built from.
+pub(super) struct Parts {
+    pub(super) home: Home,
+    pub(super) db: Db,
+    pub(super) blobs: Blobs,
+    pub(super) config: Config,
+    pub(super) account: Option<Account>,
+    pub(super) incarnation: Incarnation,
+    pub(super) seed: [u8; 32],
+}
+
+impl Node {
+    /// Puts a node together; nothing runs yet.
+    pub(super) fn new(parts: Parts) -> (Self, Inputs) {
+        let (inputs_in, inputs) = mpsc::unbounded_channel();
+        let (frames_in, frames) = mpsc::channel(FRAMES_QUEUE);
+        let (net_in, net) = mpsc::channel(FRAMES_QUEUE);
+        let (notices, _) = broadcast::channel(NOTICES_KEPT);
+        let handle = Handle { inputs: inputs_in, notices, blobs: parts.blobs };
+        let config =
+            engine::Config { strategy: parts.config.replication, anti_entropy: parts.config.anti_entropy };
+        let node = Self {
+            home: parts.home,
+            config: parts.config,
+            engine: Engine::new(config, parts.seed),
+            account: parts.account,
+            signed_in: false,
+            incarnation: parts.incarnation,
+            current: None,
+            entered: BTreeSet::new(),
+            net: None,
+            gate: Arc::new(Gate::default()),
+            known: BTreeMap::new(),
+            blocked: BTreeSet::new(),
+            central: CentralState::default(),
+            handle,
+            db: Arc::new(parts.db),
+            started: Instant::now(),
+            publisher: None,
+            net_events: net_in,
+            frames: frames_in,
+            waiting: BTreeMap::new(),
+            calls: BTreeMap::new(),
+            last_call: 0,
+            subscribed: BTreeSet::new(),
+            fatal: None,
+        };
+        (node, Inputs { inputs, frames, net })
+    }
+
+    /// Runs until told to stop or a disk error ends it; returns what ended it.
+    pub(super) async fn run(mut self, mut from: Inputs) -> Result<(), Failure> {
+        loop {
+            self.carry_out();
+            if let Some(failure) = self.fatal.take() {
+                self.end().await;
+                return Err(failure);
+            }
+            let timer = self.engine.next_timer();
+            let wait = timer.map(|at| Duration::from_millis(at.saturating_sub(self.now())));
+            tokio::select! {
+                biased;
+                Some(input) = from.inputs.recv() => match input {
+                    Input::Stop => break,
+                    input => self.on_input(input),
+                },
+                Some(input) = from.frames.recv() => self.on_input(input),
+                Some(event) = from.net.recv() => self.on_net(event),
+                () = tokio::time::sleep(wait.unwrap_or(Duration::from_secs(3600))) => self.feed(Event::Tick),
+            }
+        }
+        self.end().await;
+        Ok(())
+    }
+
+    async fn end(&mut self) {
+        if let Some(net) = self.net.take() {
+            net.shutdown().await;
+        }
+        // The database's own end drains its queue; nobody may be left who holds it.
+        self.waiting.clear();
+    }
+
+    /// Milliseconds of this run, the engine's time.
+    pub(super) fn now(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    pub(super) fn feed(&mut self, event: Event) {
+        let now = self.now();
+        self.engine.handle(now, event);
+        self.carry_out();
+    }
+
+    fn on_input(&mut self, input: Input) {
+        match input {
+            Input::Persisted(token, album, result) => self.on_persisted(token, album, result),
+            Input::Frame(ask, frame) => self.feed(Event::Frame { ask, frame }),
+            Input::Ended(ask, whole) => self.feed(Event::Ended { ask, whole }),
+            Input::Fetched(fetch, album, blob, outcome) => {
+                let wanted = self.engine.is_fetching(&blob);
+                self.feed(Event::Fetched { fetch, outcome });
+                if wanted && outcome == Outcome::Done {
+                    news::bytes_ready(self, album, blob);
+                }
+            }
+            Input::Served(peer, blob) => self.feed(Event::Served { peer, blob }),
+            Input::BlobGone(blob) => self.feed(Event::BlobGone { blob }),
+            Input::Do(step) => step(self),
+            Input::Stop => {}
+        }
+    }
+
+    fn on_persisted(&mut self, token: Token, album: AlbumId, result: Result<(), CommitError>) {
+        let waiting = self.waiting.remove(&token).unwrap_or_default();
+        let outcome = match result {
+            Ok(()) => {
+                self.feed(Event::Persisted { token });
+                Ok(())
+            }
+            Err(error @ CommitError::DiskFull { .. }) => {
+                self.feed(Event::NotPersisted { token, album });
+                Err(Failure::new(Code::DiskFull, error.to_string(), "free some space and try again; nothing was changed"))
+            }
+            Err(error) => {
+                let hint = "the disk cannot be trusted: check it, then start calotype again";
+                let failure = Failure::new(Code::Internal, format!("cannot write the home: {error}"), hint);
+                self.fatal = Some(failure.clone());
+                Err(failure)
+            }
+        };
+        for waiter in waiting {
+            let _ = waiter.send(outcome.clone());
+        }
+    }
+
+    fn on_net(&mut self, event: net::Event) {
+        match event {
+            net::Event::LinkUp { peer, certificate, address, dialled, .. } => {
+                self.remember_device(peer, &certificate, dialled.then_some(address));
+                news::peer(self, peer, &certificate, None);
+                self.feed(Event::LinkUp { peer, certificate });
+            }
+            net::Event::LinkDown { peer, reason } => {
+                if let Some(known) = self.known.get(&peer).cloned() {
+                    news::peer(self, peer, &known.certificate, Some(reason));
+                }
+                self.feed(Event::LinkDown { peer });
+            }
+            net::Event::Refused { kind, detail, .. } => tracing::debug!("refused ({kind}): {detail}"),
+            net::Event::Gossip { topic, from, payload } => self.feed(Event::Gossip { album: topic, from, payload }),
+            net::Event::Request { peer, body, reply } => {
+                self.last_call += 1;
+                let call = CallId(self.last_call);
+                self.calls.insert(call, reply);
+                self.feed(Event::Called { call, peer, body });
+            }
+        }
+    }
+
+    /// Does what the engine says, in its order, until it has nothing more to say.
+    pub(super) fn carry_out(&mut self) {
+        while let Some(action) = self.engine.poll() {
+            match action {
+                Action::Persist { token, album, ops } => self.persist(token, album, &ops),
+                Action::Remember { incarnation } => {
+                    self.incarnation = incarnation;
+                    self.put("node", b"incarnation", incarnation.0.to_vec());
+                }
+                Action::Reload { album } => match self.load(album) {
+                    Ok(()) => {}
+                    Err(failure) => self.fatal = Some(failure),
+                },
+                Action::Publish { album, payload } => {
+                    let full = self.publisher.as_ref().is_some_and(|bus| bus.try_send((album, payload)).is_err());
+                    if full {
+                        tracing::warn!("gossip queue full; anti-entropy will mend it");
+                    }
+                }
+                Action::Ask { ask, peer, body } => self.ask(ask, peer, body),
+                Action::Answer { call, frames } => self.answer(call, frames),
+                Action::ServeList { call, blob } => self.serve_list(call, blob),
+                Action::ServeChunks { call, peer, blob, chunks } => self.serve_chunks(call, peer, blob, chunks),
+                Action::Fetch { fetch, peer, album, blob, size } => self.fetch(fetch, peer, album, blob, size),
+                Action::Changed { album, changes, mine } => news::changed(self, album, &changes, mine),
+                Action::Access => self.access_changed(),
+            }
+        }
+    }
+
+    fn persist(&mut self, token: Token, album: AlbumId, ops: &[Arc<crdt::op::Op>]) {
+        let write = |op: &Arc<crdt::op::Op>| Write::Op {
+            album: album.0,
+            hash: op.hash.0,
+            bytes: op.bytes().as_bytes().to_vec(),
+        };
+        let handle = self.handle.clone();
+        let done = move |result| handle.send(Input::Persisted(token, album, result));
+        self.db.commit(ops.iter().map(write).collect(), Box::new(done));
+    }
+
+    /// Waits for a write of the engine's.
+    pub(super) fn durable(&mut self, token: Token) -> Durable {
+        let (tell, told) = oneshot::channel();
+        self.waiting.entry(token).or_default().push(tell);
+        self.carry_out();
+        told
+    }
+
+    /// Stores a small value; durable before any later op is.
+    pub(super) fn put(&self, space: &'static str, key: &[u8], value: Vec<u8>) {
+        let complain = |result: Result<(), CommitError>| {
+            if let Err(error) = result {
+                tracing::error!("cannot keep a setting: {error}");
+            }
+        };
+        self.db.commit(vec![Write::Put { space, key: key.to_vec(), value }], Box::new(complain));
+    }
+
+    /// Drops a small value.
+    pub(super) fn delete(&self, space: &'static str, key: &[u8]) {
+        let complain = |result: Result<(), CommitError>| {
+            if let Err(error) = result {
+                tracing::error!("cannot drop a setting: {error}");
+            }
+        };
+        self.db.commit(vec![Write::Delete { space, key: key.to_vec() }], Box::new(complain));
+    }
+
+    /// Reads an album from the database into the engine.
+    pub(super) fn load(&mut self, album: AlbumId) -> Result<(), Failure> {
+        let mut ops = Vec::new();
+        let mut unreadable = 0;
+        let mut read = |_, _, bytes: &[u8]| match std::str::from_utf8(bytes).ok().map(crdt::op::Op::decode) {
+            Some(Ok(op)) => ops.push(Arc::new(op)),
+            _ => unreadable += 1,
+        };
+        let loaded = self.db.ops(&album.0, 0, &mut read).map_err(|error| {
+            Failure::new(Code::Damaged, format!("cannot read album {}: {error}", album.hex()), "check the disk")
+        })?;
+        let bad = loaded.bad.len() + unreadable;
+        if bad > 0 {
+            news::warn(self, format!("{bad} damaged entries of an album on disk were left out; peers will send them again"));
+        }
+        self.feed(Event::Loaded { album, ops });
+        Ok(())
+    }
+
+    fn ask(&self, ask: AskId, peer: PublicKey, body: Vec<u8>) {
+        let (net, frames) = (self.net.clone(), self.frames.clone());
+        tokio::spawn(async move {
+            let whole = async {
+                let mut replies = net?.request(peer, body).await.ok()?;
+                while let Some(frame) = replies.next().await {
+                    frames.send(Input::Frame(ask, frame.ok()?)).await.ok()?;
+                }
+                Some(())
+            };
+            let whole = whole.await.is_some();
+            let _ = frames.send(Input::Ended(ask, whole)).await;
+        });
+    }
+
+    fn answer(&mut self, call: CallId, frames: Vec<Vec<u8>>) {
+        let Some(mut reply) = self.calls.remove(&call) else { return };
+        if frames.is_empty() {
+            return; // Dropping it tells the asker that it failed.
+        }
+        tokio::spawn(async move {
+            for frame in frames {
+                if let Err(error) = reply.send(&frame).await {
+                    return tracing::debug!("answer: {error}");
+                }
+            }
+            if let Err(error) = reply.finish().await {
+                tracing::debug!("answer: {error}");
+            }
+        });
+    }
+
+    fn serve_list(&mut self, call: CallId, blob: BlobHash) {
+        let Some(reply) = self.calls.remove(&call) else { return };
+        let handle = self.handle.clone();
+        tokio::spawn(async move {
+            if let Err(error) = blobs::serve_list(handle.blobs.clone(), blob, reply).await {
+                tracing::warn!("serving {}: {error}", blob.hex());
+                handle.send(Input::BlobGone(blob));
+            }
+        });
+    }
+
+    fn serve_chunks(&mut self, call: CallId, peer: PublicKey, blob: BlobHash, chunks: Vec<(u32, u32)>) {
+        let Some(reply) = self.calls.remove(&call) else { return };
+        let handle = self.handle.clone();
+        tokio::spawn(async move {
+            match blobs::serve_chunks(handle.blobs.clone(), blob, chunks, reply).await {
+                Ok(true) => handle.send(Input::Served(peer, blob)),
+                Ok(false) => {}
+                Err(error) => {
+                    tracing::warn!("serving {}: {error}", blob.hex());
+                    handle.send(Input::BlobGone(blob));
+                }
+            }
+        });
+    }
+
+    fn fetch(&self, fetch: FetchId, peer: PublicKey, album: AlbumId, blob: BlobHash, size: u64) {
+        let (net, blobs, frames) = (self.net.clone(), self.handle.blobs.clone(), self.frames.clone());
+        tokio::spawn(async move {
+            let outcome = match net {
+                Some(net) => blobs::fetch(net, blobs, peer, album, blob, size).await,
+                None => Outcome::Broken,
+            };
+            let _ = frames.send(Input::Fetched(fetch, album, blob, outcome)).await;
+        });
+    }
+
+    /// Membership may have moved: new rules for the guard, topics for what is here, dials to who is known.
+    pub(super) fn access_changed(&mut self) {
+        self.gate.set_access(self.engine.access());
+        let topics: BTreeSet<AlbumId> = self.engine.albums().map(crdt::Album::id).collect();
+        if let Some(net) = &self.net {
+            for topic in topics.difference(&self.subscribed) {
+                net.subscribe(*topic);
+            }
+            for topic in self.subscribed.difference(&topics) {
+                net.unsubscribe(*topic);
+            }
+            net.recheck();
+        }
+        self.subscribed = if self.net.is_some() { topics } else { BTreeSet::new() };
+        self.central.albums_changed();
+    }
+
+    /// The net is up: from now on what the engine publishes goes out.
+    pub(super) fn connect_bus(&mut self, net: Net) {
+        let (publisher, mut queue) = mpsc::channel::<(AlbumId, Vec<u8>)>(PUBLISH_QUEUE);
+        let bus = net.clone();
+        tokio::spawn(async move {
+            while let Some((album, payload)) = queue.recv().await {
+                if let Err(error) = bus.publish(album, payload).await {
+                    tracing::debug!("publish: {error}");
+                }
+            }
+        });
+        self.publisher = Some(publisher);
+        self.net = Some(net);
+        self.subscribed.clear();
+        self.access_changed();
+    }
+
+    /// Takes the net down; the caller ends it.
+    pub(super) fn disconnect_bus(&mut self) -> Option<Net> {
+        self.publisher = None;
+        self.subscribed.clear();
+        for (peer, _) in self.engine.linked().collect::<Vec<_>>() {
+            self.feed(Event::LinkDown { peer });
+        }
+        self.net.take()
+    }
+
+    /// Where the guard sends its events.
+    pub(super) fn net_events(&self) -> mpsc::Sender<net::Event> {
+        self.net_events.clone()
+    }
+
+    /// The database, for reads.
+    pub(super) fn db(&self) -> &Arc<Db> {
+        &self.db
+    }
+
+    fn remember_device(&mut self, device: PublicKey, certificate: &Certificate, address: Option<std::net::SocketAddr>) {
+        let addresses = address.into_iter().collect();
+        self.learn(device, certificate.clone(), None, addresses);
+    }
+
+    /// Notes a device of a member and, if its addresses are new, where it was last; kept over a restart.
+    pub(super) fn learn(
+        &mut self,
+        device: PublicKey,
+        certificate: Certificate,
+        name: Option<String>,
+        addresses: Vec<std::net::SocketAddr>,
+    ) {
+        let user = certificate.user();
+        let named = self.engine.albums().find_map(|album| album.name_of(&user));
+        let known = self.known.entry(device).or_insert_with(|| Known {
+            certificate: certificate.clone(),
+            name: String::new(),
+            addresses: Vec::new(),
+        });
+        if let Some(name) = name.or(named) {
+            known.name = name;
+        }
+        if !addresses.is_empty() {
+            known.addresses = addresses;
+        }
+        let value = serde_json::to_vec(known).expect("plain data has a JSON text");
+        self.put("devices", &device.0, value);
+    }
+
+    /// Looks for all known devices that may link and are not blocked.
+    pub(super) fn dial_known(&self) {
+        let Some(net) = &self.net else { return };
+        let me = self.account.as_ref().map(|account| account.certificate.device);
+        for (device, known) in &self.known {
+            let wanted = Some(*device) != me && !self.blocked.contains(device) && !known.addresses.is_empty();
+            if wanted && net::Policy::may_link(&*self.gate, device, &known.certificate) {
+                net.dial(*device, known.addresses.clone());
+            }
+        }
+    }
+}
+
+/// Wall clock in milliseconds since 1970.
+pub(super) fn clock_ms() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// RFC 3339 UTC of milliseconds since 1970; the epoch itself where the number is past the calendar.
+pub(super) fn rfc3339(ms: u64) -> String {
+    // The year 9999 ends there.
+    let ms = if ms < 253_402_300_800_000 { ms } else { 0 };
+    humantime::format_rfc3339_millis(SystemTime::UNIX_EPOCH + Duration::from_millis(ms)).to_string()
+}
