@@ -54,7 +54,9 @@ pub(crate) fn check<'a>(
     let is_named = prev.is_some()
         || op.is_genesis()
         || owner == Some(user)
-        || grants_of(&user).iter().any(|grant| parents.past.has(graph.node(*grant)));
+        || grants_of(&user)
+            .iter()
+            .any(|grant| parents.past.has(graph.node(*grant)));
     if !is_named {
         return Err(Refusal::Stranger);
     }

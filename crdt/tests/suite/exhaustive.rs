@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use crdt::fact::{AcceptRun, Fact, Role};
 use crdt::id::HeaderHash;
-use crdt::op::Op;
+use crdt::op::{Op, Refusal};
 use crdt::{Album, Author, Receipt, Trust};
 
 use crate::model::Model;
@@ -88,9 +88,19 @@ struct Run {
 impl Run {
     fn new() -> Run {
         let story = Story::new("");
-        let authors = CHOICES.iter().map(|(writer, _)| author_of(writer.chars().next().unwrap())).collect();
+        let authors = CHOICES
+            .iter()
+            .map(|(writer, _)| author_of(writer.chars().next().unwrap()))
+            .collect();
         let base_past = story.ops.values().map(|op| op.hash).collect();
-        Run { story, authors, base_past, told: vec![], histories: 0, orders: 0 }
+        Run {
+            story,
+            authors,
+            base_past,
+            told: vec![],
+            histories: 0,
+            orders: 0,
+        }
     }
 
     fn go(&mut self, album: &Album, left: usize) {
@@ -100,9 +110,15 @@ impl Run {
         }
         for choice in 0..CHOICES.len() {
             for seen in 0..1usize << self.told.len() {
-                let Some(told) = self.write(choice, seen) else { continue };
+                let Some(told) = self.write(choice, seen) else {
+                    continue;
+                };
                 let mut next = album.clone();
                 let receipt = next.receive(told.op.clone(), Trust::Stored);
+                // A forked dot that is an image in one branch and a grant in the other: see litmus.rs.
+                if told.act == Kill && matches!(receipt, Receipt::Refused(Refusal::RemovesMember { .. })) {
+                    continue;
+                }
                 assert!(matches!(receipt, Receipt::Received(_)), "{receipt:?}");
                 self.told.push(told);
                 self.check_last(album, &next);
@@ -118,7 +134,10 @@ impl Run {
         let author = &self.authors[choice];
         let prev = self.prev(writer, author)?;
         let is_in = |place: &usize| seen & (1 << place) != 0;
-        let deps: Vec<&Told> = (0..self.told.len()).filter(is_in).map(|place| &self.told[place]).collect();
+        let deps: Vec<&Told> = (0..self.told.len())
+            .filter(is_in)
+            .map(|place| &self.told[place])
+            .collect();
         let mut past = BTreeSet::new();
         if let Some(prev) = &prev {
             past.insert(prev.hash);
@@ -149,22 +168,44 @@ impl Run {
             refs.push(base);
         }
         // Of two ops that may be told in either order, the one of the lower choice is told first.
-        if self.told.last().is_some_and(|last| !past.contains(&last.op.hash) && last.choice > choice) {
+        if self
+            .told
+            .last()
+            .is_some_and(|last| !past.contains(&last.op.hash) && last.choice > choice)
+        {
             return None;
         }
         let (facts, removes) = self.act(act, author, &past)?;
-        let pen = Pen::new(author, self.story.base.id(), prev.as_deref(), &refs).facts(&facts).removes(&removes);
+        let pen = Pen::new(author, self.story.base.id(), prev.as_deref(), &refs)
+            .facts(&facts)
+            .removes(&removes);
         let op = pen.unsigned();
         // The very same op told twice is one op.
         let twice = self.told.iter().any(|told| told.op.hash == op.hash) || self.base_past.contains(&op.hash);
-        (!twice).then_some(Told { op, writer, act, choice, past })
+        (!twice).then_some(Told {
+            op,
+            writer,
+            act,
+            choice,
+            past,
+        })
     }
 
     /// The outer option: whether the choice makes sense; the inner: the op it continues.
     fn prev(&self, writer: &str, author: &Author) -> Option<Option<Arc<Op>>> {
         let actor = author.actor();
-        let mut own = self.told.iter().rev().map(|told| &told.op).filter(|op| op.header.actor == actor);
-        let base = self.story.ops.values().filter(|op| op.header.actor == actor).max_by_key(|op| op.header.first);
+        let mut own = self
+            .told
+            .iter()
+            .rev()
+            .map(|told| &told.op)
+            .filter(|op| op.header.actor == actor);
+        let base = self
+            .story
+            .ops
+            .values()
+            .filter(|op| op.header.actor == actor)
+            .max_by_key(|op| op.header.first);
         let last = own.next().or(base);
         if !writer.ends_with('*') {
             return Some(last.cloned());
@@ -175,7 +216,10 @@ impl Run {
 
     fn find(&self, hash: &HeaderHash) -> Arc<Op> {
         let told = self.told.iter().map(|told| &told.op);
-        told.chain(self.story.ops.values()).find(|op| op.hash == *hash).unwrap().clone()
+        told.chain(self.story.ops.values())
+            .find(|op| op.hash == *hash)
+            .unwrap()
+            .clone()
     }
 
     fn past(&self, op: &Op) -> BTreeSet<HeaderHash> {
@@ -183,7 +227,15 @@ impl Run {
             return told.past.clone();
         }
         // Of the base: O1 < O2 < {C1, O3}.
-        let names: &[&str] = match self.story.ops.iter().find(|(_, other)| other.hash == op.hash).unwrap().0.as_str() {
+        let names: &[&str] = match self
+            .story
+            .ops
+            .iter()
+            .find(|(_, other)| other.hash == op.hash)
+            .unwrap()
+            .0
+            .as_str()
+        {
             "O1" => &[],
             "O2" => &["O1"],
             _ => &["O1", "O2"],
@@ -203,31 +255,62 @@ impl Run {
             Demote(person) => (vec![role(person, Role::Contributor)], vec![]),
             Promote(person) => (vec![role(person, Role::Curator)], vec![]),
             Grant(person) => (vec![grant(person, Role::Contributor)], vec![]),
-            Revoke(letter) => (vec![Fact::Revoke { device: author_of(letter).device.public(), at: AT }], vec![]),
+            Revoke(letter) => (
+                vec![Fact::Revoke {
+                    device: author_of(letter).device.public(),
+                    at: AT,
+                }],
+                vec![],
+            ),
             Kill => {
                 let seen = self.told.iter().rev().filter(|told| past.contains(&told.op.hash));
-                (vec![], vec![crate::world::dot(&seen.into_iter().find(|told| told.act == Add)?.op)])
+                (
+                    vec![],
+                    vec![crate::world::dot(
+                        &seen.into_iter().find(|told| told.act == Add)?.op,
+                    )],
+                )
             }
             AcceptAll => {
                 let free = self.told.iter().map(|told| &told.op);
-                let seen = free.chain(self.story.ops.get("C1")).filter(|op| past.contains(&op.hash));
+                let seen = free
+                    .chain(self.story.ops.get("C1"))
+                    .filter(|op| past.contains(&op.hash));
                 let others = seen.filter(|op| op.header.actor != author.actor());
                 let run = |op: &Arc<Op>| {
                     let (actor, seq, header) = (op.header.actor, op.last_seq(), op.hash.short());
-                    AcceptRun { actor, seq, header, count: 1 }
+                    AcceptRun {
+                        actor,
+                        seq,
+                        header,
+                        count: 1,
+                    }
                 };
                 let ops: Vec<AcceptRun> = others.map(run).collect();
-                (vec![Fact::Accept { ops: (!ops.is_empty()).then_some(ops)?, at: AT }], vec![])
+                (
+                    vec![Fact::Accept {
+                        ops: (!ops.is_empty()).then_some(ops)?,
+                        at: AT,
+                    }],
+                    vec![],
+                )
             }
         })
     }
 
     fn names(&self) -> Vec<String> {
         let seen = |told: &Told| {
-            let seen = self.told.iter().enumerate().filter(|(_, other)| told.past.contains(&other.op.hash));
+            let seen = self
+                .told
+                .iter()
+                .enumerate()
+                .filter(|(_, other)| told.past.contains(&other.op.hash));
             seen.map(|(place, _)| place).collect::<Vec<_>>()
         };
-        self.told.iter().map(|told| format!("{} {:?} sees {:?}", told.writer, told.act, seen(told))).collect()
+        self.told
+            .iter()
+            .map(|told| format!("{} {:?} sees {:?}", told.writer, told.act, seen(told)))
+            .collect()
     }
 
     /// What the newest op may change, from the state before it.
@@ -238,7 +321,9 @@ impl Run {
             panic!("{difference} {}", story());
         }
         let others: Vec<HeaderHash> = before.ops().map(|op| op.hash).collect();
-        let changed = others.iter().any(|hash| before.is_valid(hash) != after.is_valid(hash));
+        let changed = others
+            .iter()
+            .any(|hash| before.is_valid(hash) != after.is_valid(hash));
         let sees_all = last.past.len() == before.op_count();
         if sees_all && matches!(last.act, Remove(_) | Demote(_)) {
             assert!(!changed, "1: {}", story());
@@ -256,9 +341,14 @@ impl Run {
         if is_plain {
             assert!(!changed, "3: {}", story());
         }
-        assert!(after.role_of(&writer) <= could || writer == user(b'O'), "4: {}", story());
+        assert!(
+            after.role_of(&writer) <= could || writer == user(b'O'),
+            "4: {}",
+            story()
+        );
         for person in [b'A', b'B', b'C'] {
-            let made = before.role_of(&user(person)) < Role::Curator && after.role_of(&user(person)) == Role::Curator;
+            let made = before.role_of(&user(person)) < Role::Curator
+                && after.role_of(&user(person)) == Role::Curator;
             assert!(!made || writer == user(b'O'), "4: {}", story());
         }
     }
@@ -267,14 +357,26 @@ impl Run {
         let ops: Vec<Arc<Op>> = self.told.iter().map(|told| told.op.clone()).collect();
         let story = || format!("{:#?}", self.names());
         let model = Model::of(self.story.ops.values().chain(&ops));
-        let valid: BTreeSet<HeaderHash> =
-            album.ops().map(|op| op.hash).filter(|hash| album.is_valid(hash) == Some(true)).collect();
+        let valid: BTreeSet<HeaderHash> = album
+            .ops()
+            .map(|op| op.hash)
+            .filter(|hash| album.is_valid(hash) == Some(true))
+            .collect();
         assert_eq!(valid, model.valid, "{}", story());
-        assert_eq!(album.elements().map(|e| e.id).collect::<BTreeSet<_>>(), model.live, "{}", story());
+        assert_eq!(
+            album.elements().map(|e| e.id).collect::<BTreeSet<_>>(),
+            model.live,
+            "{}",
+            story()
+        );
         self.check_removed(album);
         let mut needed = Album::empty(album.id());
         for op in album.needed_ops() {
-            assert!(matches!(needed.receive(op.clone(), Trust::Stored), Receipt::Received(_)), "6: {}", story());
+            assert!(
+                matches!(needed.receive(op.clone(), Trust::Stored), Receipt::Received(_)),
+                "6: {}",
+                story()
+            );
         }
         assert_eq!(needed.digest(), album.digest(), "6: {}", story());
         let mut orders = 0;
@@ -285,7 +387,12 @@ impl Run {
             }
             orders += 1;
             assert_eq!(other.digest(), album.digest(), "order {order:?} of {}", story());
-            assert_eq!(other.held_count(), album.held_count(), "order {order:?} of {}", story());
+            assert_eq!(
+                other.held_count(),
+                album.held_count(),
+                "order {order:?} of {}",
+                story()
+            );
             assert_eq!(other.roles(), album.roles(), "order {order:?} of {}", story());
         });
         self.orders += orders;
@@ -325,12 +432,18 @@ impl Run {
 
 #[test]
 fn all_histories_of_few_ops() {
-    let size = std::env::var("CRDT_EXHAUSTIVE").ok().and_then(|size| size.parse().ok()).unwrap_or(3);
+    let size = std::env::var("CRDT_EXHAUSTIVE")
+        .ok()
+        .and_then(|size| size.parse().ok())
+        .unwrap_or(3);
     for size in 1..=size {
         let mut run = Run::new();
         let base = run.story.base.clone();
         run.go(&base, size);
-        println!("{size} free ops: {} histories, {} arrival orders", run.histories, run.orders);
+        println!(
+            "{size} free ops: {} histories, {} arrival orders",
+            run.histories, run.orders
+        );
         assert!(run.histories > 0);
     }
 }

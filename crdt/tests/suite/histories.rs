@@ -40,7 +40,10 @@ fn arrive(story: &Story, album: &Album, left: &mut Vec<usize>, ends: &mut Vec<Al
         let op = left.remove(place);
         let mut next = album.clone();
         let receipt = next.receive(story.free[op].clone(), Trust::Stored);
-        assert!(matches!(receipt, Receipt::Received(_) | Receipt::Early { .. }), "{receipt:?}");
+        assert!(
+            matches!(receipt, Receipt::Received(_) | Receipt::Early { .. }),
+            "{receipt:?}"
+        );
         if story.free.len() <= 6 {
             next.check_invariants().unwrap();
         }
@@ -88,7 +91,8 @@ fn history_5_a_removal_wins_over_a_concurrent_grant() {
 
 #[test]
 fn history_6_a_removed_curator_and_one_accept_that_brings_all_back() {
-    let before = "A1 add; C2 grant(E) sees A1; C3 kill(A1); O4 remove(C) sees C1 A1; E1 add sees C2; A2 add sees C3";
+    let before =
+        "A1 add; C2 grant(E) sees A1; C3 kill(A1); O4 remove(C) sees C1 A1; E1 add sees C2; A2 add sees C3";
     let (story, album) = check(before, "C2 C3 E1");
     // The killer is held: the image is back.
     assert!(is_live(&story, &album, "A1"));
@@ -108,8 +112,10 @@ fn history_7_a_removed_curators_fork_gives_him_nothing() {
 
 #[test]
 fn history_8_both_branches_of_a_fork_live_and_one_is_killed() {
-    let (story, album) =
-        check("A1 add; A2 add; a2 add (second A2); B1 rate(A2) sees A2; C2 kill(a2) sees a2; O4 add sees B1 C2", "");
+    let (story, album) = check(
+        "A1 add; A2 add; a2 add (second A2); B1 rate(A2) sees A2; C2 kill(a2) sees a2; O4 add sees B1 C2",
+        "",
+    );
     assert!(!is_live(&story, &album, "a2"));
     assert!(is_live(&story, &album, "A2"));
     assert_eq!(album.forks().len(), 1);

@@ -31,16 +31,28 @@ impl Model {
         let genesis = ops.values().find(|op| op.is_genesis()).unwrap();
         let owner = genesis.header.intro.unwrap().user();
         let (past, intro, valid, live) = Default::default();
-        let mut model = Model { ops, past, intro, owner, valid, live };
+        let mut model = Model {
+            ops,
+            past,
+            intro,
+            owner,
+            valid,
+            live,
+        };
         let mut order: Vec<Arc<Op>> = model.ops.values().cloned().collect();
         order.sort_by_key(|op| op.order());
         for op in &order {
             let prev = op.header.prev.into_iter();
-            let parents: Ops = prev.chain(op.header.deps.iter().filter_map(|dep| model.resolve(dep))).collect();
+            let parents: Ops = prev
+                .chain(op.header.deps.iter().filter_map(|dep| model.resolve(dep)))
+                .collect();
             let mut past = parents.clone();
             parents.iter().for_each(|parent| past.extend(&model.past[parent]));
             model.past.insert(op.hash, past);
-            let intro = op.header.intro.unwrap_or_else(|| model.intro[&op.header.prev.unwrap()]);
+            let intro = op
+                .header
+                .intro
+                .unwrap_or_else(|| model.intro[&op.header.prev.unwrap()]);
             model.intro.insert(op.hash, intro);
         }
         model.judge(&order);
@@ -48,7 +60,10 @@ impl Model {
     }
 
     fn resolve(&self, reference: &OpRef) -> Option<HeaderHash> {
-        self.ops.values().map(|op| op.hash).find(|hash| hash.short() == reference.header)
+        self.ops
+            .values()
+            .map(|op| op.hash)
+            .find(|hash| hash.short() == reference.header)
     }
 
     fn sees(&self, later: &HeaderHash, earlier: &HeaderHash) -> bool {
@@ -60,10 +75,20 @@ impl Model {
     }
 
     fn judge(&mut self, order: &[Arc<Op>]) {
-        let owners = |model: &Model| order.iter().filter(|op| model.user(&op.hash) == model.owner).cloned().collect();
+        let owners = |model: &Model| {
+            order
+                .iter()
+                .filter(|op| model.user(&op.hash) == model.owner)
+                .cloned()
+                .collect()
+        };
         let owners: Vec<Arc<Op>> = owners(self);
         // Rule 1.
-        let valid: Ops = owners.iter().map(|op| op.hash).filter(|x| !self.owner_is_revoked(x)).collect();
+        let valid: Ops = owners
+            .iter()
+            .map(|op| op.hash)
+            .filter(|x| !self.owner_is_revoked(x))
+            .collect();
         let by_owner = self.facts_of(&valid);
         // Pass 1.
         let others = order.iter().filter(|op| self.user(&op.hash) != self.owner);
@@ -71,7 +96,9 @@ impl Model {
             others.partition(|op| self.role(&op.hash, &by_owner) == Role::Curator);
         let good_curators: Ops = curators
             .iter()
-            .filter(|op| self.is_revoke(op) || !self.is_revoked(&op.hash, &by_owner) && self.need(op) <= Role::Curator)
+            .filter(|op| {
+                self.is_revoke(op) || !self.is_revoked(&op.hash, &by_owner) && self.need(op) <= Role::Curator
+            })
             .map(|op| op.hash)
             .collect();
         // Pass 2.
@@ -85,12 +112,18 @@ impl Model {
             })
             .map(|op| op.hash)
             .collect();
-        self.valid = valid.into_iter().chain(good_curators).chain(good_members).collect();
+        self.valid = valid
+            .into_iter()
+            .chain(good_curators)
+            .chain(good_members)
+            .collect();
         self.live = self.live_facts();
     }
 
     fn is_revoke(&self, op: &Op) -> bool {
-        op.facts.iter().any(|text| matches!(text.fact, Fact::Revoke { .. }))
+        op.facts
+            .iter()
+            .any(|text| matches!(text.fact, Fact::Revoke { .. }))
     }
 
     /// Revokes of the device that wrote x, by its user's root.
@@ -98,7 +131,10 @@ impl Model {
         let intro = self.intro[x];
         let speaks = |op: &&Arc<Op>| {
             self.intro[&op.hash].root == intro.root
-                && op.facts.iter().any(|text| matches!(text.fact, Fact::Revoke { device, .. } if device == intro.device))
+                && op
+                    .facts
+                    .iter()
+                    .any(|text| matches!(text.fact, Fact::Revoke { device, .. } if device == intro.device))
         };
         if intro.is_root() {
             return vec![];
@@ -116,16 +152,28 @@ impl Model {
         if self.accepts(by_owner).iter().any(|(_, named)| named.contains(x)) {
             return false;
         }
-        let limits: Ops = self.about(by_owner, &user, true).into_iter().map(|(l, _)| l.header).collect();
+        let limits: Ops = self
+            .about(by_owner, &user, true)
+            .into_iter()
+            .map(|(l, _)| l.header)
+            .collect();
         let seeing: Ops = limits.into_iter().filter(|l| self.sees(l, x)).collect();
-        let minimal: Ops =
-            seeing.iter().filter(|l| !seeing.iter().any(|other| self.sees(l, other))).copied().collect();
+        let minimal: Ops = seeing
+            .iter()
+            .filter(|l| !seeing.iter().any(|other| self.sees(l, other)))
+            .copied()
+            .collect();
         let revokes = self.revokes(x);
         let unseen = |revoke: &&HeaderHash| !self.sees(revoke, x);
         if minimal.is_empty() {
             return revokes.iter().any(|revoke| unseen(&revoke));
         }
-        minimal.iter().all(|l| revokes.iter().filter(|revoke| self.sees(l, revoke)).any(|revoke| unseen(&revoke)))
+        minimal.iter().all(|l| {
+            revokes
+                .iter()
+                .filter(|revoke| self.sees(l, revoke))
+                .any(|revoke| unseen(&revoke))
+        })
     }
 
     /// Rule 3.
@@ -143,16 +191,26 @@ impl Model {
                 let left_out = l == g
                     || self.sees(&g.header, &l.header)
                     || self.sees(&l.header, x)
-                    || accepts.iter().any(|(a, named)| self.sees(a, &l.header) && named.contains(x));
+                    || accepts
+                        .iter()
+                        .any(|(a, named)| self.sees(a, &l.header) && named.contains(x));
                 !left_out
             });
-            standing.map(|(_, role)| *role).min().unwrap_or(Role::Owner).min(*role)
+            standing
+                .map(|(_, role)| *role)
+                .min()
+                .unwrap_or(Role::Owner)
+                .min(*role)
         });
         cut.max().unwrap_or(Role::None)
     }
 
     fn facts_of(&self, ops: &Ops) -> BTreeSet<FactId> {
-        let of = |op: &Arc<Op>| (0..op.header.count).map(|place| fact_id(op, place)).collect::<Vec<_>>();
+        let of = |op: &Arc<Op>| {
+            (0..op.header.count)
+                .map(|place| fact_id(op, place))
+                .collect::<Vec<_>>()
+        };
         ops.iter().flat_map(|hash| of(&self.ops[hash])).collect()
     }
 
@@ -164,7 +222,9 @@ impl Model {
     /// Limits on, or grants of, a user among these facts.
     fn about(&self, facts: &BTreeSet<FactId>, about: &UserId, limits: bool) -> Vec<(FactId, Role)> {
         let role = |id: &FactId| match self.fact(id) {
-            Fact::Role { user, role, .. } if user == about && (limits || *role > Role::None) => Some((*id, *role)),
+            Fact::Role { user, role, .. } if user == about && (limits || *role > Role::None) => {
+                Some((*id, *role))
+            }
             Fact::Grant { user, role, .. } if user == about && !limits => Some((*id, *role)),
             _ => None,
         };
@@ -174,10 +234,16 @@ impl Model {
     /// Accepts with the ops that they name.
     fn accepts(&self, facts: &BTreeSet<FactId>) -> Vec<(HeaderHash, Ops)> {
         let named = |id: &FactId| {
-            let Fact::Accept { ops, .. } = self.fact(id) else { return None };
+            let Fact::Accept { ops, .. } = self.fact(id) else {
+                return None;
+            };
             let mut named = Ops::new();
             for run in ops {
-                let mut next = self.ops.values().map(|op| op.hash).find(|hash| hash.short() == run.header);
+                let mut next = self
+                    .ops
+                    .values()
+                    .map(|op| op.hash)
+                    .find(|hash| hash.short() == run.header);
                 for _ in 0..run.count {
                     named.extend(next);
                     next = next.and_then(|hash| self.ops[&hash].header.prev);
@@ -202,7 +268,12 @@ impl Model {
 
     fn need(&self, op: &Op) -> Role {
         let facts = op.facts.iter().map(|text| match &text.fact {
-            Fact::Grant { role: Role::Curator, .. } | Fact::Role { role: Role::Curator, .. } => Role::Owner,
+            Fact::Grant {
+                role: Role::Curator, ..
+            }
+            | Fact::Role {
+                role: Role::Curator, ..
+            } => Role::Owner,
             Fact::Grant { .. } | Fact::Role { .. } | Fact::Accept { .. } => Role::Curator,
             Fact::Genesis { .. } | Fact::Album { .. } => Role::Owner,
             Fact::Rating { .. } | Fact::Chat { .. } | Fact::Revoke { .. } => Role::Viewer,
@@ -218,7 +289,11 @@ impl Model {
     }
 
     fn live_facts(&self) -> BTreeSet<FactId> {
-        let dead: BTreeSet<FactId> = self.valid.iter().flat_map(|hash| self.kills(&self.ops[hash])).collect();
+        let dead: BTreeSet<FactId> = self
+            .valid
+            .iter()
+            .flat_map(|hash| self.kills(&self.ops[hash]))
+            .collect();
         self.facts_of(&self.valid).difference(&dead).copied().collect()
     }
 

@@ -51,14 +51,20 @@ impl Story {
         };
         story.tell(BASE);
         for op in std::mem::take(&mut story.free) {
-            assert!(matches!(story.base.receive(op, Trust::Verify), crdt::Receipt::Received(_)));
+            assert!(matches!(
+                story.base.receive(op, Trust::Verify),
+                crdt::Receipt::Received(_)
+            ));
         }
         story.tell(text);
         story
     }
 
     pub fn tell(&mut self, text: &str) {
-        text.split(';').map(str::trim).filter(|s| !s.is_empty()).for_each(|s| self.sentence(s));
+        text.split(';')
+            .map(str::trim)
+            .filter(|s| !s.is_empty())
+            .for_each(|s| self.sentence(s));
     }
 
     /// NAME ACTION [sees X Y] [(second Z)]
@@ -93,7 +99,9 @@ impl Story {
         }
         let (facts, removes) = self.action(name, action.trim());
         let refs: Vec<&Op> = deps.iter().map(|op| &**op).collect();
-        let pen = Pen::new(&author, self.base.id(), prev.as_deref(), &refs).facts(&facts).removes(&removes);
+        let pen = Pen::new(&author, self.base.id(), prev.as_deref(), &refs)
+            .facts(&facts)
+            .removes(&removes);
         let op = pen.sign();
         self.ops.insert(name.to_owned(), op.clone());
         self.authors.insert(name.to_owned(), author);
@@ -115,9 +123,19 @@ impl Story {
             "grant" => grant(person, to),
             "role" => role(person, to),
             "remove" => role(person, Role::None),
-            "rate" => Fact::Rating { image: blob(args), stars: 4, at: AT },
-            "revoke" => Fact::Revoke { device: author_of(person as char).device.public(), at: AT },
-            "accept" => Fact::Accept { ops: self.named(args), at: AT },
+            "rate" => Fact::Rating {
+                image: blob(args),
+                stars: 4,
+                at: AT,
+            },
+            "revoke" => Fact::Revoke {
+                device: author_of(person as char).device.public(),
+                at: AT,
+            },
+            "accept" => Fact::Accept {
+                ops: self.named(args),
+                at: AT,
+            },
             "kill" => return (vec![], vec![dot(&self.ops[args])]),
             _ => panic!("no verb {verb}"),
         };
@@ -128,7 +146,10 @@ impl Story {
     fn named(&self, args: &str) -> Vec<AcceptRun> {
         let of_person = |name: &&String| args.len() == 1 && name.to_uppercase().starts_with(args);
         let people = self.ops.keys().filter(of_person).map(String::as_str);
-        let names = args.split_whitespace().filter(|name| name.len() > 1).chain(people);
+        let names = args
+            .split_whitespace()
+            .filter(|name| name.len() > 1)
+            .chain(people);
         let run = |op: &Arc<Op>| AcceptRun {
             actor: op.header.actor,
             seq: op.last_seq(),
@@ -144,7 +165,10 @@ impl Story {
 
     /// Names of the received ops that are held.
     pub fn held(&self, album: &Album) -> String {
-        let held = self.ops.iter().filter(|(_, op)| album.is_valid(&op.hash) == Some(false));
+        let held = self
+            .ops
+            .iter()
+            .filter(|(_, op)| album.is_valid(&op.hash) == Some(false));
         held.map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(" ")
     }
 }

@@ -26,7 +26,11 @@ pub fn device(person: u8, number: u8) -> Author {
     seed[31] = number;
     let device = KeyPair::from_seed(&seed);
     let certificate = Certificate::issue(&root(person), &device.public());
-    Author { device, certificate, incarnation }
+    Author {
+        device,
+        certificate,
+        incarnation,
+    }
 }
 
 pub fn user(person: u8) -> UserId {
@@ -38,11 +42,20 @@ pub fn album(owner: &Author) -> (Album, Arc<Op>) {
 }
 
 pub fn grant(person: u8, role: Role) -> Fact {
-    Fact::Grant { user: user(person), role, name: char::from(person).to_string(), at: AT }
+    Fact::Grant {
+        user: user(person),
+        role,
+        name: char::from(person).to_string(),
+        at: AT,
+    }
 }
 
 pub fn role(person: u8, role: Role) -> Fact {
-    Fact::Role { user: user(person), role, at: AT }
+    Fact::Role {
+        user: user(person),
+        role,
+        at: AT,
+    }
 }
 
 pub fn blob(text: &str) -> BlobHash {
@@ -65,20 +78,35 @@ pub fn image(name: &str) -> Fact {
 }
 
 pub fn chat(text: &str) -> Fact {
-    Fact::Chat { text: text.to_owned(), at: AT }
+    Fact::Chat {
+        text: text.to_owned(),
+        at: AT,
+    }
 }
 
 pub fn rating(image: &str, stars: u8) -> Fact {
-    Fact::Rating { image: blob(image), stars, at: AT }
+    Fact::Rating {
+        image: blob(image),
+        stars,
+        at: AT,
+    }
 }
 
 /// The identity of fact `place` of an op.
 pub fn fact_id(op: &Op, place: u64) -> FactId {
-    FactId { actor: op.header.actor, seq: op.header.first + place, header: op.hash }
+    FactId {
+        actor: op.header.actor,
+        seq: op.header.first + place,
+        header: op.hash,
+    }
 }
 
 pub fn dot(op: &Op) -> DotRun {
-    DotRun { actor: op.header.actor, first: op.header.first, count: 1 }
+    DotRun {
+        actor: op.header.actor,
+        first: op.header.first,
+        count: 1,
+    }
 }
 
 /// An op to be written wherever the writer likes.
@@ -94,7 +122,14 @@ pub struct Pen<'a> {
 
 impl<'a> Pen<'a> {
     pub fn new(author: &'a Author, album: AlbumId, prev: Option<&'a Op>, deps: &[&'a Op]) -> Self {
-        Pen { author, album, prev, deps: deps.to_vec(), facts: vec![], removes: vec![] }
+        Pen {
+            author,
+            album,
+            prev,
+            deps: deps.to_vec(),
+            facts: vec![],
+            removes: vec![],
+        }
     }
 
     pub fn facts(mut self, facts: &[Fact]) -> Self {
@@ -147,7 +182,10 @@ impl<'a> Pen<'a> {
     pub fn unsigned(&self) -> Arc<Op> {
         let texts: Vec<String> = self.facts.iter().map(Fact::to_text).collect();
         let (header, sig) = (self.header().to_text(), Signature([0; 64]));
-        let text = format!(r#"{{"header":{header},"sig":"{sig}","facts":[{}]}}"#, texts.join(","));
+        let text = format!(
+            r#"{{"header":{header},"sig":"{sig}","facts":[{}]}}"#,
+            texts.join(",")
+        );
         Arc::new(Op::decode(&text).unwrap())
     }
 }
@@ -165,4 +203,85 @@ pub fn permutations(n: usize, visit: &mut impl FnMut(&[usize])) {
         }
     }
     go(&mut (0..n).collect(), 0, visit);
+}
+
+/// A replica with its writer.
+#[derive(Clone)]
+pub struct Peer {
+    pub author: Author,
+    pub album: Album,
+}
+
+impl Peer {
+    pub fn write(&mut self, facts: &[Fact], removes: &[FactId]) -> Vec<Arc<Op>> {
+        let draft = crdt::Draft {
+            facts: facts.to_vec(),
+            removes: removes.to_vec(),
+        };
+        let ops = self.ask(draft).unwrap();
+        self.album.check_invariants().unwrap();
+        ops
+    }
+
+    pub fn ask(&mut self, draft: crdt::Draft) -> Result<Vec<Arc<Op>>, crdt::AuthorError> {
+        self.album.author(&self.author, draft)
+    }
+
+    pub fn say(&mut self, fact: Fact) -> Arc<Op> {
+        self.write(&[fact], &[]).pop().unwrap()
+    }
+
+    pub fn kill(&mut self, id: FactId) -> Arc<Op> {
+        self.write(&[], &[id]).pop().unwrap()
+    }
+
+    /// Takes in all that the other has; signatures are checked.
+    pub fn pull(&mut self, other: &Peer) {
+        for op in other.album.ops() {
+            let receipt = self.album.receive(op.clone(), crdt::Trust::Verify);
+            assert!(
+                matches!(receipt, crdt::Receipt::Received(_) | crdt::Receipt::Duplicate),
+                "{receipt:?}"
+            );
+        }
+        self.album.check_invariants().unwrap();
+    }
+
+    pub fn names(&self) -> Vec<String> {
+        self.album.images().map(|view| view.name).collect()
+    }
+}
+
+/// Owner O and the named members, all of one state.
+pub fn peers(members: &[(u8, Role)]) -> Vec<Peer> {
+    let author = device(b'O', 1);
+    let (album, _) = album(&author);
+    let mut owner = Peer { author, album };
+    for (person, role) in members {
+        owner.say(grant(*person, *role));
+    }
+    let others = members.iter().map(|(person, _)| Peer {
+        author: device(*person, 1),
+        album: owner.album.clone(),
+    });
+    let mut peers: Vec<Peer> = others.collect();
+    peers.insert(0, owner);
+    peers
+}
+
+/// One of them takes in what another has.
+pub fn pull(peers: &mut [Peer], to: usize, from: usize) {
+    let from = peers[from].clone();
+    peers[to].pull(&from);
+}
+
+/// Both take in what the other has, until they are equal.
+pub fn meet(peers: &mut [Peer]) {
+    let all = peers.to_vec();
+    for peer in &mut *peers {
+        all.iter().for_each(|other| peer.pull(other));
+    }
+    for peer in &*peers {
+        assert_eq!(peer.album.digest(), peers[0].album.digest());
+    }
 }
