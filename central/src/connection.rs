@@ -146,11 +146,8 @@ async fn read_all(
         };
         drop(bytes);
         let (written, is_written) = oneshot::channel();
-        let frame = Outgoing {
-            bytes: answer.encode().into(),
-            written: Some(written),
-        };
-        if outgoing.send(frame).await.is_err() || is_written.await.is_err() {
+        let answer = Outgoing::answer(answer.encode(), written);
+        if outgoing.send(answer).await.is_err() || is_written.await.is_err() {
             return End::Slow;
         }
         let now = hub.core.now_ms();
@@ -167,7 +164,7 @@ async fn read_all(
 }
 
 async fn write_all(stream: &mut WriteHalf<TlsStream<TcpStream>>, mut queue: mpsc::Receiver<Outgoing>) -> End {
-    while let Some(Outgoing { bytes, written }) = queue.recv().await {
+    while let Some(Outgoing { bytes, written, .. }) = queue.recv().await {
         match timeout(WRITE_DEADLINE, frame::write(stream, &bytes)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => return error.into(),

@@ -33,7 +33,10 @@ impl Gate {
         } else {
             None
         };
-        goes.inspect(|id| drop(self.half_open.remove(id)))
+        if let Some(id) = goes {
+            self.half_open.remove(&id);
+        }
+        goes
     }
 
     /// It said hello; returns the one that has to go for it.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
@@ -10,7 +11,7 @@ use crdt::keys::Certificate;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use crate::gate::Gate;
-use crate::limits::CHANGES_WAITING_MAX;
+use crate::limits::{CHANGES_WAITING_MAX, OUTGOING_BYTES_MAX, OUTGOING_FRAMES_FAIR};
 use crate::password::Setup;
 use crate::proto::{Code, Failure};
 use crate::registry::{Change, Delivery, Registry, SessionId};
@@ -32,6 +33,47 @@ pub(crate) struct Outgoing {
     pub(crate) bytes: Arc<[u8]>,
     /// Told once it is written.
     pub(crate) written: Option<oneshot::Sender<()>>,
+    _waiting: Option<Waiting>,
+}
+
+/// Bytes that wait in queues, of all connections together; a frame in several queues counts in each.
+#[derive(Debug, Default)]
+struct WaitingBytes(AtomicUsize);
+
+/// A frame's part of them, given back with it.
+struct Waiting {
+    all: Arc<WaitingBytes>,
+    bytes: usize,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.all.0.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+impl Outgoing {
+    /// An answer; there is one at a time.
+    pub(crate) fn answer(bytes: Vec<u8>, written: oneshot::Sender<()>) -> Self {
+        Self {
+            bytes: bytes.into(),
+            written: Some(written),
+            _waiting: None,
+        }
+    }
+
+    fn push(bytes: &Arc<[u8]>, all: &Arc<WaitingBytes>) -> Self {
+        all.0.fetch_add(bytes.len(), Ordering::Relaxed);
+        let waiting = Waiting {
+            all: all.clone(),
+            bytes: bytes.len(),
+        };
+        Self {
+            bytes: bytes.clone(),
+            written: None,
+            _waiting: Some(waiting),
+        }
+    }
 }
 
 /// How to reach a connection's task.
@@ -40,11 +82,26 @@ struct Line {
     end: Arc<Notify>,
 }
 
+impl Line {
+    /// Queues a push. False where the other end takes them too slowly.
+    fn push(&self, bytes: &Arc<[u8]>, all: &Arc<WaitingBytes>) -> bool {
+        let waiting = self.outgoing.max_capacity() - self.outgoing.capacity();
+        if waiting > OUTGOING_FRAMES_FAIR && all.0.load(Ordering::Relaxed) > OUTGOING_BYTES_MAX {
+            return false;
+        }
+        !matches!(
+            self.outgoing.try_send(Outgoing::push(bytes, all)),
+            Err(mpsc::error::TrySendError::Full(_))
+        )
+    }
+}
+
 /// Under one lock, which nobody holds for long or across an await.
 pub(crate) struct State {
     pub(crate) registry: Registry,
     gate: Gate,
     lines: BTreeMap<SessionId, Line>,
+    waiting: Arc<WaitingBytes>,
     last_id: SessionId,
 }
 
@@ -85,6 +142,7 @@ impl Core {
             registry,
             gate: Gate::default(),
             lines: BTreeMap::new(),
+            waiting: Arc::default(),
             last_id: 0,
         };
         Arc::new(Self {
@@ -181,11 +239,7 @@ impl State {
             let bytes: Arc<[u8]> = push.encode().into();
             for line in to.iter().filter_map(|id| self.lines.get(id)) {
                 pushes += 1;
-                let outgoing = Outgoing {
-                    bytes: bytes.clone(),
-                    written: None,
-                };
-                if let Err(mpsc::error::TrySendError::Full(_)) = line.outgoing.try_send(outgoing) {
+                if !line.push(&bytes, &self.waiting) {
                     line.end.notify_one();
                 }
             }

@@ -64,8 +64,13 @@ pub const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(5);
 pub const IDLE_DEADLINE: Duration = Duration::from_secs(95);
 /// A frame that the other end does not take for so long ends the connection.
 pub const WRITE_DEADLINE: Duration = Duration::from_secs(10);
-/// Frames that wait for one connection to take them; one more ends it. Only one of them is an answer.
-pub const OUTGOING_FRAMES_MAX: usize = 64;
+/// Frames that wait for one connection to take them; one more ends it. Only one of them is an answer, the
+/// others are pushes of about 1 KiB.
+pub const OUTGOING_FRAMES_MAX: usize = 1_024;
+/// Bytes that wait for all connections together; beyond, those with more than their fair part are ended.
+pub const OUTGOING_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Frames that may wait for one connection whatever waits for others.
+pub const OUTGOING_FRAMES_FAIR: usize = 64;
 /// How long a stopping central lets requests under way end.
 pub const DRAIN_DEADLINE: Duration = Duration::from_secs(3);
 /// Changes that wait for the disk.

@@ -46,7 +46,7 @@ pub fn server_config(
 }
 
 /// The client's side, and the place where the key it met will stand.
-pub(crate) fn client_config(pin: Pin) -> Result<(ClientConfig, Arc<Pinned>), Error> {
+pub fn client_config(pin: Pin) -> Result<(ClientConfig, Arc<Pinned>), Error> {
     let provider = Arc::new(ring::default_provider());
     let pinned = Arc::new(Pinned {
         pin,
@@ -65,7 +65,7 @@ pub(crate) fn client_config(pin: Pin) -> Result<(ClientConfig, Arc<Pinned>), Err
 
 /// Accepts exactly the pinned key, whatever the certificate says about names and dates.
 #[derive(Debug)]
-pub(crate) struct Pinned {
+pub struct Pinned {
     pin: Pin,
     met: Mutex<Option<Fingerprint>>,
     provider: Arc<CryptoProvider>,
@@ -73,7 +73,7 @@ pub(crate) struct Pinned {
 
 impl Pinned {
     /// The key that the server showed.
-    pub(crate) fn met(&self) -> Option<Fingerprint> {
+    pub fn met(&self) -> Option<Fingerprint> {
         *self.met.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

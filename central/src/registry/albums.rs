@@ -20,7 +20,7 @@ pub struct VerifiedList {
     text: String,
     sig: crdt::id::Signature,
     cert: Certificate,
-    genesis: Option<crdt::op::Genesis>,
+    pub(super) genesis: Option<crdt::op::Genesis>,
 }
 
 /// What becomes of a list.
