@@ -313,7 +313,9 @@ pub(crate) struct Pace {
 
 #[derive(Debug, Default)]
 struct GateState {
-    /// Last marker carried; 0 before the first, when the link's PUB side may not yet be set up.
+    /// Whether markers are known to come through.
+    ready: AtomicBool,
+    /// Last marker carried.
     reached: AtomicU64,
     /// Kept the PUB waiting too long; not waited for until it has caught up.
     lagging: AtomicBool,
@@ -350,8 +352,9 @@ impl Pace {
     fn is_reached(&self, marker: u64) -> bool {
         let Ok(gates) = self.gates.lock() else { return true };
         gates.values().all(|gate| {
-            let reached = gate.reached.load(Ordering::Relaxed);
-            reached == 0 || reached >= marker || gate.lagging.load(Ordering::Relaxed)
+            !gate.ready.load(Ordering::Acquire)
+                || gate.reached.load(Ordering::Relaxed) >= marker
+                || gate.lagging.load(Ordering::Relaxed)
         })
     }
 
@@ -379,9 +382,18 @@ impl Pace {
 }
 
 impl Gate {
+    /// The PUB's markers come through from now on: it may wait for this link.
+    pub(crate) fn ready(&self) {
+        if !self.state.ready.load(Ordering::Acquire) {
+            let marker = self.pace.marker.load(Ordering::Relaxed);
+            self.state.reached.fetch_max(marker, Ordering::Relaxed);
+            self.state.ready.store(true, Ordering::Release);
+        }
+    }
+
     /// The link has carried everything before this marker.
     pub(crate) fn reach(&self, marker: u64) {
-        self.state.reached.store(marker, Ordering::Relaxed);
+        self.state.reached.fetch_max(marker, Ordering::Relaxed);
         if marker >= self.pace.marker.load(Ordering::Relaxed) {
             self.state.lagging.store(false, Ordering::Relaxed);
         }
@@ -395,5 +407,53 @@ impl Drop for Gate {
             gates.remove(&self.id);
         }
         self.pace.moved.notify_waiters();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::time::Instant;
+
+    const LIMIT: Duration = Duration::from_secs(1);
+
+    #[tokio::test(start_paused = true)]
+    async fn the_pub_waits_for_links_that_are_ready_and_keep_up() {
+        let pace = Arc::new(Pace::default());
+        assert_eq!(pace.next_marker(), None, "nobody to wait for");
+        let (slow, quick, new) = (pace.gate(1), pace.gate(2), pace.gate(3));
+        slow.ready();
+        quick.ready();
+        let marker = pace.next_marker().unwrap();
+        quick.reach(marker);
+        let start = Instant::now();
+        // For a second, once; then no more until it has caught up.
+        pace.wait(marker, LIMIT).await;
+        assert_eq!(start.elapsed(), LIMIT);
+        let marker = pace.next_marker().unwrap();
+        quick.reach(marker);
+        pace.wait(marker, LIMIT).await;
+        assert_eq!(start.elapsed(), LIMIT);
+        slow.reach(marker);
+        let marker = pace.next_marker().unwrap();
+        quick.reach(marker);
+        let (waiting, ()) = tokio::join!(
+            async {
+                pace.wait(marker, LIMIT).await;
+                start.elapsed()
+            },
+            async {
+                tokio::time::sleep(LIMIT / 4).await;
+                slow.reach(marker);
+            }
+        );
+        assert_eq!(waiting, LIMIT + LIMIT / 4);
+        // One that leaves is not waited for.
+        let marker = pace.next_marker().unwrap();
+        quick.reach(marker);
+        tokio::join!(pace.wait(marker, LIMIT), async { drop(slow) });
+        assert_eq!(start.elapsed(), LIMIT + LIMIT / 4);
+        drop((quick, new));
+        assert_eq!(pace.next_marker(), None);
     }
 }

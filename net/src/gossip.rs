@@ -293,6 +293,8 @@ pub(crate) async fn serve(shared: &Shared, peer: PublicKey, link: u64, stream: S
                         return local(cut);
                     }
                     for (number, value, length) in probes {
+                        // Whichever it is, our subscription to the markers came before.
+                        gate.ready();
                         if number == PACE_PROBE {
                             markers.push_back((to_far.position(length), value.unwrap_or(0)));
                         } else if let Some(answer) = wishes.on_probe(number) {

@@ -485,3 +485,143 @@ impl Drop for Registration {
         self.done.cancel();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn key(n: u8) -> PublicKey {
+        PublicKey([n; 32])
+    }
+
+    fn candidate(peer: PublicKey, dialled: bool, run: u32) -> Candidate {
+        let address = SocketAddr::from(([127, 0, 0, 1], 1));
+        Candidate {
+            peer,
+            address,
+            dialled,
+            run,
+            opener: Opener::dead(),
+            meter: Arc::default(),
+        }
+    }
+
+    /// The old link and the new one, and whether the new one takes the place.
+    #[tokio::test]
+    async fn of_two_links_the_one_dialled_by_the_lower_key_stays() {
+        for (me, old, new, replaces) in [
+            // (dialled by us, run); the peer's key is 5.
+            (4, (true, 1), (false, 1), false),
+            (4, (false, 1), (true, 1), true),
+            (6, (true, 1), (false, 1), true),
+            (6, (false, 1), (true, 1), false),
+            // The same side again: it knows that the old one is dead.
+            (4, (false, 1), (false, 1), true),
+            (4, (true, 1), (true, 1), true),
+            // The peer was started anew.
+            (4, (true, 1), (false, 2), true),
+            (6, (false, 1), (true, 2), true),
+        ] {
+            let peers = Peers::new(key(me));
+            let first = peers.register(candidate(key(5), old.0, old.1)).ok().unwrap();
+            let second = peers.register(candidate(key(5), new.0, new.1));
+            assert_eq!(second.is_ok(), replaces, "{me} {old:?} {new:?}");
+            assert_eq!(first.close.borrow().is_some(), replaces);
+            match second {
+                Ok(second) => {
+                    // The new one is not up before the old one's end is told.
+                    let predecessor = second.predecessor.clone().unwrap();
+                    first.leave();
+                    assert!(!predecessor.is_cancelled());
+                    assert_eq!(first.close.borrow().as_deref(), Some("replaced by another link"));
+                    drop(first);
+                    assert!(predecessor.is_cancelled());
+                    assert_eq!(peers.infos().len(), 1);
+                    drop(second);
+                }
+                Err(refusal) => {
+                    assert_eq!(refusal, Refusal::Duplicate);
+                    drop(first);
+                }
+            }
+            assert!(peers.infos().is_empty());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_link_that_left_is_still_waited_for() {
+        let peers = Peers::new(key(1));
+        let first = peers.register(candidate(key(5), true, 1)).ok().unwrap();
+        first.leave();
+        let second = peers.register(candidate(key(5), true, 1)).ok().unwrap();
+        let predecessor = second.predecessor.clone().unwrap();
+        assert!(!predecessor.is_cancelled());
+        drop(first);
+        assert!(predecessor.is_cancelled() && peers.infos().len() == 1);
+    }
+
+    #[tokio::test]
+    async fn there_are_a_hundred_links_and_not_one_more() {
+        let peers = Peers::new(key(200));
+        let most = limits::LINKS_MAX as u8;
+        let mut links: Vec<Registration> = (0..most)
+            .map(|n| peers.register(candidate(key(n), true, 1)).ok().unwrap())
+            .collect();
+        let register = |peer| peers.register(candidate(peer, true, 1));
+        assert_eq!(register(key(most)).err(), Some(Refusal::Full));
+        // One that replaces another takes no place.
+        links.push(register(key(0)).ok().unwrap());
+        links.remove(1);
+        assert!(register(key(most)).is_ok());
+        assert_eq!(register(key(200)).err(), Some(Refusal::Myself));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn three_cuts_in_ten_minutes_are_an_hour_away() {
+        let peers = Peers::new(key(1));
+        let link = peers.register(candidate(key(5), true, 1)).ok().unwrap();
+        let minute = Duration::from_secs(60);
+        assert!(!peers.strike(key(5)));
+        tokio::time::advance(5 * minute).await;
+        assert!(!peers.strike(key(5)));
+        tokio::time::advance(5 * minute).await;
+        // The first no longer counts.
+        assert!(!peers.strike(key(5)));
+        assert_eq!(peers.refusal(&key(5)), None);
+        tokio::time::advance(5 * minute - Duration::from_millis(1)).await;
+        assert!(peers.strike(key(5)));
+        assert_eq!(link.close.borrow().as_deref(), Some("too many cuts"));
+        assert_eq!(peers.refusal(&key(5)), Some(Refusal::Banned));
+        assert_eq!(peers.refusal(&key(6)), None);
+        tokio::time::advance(limits::BAN).await;
+        assert_eq!(peers.refusal(&key(5)), None);
+        assert!(!peers.strike(key(5)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cuts_of_a_thousand_peers_are_remembered() {
+        let peers = Peers::new(key(1));
+        let peer = |n: usize| {
+            let mut key = [7; 32];
+            key[..8].copy_from_slice(&n.to_be_bytes());
+            PublicKey(key)
+        };
+        for n in 0..=limits::STRIKE_PEERS_MAX {
+            peers.strike(peer(n));
+            tokio::time::advance(Duration::from_millis(1)).await;
+        }
+        peers.look(|table| {
+            assert_eq!(table.strikes.len(), limits::STRIKE_PEERS_MAX);
+            assert!(!table.strikes.contains_key(&peer(0)) && table.strikes.contains_key(&peer(1)));
+        });
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn refusals_are_all_counted_and_a_few_told() {
+        let tally = Tally::new();
+        let told = (0..100).filter(|_| tally.count("x")).count();
+        assert_eq!(told, limits::REFUSED_EVENTS_PER_S as usize);
+        assert_eq!(tally.all()["x"], 100);
+    }
+}

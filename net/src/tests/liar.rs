@@ -3,13 +3,13 @@
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::zmtp::shake;
+use super::zmtp::{shake, subscription};
 use super::*;
 use crate::frame;
 use crate::hello::{Answer, Control, Hello, encode};
 use crate::link::{STREAM_CONTROL, STREAM_GOSSIP, STREAM_REQUEST};
 use crate::transport::{Link, Secure, Stream, Windows};
-use crate::zmtp::{Upstream, Wish, probe_number, put_message};
+use crate::zmtp::{Upstream, Wish, probe_number, probe_topic, put_message, put_subscription};
 
 pub(super) struct Liar {
     pub(super) link: Link,
@@ -108,6 +108,26 @@ impl Liar {
         node.linked(liar.key).await;
         (liar, to_sub, to_pub)
     }
+}
+
+/// Subscribes on a stream to the node's PUB and reads until that is active; returns what came.
+pub(super) async fn subscribe(node: &Node, to_pub: &mut Stream, topics: &[u8]) -> Vec<u8> {
+    let mut asked: Vec<u8> = topics.iter().flat_map(|topic| subscription(1, *topic)).collect();
+    put_subscription(&mut asked, true, &probe_topic(77));
+    to_pub.write_all(&asked).await.unwrap();
+    let mut answer = Vec::new();
+    put_message(&mut answer, &probe_topic(77), &node.key().0, &[]);
+    let mut got = Vec::new();
+    while !got.ends_with(&answer) {
+        assert!(
+            timeout(DEADLINE, to_pub.read_buf(&mut got))
+                .await
+                .unwrap()
+                .unwrap()
+                > 0
+        );
+    }
+    got
 }
 
 /// Reads until the stream ends, however it does.

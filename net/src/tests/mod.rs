@@ -136,7 +136,7 @@ impl Node {
         self.net.dial(other.key(), vec![other.net.local_addr()]);
     }
 
-    /// The next event that `pick` takes; others are kept in `seen`.
+    /// The first event not yet taken that `pick` takes; others are kept in `seen`.
     async fn wait<T>(&mut self, pick: impl FnMut(&Event) -> Option<T>) -> T {
         self.wait_within(DEADLINE, pick).await.expect("an event in time")
     }
@@ -146,6 +146,12 @@ impl Node {
         limit: Duration,
         mut pick: impl FnMut(&Event) -> Option<T>,
     ) -> Option<T> {
+        for at in 0..self.seen.len() {
+            if let Some(found) = pick(&self.seen[at]) {
+                self.seen.remove(at);
+                return Some(found);
+            }
+        }
         let until = Instant::now() + limit;
         loop {
             let left = until.saturating_duration_since(Instant::now());

@@ -115,6 +115,12 @@ impl Opener {
         self.0.send(sender).await.ok()?;
         receiver.await.ok()
     }
+
+    /// Of a link that is gone.
+    #[cfg(test)]
+    pub(crate) fn dead() -> Self {
+        Self(mpsc::channel(1).0)
+    }
 }
 
 impl Link {
