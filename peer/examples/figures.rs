@@ -1,0 +1,217 @@
+//! The figures of docs/performance.md, measured on real processes: `scripts/figures.sh`.
+//!
+//! Homes are temporary, the central is their own, everything is on loopback. Figures vary with the machine and its load;
+//! what is judged is whether they stay below the limits that are printed beside them.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a measuring tool: what fails ends it, loudly")]
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use peer::api::{Answer, Ask, News, Reply, Request};
+
+/// Live adds that are timed.
+const LIVE_ADDS: usize = 300;
+/// Entries of the large album.
+const ENTRIES: usize = 10_000;
+/// Longest wait for anything.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn main() {
+    let binary = PathBuf::from(std::env::args().nth(1).expect("usage: figures PATH-OF-CALOTYPE"));
+    let dir = tempfile::tempdir().unwrap();
+    let world = World { binary, dir: dir.path().to_path_buf() };
+    std::fs::write(world.dir.join("pw"), "pw\n").unwrap();
+    println!("{:<52} {:>12} {:>12}", "figure", "measured", "limit");
+    world.help();
+    world.live_add();
+    world.large_album();
+}
+
+fn row(what: &str, measured: String, limit: &str) {
+    println!("{what:<52} {measured:>12} {limit:>12}");
+}
+
+struct World {
+    binary: PathBuf,
+    dir: PathBuf,
+}
+
+/// A running peer; ended by SIGTERM, as a person would.
+struct Peer {
+    child: Child,
+    control: PathBuf,
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+        let _ = self.child.wait();
+    }
+}
+
+impl World {
+    fn command(&self, home: &str) -> Command {
+        let mut command = Command::new(&self.binary);
+        command.arg("--home").arg(self.dir.join(home)).env("CALOTYPE_CENTRAL_DIR", self.dir.join("central"));
+        command.env("XDG_CONFIG_HOME", self.dir.join("config")).current_dir(&self.dir);
+        command
+    }
+
+    fn up(&self, home: &str, more: &[&str]) -> (Peer, Duration) {
+        let ready = self.dir.join(format!("{home}.ready"));
+        let _ = std::fs::remove_file(&ready);
+        let begun = Instant::now();
+        let mut command = self.command(home);
+        command.args(["up", "--user", home, "--password-file", "pw", "--ready-file"]).arg(&ready).args(more);
+        let child = command.stderr(Stdio::null()).spawn().unwrap();
+        let text = wait_for(|| std::fs::read_to_string(&ready).ok());
+        let took = begun.elapsed();
+        let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+        (Peer { child, control: json["control"].as_str().unwrap().into() }, took)
+    }
+
+    fn help(&self) {
+        let times = (0..21).map(|_| {
+            let begun = Instant::now();
+            let done = self.command("nobody").arg("--help").stdout(Stdio::null()).status().unwrap();
+            assert!(done.success());
+            begun.elapsed()
+        });
+        let mut times: Vec<Duration> = times.collect();
+        times.sort();
+        row("--help, whole process, median of 21", ms(times[10]), "20 ms");
+    }
+
+    fn live_add(&self) {
+        let (alice, _) = self.up("alice", &["--register"]);
+        let (bob, _) = self.up("bob", &["--register"]);
+        ask(&alice.control, Request::CreateAlbum { name: "trip".into() });
+        ask(&alice.control, Request::AddUser { album: None, user: "bob".into() });
+        ask(&bob.control, Request::EnterAlbum { album: "trip".into() });
+        ask(&bob.control, Request::Sync { album: None, timeout_ms: 20_000, quiet: false });
+        let (tell, told) = std::sync::mpsc::channel();
+        let mut news = send(&bob.control, Request::Watch);
+        std::thread::spawn(move || {
+            while let Some(Answer::Notice(notice)) = news.next() {
+                if let News::ImageAdded { name, .. } = notice.news {
+                    let _ = tell.send((name, Instant::now()));
+                }
+            }
+        });
+        let mut times: Vec<Duration> = (0..LIVE_ADDS)
+            .map(|number| {
+                let name = format!("live-{number}");
+                add(&alice.control, &name);
+                let acknowledged = Instant::now();
+                let seen = std::iter::from_fn(|| told.recv_timeout(PATIENCE).ok()).find(|(added, _)| *added == name);
+                seen.expect("bob hears of it").1.saturating_duration_since(acknowledged)
+            })
+            .collect();
+        times.sort();
+        row("live add: reply at alice to notice at bob, p50", ms(times[LIVE_ADDS / 2]), "20 ms");
+        row("live add: the same, p99", ms(times[LIVE_ADDS * 99 / 100]), "100 ms");
+    }
+
+    fn large_album(&self) {
+        let (carol, _) = self.up("carol", &["--register"]);
+        ask(&carol.control, Request::CreateAlbum { name: "large".into() });
+        drop(carol);
+        let mut script = String::new();
+        for number in 0..ENTRIES {
+            let hash = blake3::hash(format!("large-{number}").as_bytes());
+            script.push_str(&format!("/addImage image-{number:05}.jpg {} 1000\n", hash.to_hex()));
+        }
+        let begun = Instant::now();
+        let mut child =
+            self.command("carol").stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
+        assert!(child.wait().unwrap().success(), "the script of adds failed");
+        let took = begun.elapsed();
+        let for_3000 = took.mul_f64(3000.0 / ENTRIES as f64);
+        row("script of 3,000 /addImage lines, durable (of 10,000)", ms(for_3000), "30000 ms");
+        let (carol, opened) = self.up("carol", &[]);
+        row("album of 10,000 entries: start to ready", ms(opened), "1000 ms");
+        let begun = Instant::now();
+        let Reply::Images(images) = ask(&carol.control, Request::GetImages { album: None }) else { panic!("no images") };
+        assert_eq!(images.images.len(), ENTRIES);
+        row("its get-images over the control socket", ms(begun.elapsed()), "-");
+        row("its process, resident", format!("{:.0} MB", resident_mb(carol.child.id())), "150 MB");
+        drop(carol);
+        row("REPL on it: start to prompt", ms(self.prompt_after("carol")), "300 ms");
+    }
+
+    /// Starts the REPL on a terminal of its own and waits for its prompt.
+    fn prompt_after(&self, home: &str) -> Duration {
+        use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+        let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&ours).unwrap();
+        unlockpt(&ours).unwrap();
+        let name = ptsname(&ours, Vec::new()).unwrap();
+        let theirs = std::fs::File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap();
+        let begun = Instant::now();
+        let mut command = self.command(home);
+        command.stdin(theirs.try_clone().unwrap()).stdout(theirs.try_clone().unwrap()).stderr(theirs);
+        let mut child = command.env("TERM", "xterm").spawn().unwrap();
+        let mut screen = std::fs::File::from(ours);
+        let (mut seen, mut buffer) = (Vec::new(), [0; 4096]);
+        while !String::from_utf8_lossy(&seen).contains("> ") {
+            let read = screen.read(&mut buffer).unwrap();
+            seen.extend_from_slice(&buffer[..read]);
+        }
+        let took = begun.elapsed();
+        screen.write_all(b"/quit\r").unwrap();
+        // What it still prints must be read, or it waits for us.
+        std::thread::spawn(move || while screen.read(&mut buffer).is_ok_and(|read| read > 0) {});
+        child.wait().unwrap();
+        took
+    }
+}
+
+fn add(control: &Path, name: &str) {
+    let hash = blake3::hash(name.as_bytes()).to_hex().to_string();
+    ask(control, Request::AddClassic { album: None, name: name.into(), hash, size: 1000 });
+}
+
+fn send(control: &Path, request: Request) -> impl Iterator<Item = Answer> + use<> {
+    let mut stream = UnixStream::connect(control).unwrap();
+    let line = serde_json::to_string(&Ask { request }).unwrap() + "\n";
+    stream.write_all(line.as_bytes()).unwrap();
+    BufReader::new(stream).lines().map_while(Result::ok).map(|line| serde_json::from_str(&line).unwrap())
+}
+
+fn ask(control: &Path, request: Request) -> Reply {
+    for answer in send(control, request) {
+        match answer {
+            Answer::Reply(reply) => return reply,
+            Answer::Failure(failure) => panic!("{failure}"),
+            Answer::Progress(_) | Answer::Notice(_) => {}
+        }
+    }
+    panic!("the node hung up")
+}
+
+fn wait_for<T>(mut look: impl FnMut() -> Option<T>) -> T {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < until, "waited in vain");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+fn resident_mb(pid: u32) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
+}
+
+fn ms(time: Duration) -> String {
+    format!("{:.1} ms", time.as_secs_f64() * 1000.0)
+}
