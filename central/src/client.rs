@@ -241,16 +241,17 @@ impl Client {
         cert: &Certificate,
         device: &KeyPair,
     ) -> Result<(), ClientError> {
-        let (state, request) = Registering::start(name, password).map_err(password_failure)?;
+        let name = user_name(name)?;
+        let (state, request) = Registering::start(&name, password).map_err(password_failure)?;
         let ask = Ask::RegisterStart {
-            name: name.to_owned(),
+            name: name.clone(),
             request: Bytes(request),
         };
         let start: StartOk = self.0.ask(ask).await?;
         let upload = self.0.stretch(move || state.finish(&start.response.0)).await?;
         let (cert, sig) = (cert.clone(), self.0.sign(device));
         let ask = Ask::RegisterFinish {
-            name: name.to_owned(),
+            name,
             upload: Bytes(upload),
             cert,
             sig,
@@ -344,11 +345,8 @@ impl Client {
 
     /// Root and id of the account `name`. Needs a session, as all that follows.
     pub async fn lookup(&self, name: &str) -> Result<LookupOk, ClientError> {
-        self.0
-            .ask(Ask::Lookup {
-                name: name.to_owned(),
-            })
-            .await
+        let name = user_name(name)?;
+        self.0.ask(Ask::Lookup { name }).await
     }
 
     /// Tells where this device can be reached; returns for how many milliseconds that counts.

@@ -93,12 +93,13 @@ impl Registry {
     ) -> Option<Delivery> {
         let presence = self.presence.get(key)?;
         let members = self.albums.get(album)?.members.keys();
-        let to: Vec<SessionId> = members
+        let mut to: Vec<SessionId> = members
             .flat_map(|member| self.online.get(member).into_iter().flatten().copied())
             .filter(|&id| id != except && id != presence.session)
             .take(*left)
             .collect();
         *left -= to.len();
+        to.sort_unstable();
         let push = Push::Peer {
             album: *album,
             cert: cert.clone(),
