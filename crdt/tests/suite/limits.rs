@@ -253,7 +253,7 @@ fn limits_of_facts() {
 fn early(n: usize, bytes: usize) -> (Peer, Vec<Arc<Op>>) {
     let mut peer = peers(&[]).remove(0);
     peer.author.incarnation = Incarnation([99; 16]);
-    let facts: Vec<Fact> = vec![chat(&"x".repeat(1_900)); bytes / 1_900];
+    let facts: Vec<Fact> = vec![chat(&"x".repeat(1_900)); bytes / 1_950];
     let facts = if facts.is_empty() { vec![chat("x")] } else { facts };
     let genesis = peer.album.ops().next().unwrap().clone();
     let mut ops: Vec<Arc<Op>> = Vec::new();
