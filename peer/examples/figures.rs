@@ -3,7 +3,11 @@
 //! Homes are temporary, the central is their own, everything is on loopback. Figures vary with the machine and its load;
 //! what is judged is whether they stay below the limits that are printed beside them.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a measuring tool: what fails ends it, loudly")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a measuring tool: what fails ends it, loudly"
+)]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
@@ -23,7 +27,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 fn main() {
     let binary = PathBuf::from(std::env::args().nth(1).expect("usage: figures PATH-OF-CALOTYPE"));
     let dir = tempfile::tempdir().unwrap();
-    let world = World { binary, dir: dir.path().to_path_buf() };
+    let world = World {
+        binary,
+        dir: dir.path().to_path_buf(),
+    };
     std::fs::write(world.dir.join("pw"), "pw\n").unwrap();
     println!("{:<52} {:>12} {:>12}", "figure", "measured", "limit");
     world.help();
@@ -57,8 +64,13 @@ impl Drop for Peer {
 impl World {
     fn command(&self, home: &str) -> Command {
         let mut command = Command::new(&self.binary);
-        command.arg("--home").arg(self.dir.join(home)).env("CALOTYPE_CENTRAL_DIR", self.dir.join("central"));
-        command.env("XDG_CONFIG_HOME", self.dir.join("config")).current_dir(&self.dir);
+        command
+            .arg("--home")
+            .arg(self.dir.join(home))
+            .env("CALOTYPE_CENTRAL_DIR", self.dir.join("central"));
+        command
+            .env("XDG_CONFIG_HOME", self.dir.join("config"))
+            .current_dir(&self.dir);
         command
     }
 
@@ -67,18 +79,32 @@ impl World {
         let _ = std::fs::remove_file(&ready);
         let begun = Instant::now();
         let mut command = self.command(home);
-        command.args(["up", "--user", home, "--password-file", "pw", "--ready-file"]).arg(&ready).args(more);
+        command
+            .args(["up", "--user", home, "--password-file", "pw", "--ready-file"])
+            .arg(&ready)
+            .args(more);
         let child = command.stderr(Stdio::null()).spawn().unwrap();
         let text = wait_for(|| std::fs::read_to_string(&ready).ok());
         let took = begun.elapsed();
         let json: serde_json::Value = serde_json::from_str(&text).unwrap();
-        (Peer { child, control: json["control"].as_str().unwrap().into() }, took)
+        (
+            Peer {
+                child,
+                control: json["control"].as_str().unwrap().into(),
+            },
+            took,
+        )
     }
 
     fn help(&self) {
         let times = (0..21).map(|_| {
             let begun = Instant::now();
-            let done = self.command("nobody").arg("--help").stdout(Stdio::null()).status().unwrap();
+            let done = self
+                .command("nobody")
+                .arg("--help")
+                .stdout(Stdio::null())
+                .status()
+                .unwrap();
             assert!(done.success());
             begun.elapsed()
         });
@@ -91,9 +117,22 @@ impl World {
         let (alice, _) = self.up("alice", &["--register"]);
         let (bob, _) = self.up("bob", &["--register"]);
         ask(&alice.control, Request::CreateAlbum { name: "trip".into() });
-        ask(&alice.control, Request::AddUser { album: None, user: "bob".into() });
+        ask(
+            &alice.control,
+            Request::AddUser {
+                album: None,
+                user: "bob".into(),
+            },
+        );
         ask(&bob.control, Request::EnterAlbum { album: "trip".into() });
-        ask(&bob.control, Request::Sync { album: None, timeout_ms: 20_000, quiet: false });
+        ask(
+            &bob.control,
+            Request::Sync {
+                album: None,
+                timeout_ms: 20_000,
+                quiet: false,
+            },
+        );
         let (tell, told) = std::sync::mpsc::channel();
         let mut news = send(&bob.control, Request::Watch);
         std::thread::spawn(move || {
@@ -108,13 +147,24 @@ impl World {
                 let name = format!("live-{number}");
                 add(&alice.control, &name);
                 let acknowledged = Instant::now();
-                let seen = std::iter::from_fn(|| told.recv_timeout(PATIENCE).ok()).find(|(added, _)| *added == name);
-                seen.expect("bob hears of it").1.saturating_duration_since(acknowledged)
+                let seen =
+                    std::iter::from_fn(|| told.recv_timeout(PATIENCE).ok()).find(|(added, _)| *added == name);
+                seen.expect("bob hears of it")
+                    .1
+                    .saturating_duration_since(acknowledged)
             })
             .collect();
         times.sort();
-        row("live add: reply at alice to notice at bob, p50", ms(times[LIVE_ADDS / 2]), "20 ms");
-        row("live add: the same, p99", ms(times[LIVE_ADDS * 99 / 100]), "100 ms");
+        row(
+            "live add: reply at alice to notice at bob, p50",
+            ms(times[LIVE_ADDS / 2]),
+            "20 ms",
+        );
+        row(
+            "live add: the same, p99",
+            ms(times[LIVE_ADDS * 99 / 100]),
+            "100 ms",
+        );
     }
 
     fn large_album(&self) {
@@ -124,25 +174,47 @@ impl World {
         let mut script = String::new();
         for number in 0..ENTRIES {
             let hash = blake3::hash(format!("large-{number}").as_bytes());
-            script.push_str(&format!("/addImage image-{number:05}.jpg {} 1000\n", hash.to_hex()));
+            script.push_str(&format!(
+                "/addImage image-{number:05}.jpg {} 1000\n",
+                hash.to_hex()
+            ));
         }
         let begun = Instant::now();
-        let mut child =
-            self.command("carol").stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child = self
+            .command("carol")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
         child.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
         assert!(child.wait().unwrap().success(), "the script of adds failed");
         let took = begun.elapsed();
         let for_3000 = took.mul_f64(3000.0 / ENTRIES as f64);
-        row("script of 3,000 /addImage lines, durable (of 10,000)", ms(for_3000), "30000 ms");
+        row(
+            "script of 3,000 /addImage lines, durable (of 10,000)",
+            ms(for_3000),
+            "30000 ms",
+        );
         let (carol, opened) = self.up("carol", &[]);
         row("album of 10,000 entries: start to ready", ms(opened), "1000 ms");
         let begun = Instant::now();
-        let Reply::Images(images) = ask(&carol.control, Request::GetImages { album: None }) else { panic!("no images") };
+        let Reply::Images(images) = ask(&carol.control, Request::GetImages { album: None }) else {
+            panic!("no images")
+        };
         assert_eq!(images.images.len(), ENTRIES);
         row("its get-images over the control socket", ms(begun.elapsed()), "-");
-        row("its process, resident", format!("{:.0} MB", resident_mb(carol.child.id())), "150 MB");
+        row(
+            "its process, resident",
+            format!("{:.0} MB", resident_mb(carol.child.id())),
+            "150 MB",
+        );
         drop(carol);
-        row("REPL on it: start to prompt", ms(self.prompt_after("carol")), "300 ms");
+        row(
+            "REPL on it: start to prompt",
+            ms(self.prompt_after("carol")),
+            "300 ms",
+        );
     }
 
     /// Starts the REPL on a terminal of its own and waits for its prompt.
@@ -152,10 +224,17 @@ impl World {
         grantpt(&ours).unwrap();
         unlockpt(&ours).unwrap();
         let name = ptsname(&ours, Vec::new()).unwrap();
-        let theirs = std::fs::File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap();
+        let theirs = std::fs::File::options()
+            .read(true)
+            .write(true)
+            .open(name.to_str().unwrap())
+            .unwrap();
         let begun = Instant::now();
         let mut command = self.command(home);
-        command.stdin(theirs.try_clone().unwrap()).stdout(theirs.try_clone().unwrap()).stderr(theirs);
+        command
+            .stdin(theirs.try_clone().unwrap())
+            .stdout(theirs.try_clone().unwrap())
+            .stderr(theirs);
         let mut child = command.env("TERM", "xterm").spawn().unwrap();
         let mut screen = std::fs::File::from(ours);
         let (mut seen, mut buffer) = (Vec::new(), [0; 4096]);
@@ -174,14 +253,25 @@ impl World {
 
 fn add(control: &Path, name: &str) {
     let hash = blake3::hash(name.as_bytes()).to_hex().to_string();
-    ask(control, Request::AddClassic { album: None, name: name.into(), hash, size: 1000 });
+    ask(
+        control,
+        Request::AddClassic {
+            album: None,
+            name: name.into(),
+            hash,
+            size: 1000,
+        },
+    );
 }
 
 fn send(control: &Path, request: Request) -> impl Iterator<Item = Answer> + use<> {
     let mut stream = UnixStream::connect(control).unwrap();
     let line = serde_json::to_string(&Ask { request }).unwrap() + "\n";
     stream.write_all(line.as_bytes()).unwrap();
-    BufReader::new(stream).lines().map_while(Result::ok).map(|line| serde_json::from_str(&line).unwrap())
+    BufReader::new(stream)
+        .lines()
+        .map_while(Result::ok)
+        .map(|line| serde_json::from_str(&line).unwrap())
 }
 
 fn ask(control: &Path, request: Request) -> Reply {

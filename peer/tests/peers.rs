@@ -25,7 +25,9 @@ fn images_ratings_chat_and_versions_reach_the_others() {
     world.sync(&["alice", "bob", "carol"]);
 
     let images = world.json("alice", &["get-images"]);
-    let [original, filtered] = &images["images"].as_array().unwrap()[..] else { panic!("{images}") };
+    let [original, filtered] = &images["images"].as_array().unwrap()[..] else {
+        panic!("{images}")
+    };
     assert_eq!(original["rating"]["mean"], 3.5);
     assert_eq!(original["rating"]["count"], 2);
     assert_eq!(filtered["version_of"], original["hash"]);
@@ -35,7 +37,10 @@ fn images_ratings_chat_and_versions_reach_the_others() {
     assert_eq!(filtered["state"], "ready", "the version's bytes came along");
     let saved = world.path().join("saved.jpg");
     world.ok("carol", &["save", "sunset.jpg", saved.to_str().unwrap()]);
-    assert_eq!(std::fs::read(saved).unwrap(), std::fs::read(world.path().join("sunset.jpg")).unwrap());
+    assert_eq!(
+        std::fs::read(saved).unwrap(),
+        std::fs::read(world.path().join("sunset.jpg")).unwrap()
+    );
     assert_eq!(world.json("carol", &["chat"])["lines"][0]["text"], "look at this");
 }
 
@@ -50,10 +55,16 @@ fn live_edits_travel_by_gossip_alone() {
     let _alice = world.up("alice", &[], &gossip_only);
     let _bob = world.up("bob", &[], &gossip_only);
     // Known addresses bring them together again; nobody compares anything.
-    wait_for("a link", || (world.json("alice", &["status"])["peers"] == 1).then_some(()));
-    wait_for("a link", || (world.json("bob", &["status"])["peers"] == 1).then_some(()));
+    wait_for("a link", || {
+        (world.json("alice", &["status"])["peers"] == 1).then_some(())
+    });
+    wait_for("a link", || {
+        (world.json("bob", &["status"])["peers"] == 1).then_some(())
+    });
     world.ok("alice", &["add-image", "live.jpg", A_HASH, "0"]);
-    wait_for("the live add", || world.names("bob").contains(&"live.jpg".to_owned()).then_some(()));
+    wait_for("the live add", || {
+        world.names("bob").contains(&"live.jpg".to_owned()).then_some(())
+    });
 }
 
 #[test]
@@ -71,7 +82,10 @@ fn a_peer_killed_under_load_loses_nothing_that_was_acknowledged() {
         peers.pop().unwrap().kill();
         peers.push(world.up("bob", &[], &[]));
         let names = world.names("bob");
-        assert!(acknowledged.iter().all(|name| names.contains(name)), "round {round}: {names:?}");
+        assert!(
+            acknowledged.iter().all(|name| names.contains(name)),
+            "round {round}: {names:?}"
+        );
     }
     world.sync(&["alice", "bob"]);
     assert_eq!(world.names("alice").len(), acknowledged.len());
@@ -93,7 +107,10 @@ fn edits_made_apart_without_a_central_meet_again() {
     world.sync(&["alice", "bob"]);
     let names = world.names("alice");
     assert_eq!(names, world.names("bob"), "the same names alike everywhere");
-    assert!(names.len() == 2 && names.iter().any(|name| name.starts_with("same.jpg~")), "{names:?}");
+    assert!(
+        names.len() == 2 && names.iter().any(|name| name.starts_with("same.jpg~")),
+        "{names:?}"
+    );
 }
 
 #[test]
@@ -104,7 +121,10 @@ fn a_removed_member_gets_nothing_new_and_what_the_removal_saw_stays() {
     world.sync(&["alice", "bob", "carol"]);
     world.ok("alice", &["remove-user", "carol"]);
     wait_for("the removal at bob's", || {
-        let members = world.json("bob", &["get-metadata"])["members"].as_array().unwrap().len();
+        let members = world.json("bob", &["get-metadata"])["members"]
+            .as_array()
+            .unwrap()
+            .len();
         (members == 2).then_some(())
     });
     world.ok("bob", &["add-image", "later.jpg", &"11".repeat(32), "5"]);
@@ -134,7 +154,10 @@ fn an_older_copy_of_a_home_goes_on_as_another_replica() {
     // The disk broke; the backup is what is left.
     std::fs::remove_dir_all(world.home("bob")).unwrap();
     std::fs::rename(world.home("backup"), world.home("bob")).unwrap();
-    world.ok("bob", &["--no-sync", "add-image", "three.jpg", &"33".repeat(32), "5"]);
+    world.ok(
+        "bob",
+        &["--no-sync", "add-image", "three.jpg", &"33".repeat(32), "5"],
+    );
     let _bob = world.up("bob", &[], &[]);
     world.sync(&["alice", "bob"]);
     let mut names = world.names("alice");
@@ -146,7 +169,10 @@ fn an_older_copy_of_a_home_goes_on_as_another_replica() {
 fn bytes_thrown_at_the_guard_and_the_central_end_that_link_only() {
     let world = World::new();
     let mut peers = world.trip(&["alice", "bob"]);
-    let central = world.json("alice", &["status"])["central_address"].as_str().unwrap().to_owned();
+    let central = world.json("alice", &["status"])["central_address"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let mut terabyte = vec![0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f, 3, 0];
     terabyte.extend([0x02, 0, 0, 1, 0, 0, 0, 0, 0]);
     let volleys: [Vec<u8>; 5] = [
@@ -181,7 +207,10 @@ fn a_home_has_one_node() {
     let second = world.run("alice", &["up"]);
     let said = String::from_utf8_lossy(&second.stderr).into_owned();
     assert_eq!(second.status.code(), Some(1), "{said}");
-    assert!(said.contains(&alice.pid().to_string()), "names the process: {said}");
+    assert!(
+        said.contains(&alice.pid().to_string()),
+        "names the process: {said}"
+    );
     // Everything else attaches to it.
     assert_eq!(world.json("alice", &["status"])["pid"], alice.pid());
 }

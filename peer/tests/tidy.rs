@@ -11,14 +11,38 @@ const LINES_MAX: usize = 800;
 const WALLS: [(&str, &[&str]); 3] = [
     (
         "crdt",
-        &["base64", "blake3", "crdts", "ed25519-dalek", "serde", "serde_json", "thiserror", "unicode-normalization", "zeroize"],
+        &[
+            "base64",
+            "blake3",
+            "crdts",
+            "ed25519-dalek",
+            "serde",
+            "serde_json",
+            "thiserror",
+            "unicode-normalization",
+            "zeroize",
+        ],
     ),
-    ("engine", &["base64", "crdt", "rand", "rand_chacha", "serde", "serde_json", "thiserror"]),
+    (
+        "engine",
+        &[
+            "base64",
+            "crdt",
+            "rand",
+            "rand_chacha",
+            "serde",
+            "serde_json",
+            "thiserror",
+        ],
+    ),
     ("filters", &["blake3", "thiserror"]),
 ];
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .to_path_buf()
 }
 
 fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
@@ -63,7 +87,10 @@ fn the_pure_crates_stand_on_what_their_walls_name() {
         let found: Vec<&String> = manifest["dependencies"].as_table().unwrap().keys().collect();
         assert!(!found.is_empty());
         for dependency in found {
-            assert!(allowed.contains(&dependency.as_str()), "{name} depends on {dependency}");
+            assert!(
+                allowed.contains(&dependency.as_str()),
+                "{name} depends on {dependency}"
+            );
         }
     }
 }
@@ -77,11 +104,19 @@ fn the_wire_of_peers_and_the_net_of_peers_stay_where_they_belong() {
         let inside = |folder: &str| file.starts_with(root().join(folder));
         if !inside("net") && !file.ends_with("tidy.rs") {
             for foreign in ["zeromq::", "yamux::"] {
-                assert!(!text.contains(foreign), "{}: {foreign} outside net/", file.display());
+                assert!(
+                    !text.contains(foreign),
+                    "{}: {foreign} outside net/",
+                    file.display()
+                );
             }
         }
         if !inside("store") && !inside("central") && !file.ends_with("tidy.rs") {
-            assert!(!text.contains("rusqlite::"), "{}: SQLite outside the stores", file.display());
+            assert!(
+                !text.contains("rusqlite::"),
+                "{}: SQLite outside the stores",
+                file.display()
+            );
         }
     }
 }

@@ -122,12 +122,23 @@ impl World {
     /// `calotype --home NAME …`, hermetic.
     pub fn command(&self, home: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_calotype"));
-        command.arg("--home").arg(self.home(home)).current_dir(self.path()).stdin(Stdio::null());
-        for name in ["CALOTYPE_HOME", "CALOTYPE_CENTRAL", "CALOTYPE_LOG", "CLICOLOR_FORCE"] {
+        command
+            .arg("--home")
+            .arg(self.home(home))
+            .current_dir(self.path())
+            .stdin(Stdio::null());
+        for name in [
+            "CALOTYPE_HOME",
+            "CALOTYPE_CENTRAL",
+            "CALOTYPE_LOG",
+            "CLICOLOR_FORCE",
+        ] {
             command.env_remove(name);
         }
         command.env("CALOTYPE_CENTRAL_DIR", self.path().join("central"));
-        command.env("XDG_CONFIG_HOME", self.path().join("config")).env("XDG_DATA_HOME", self.path().join("data"));
+        command
+            .env("XDG_CONFIG_HOME", self.path().join("config"))
+            .env("XDG_DATA_HOME", self.path().join("data"));
         command.env("NO_COLOR", "1");
         command
     }
@@ -140,8 +151,15 @@ impl World {
     /// Runs a one-shot that must work; its standard output.
     pub fn ok(&self, home: &str, args: &[&str]) -> String {
         let output = self.run(home, args);
-        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        assert!(output.status.success(), "{home}: {args:?} ended with {:?}\n{out}{err}", output.status.code());
+        let (out, err) = (
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr),
+        );
+        assert!(
+            output.status.success(),
+            "{home}: {args:?} ended with {:?}\n{out}{err}",
+            output.status.code()
+        );
         out.into_owned()
     }
 
@@ -157,7 +175,9 @@ impl World {
         let json: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
             panic!("{args:?}: {error} in {}", String::from_utf8_lossy(&output.stdout));
         });
-        let code = json["error"]["code"].as_str().unwrap_or_else(|| panic!("{args:?} worked: {json}"));
+        let code = json["error"]["code"]
+            .as_str()
+            .unwrap_or_else(|| panic!("{args:?} worked: {json}"));
         (output.status.code().unwrap(), code.to_owned())
     }
 
@@ -166,7 +186,10 @@ impl World {
         let ready = self.path().join(format!("{user}.ready"));
         let _ = std::fs::remove_file(&ready);
         let mut command = self.command(user);
-        command.args(["up", "--user", user, "--password-file", "pw", "--ready-file"]).arg(&ready).args(more);
+        command
+            .args(["up", "--user", user, "--password-file", "pw", "--ready-file"])
+            .arg(&ready)
+            .args(more);
         command.envs(env.iter().copied()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let text = wait_for(&format!("{user} to serve"), || {
@@ -180,19 +203,30 @@ impl World {
         // Nobody reads on: what it says later must not fill the pipe.
         let mut said = child.stderr.take().unwrap();
         std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
-        Peer { child, ready: serde_json::from_str(&text).unwrap() }
+        Peer {
+            child,
+            ready: serde_json::from_str(&text).unwrap(),
+        }
     }
 
     /// Starts `watch --json` at a home and waits until it hears the node.
     pub fn watch(&self, home: &str) -> Watch {
-        let mut child = self.command(home).args(["watch", "--json"]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = self
+            .command(home)
+            .args(["watch", "--json"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap());
         Watch { child, lines }
     }
 
     /// Registers users, makes `trip` at the first and lets the others in; all of them up and equal.
     pub fn trip(&self, users: &[&str]) -> Vec<Peer> {
-        let peers: Vec<Peer> = users.iter().map(|user| self.up(user, &["--register"], &[])).collect();
+        let peers: Vec<Peer> = users
+            .iter()
+            .map(|user| self.up(user, &["--register"], &[]))
+            .collect();
         self.ok(users[0], &["create-album", "trip"]);
         for user in &users[1..] {
             self.ok(users[0], &["add-user", user]);
@@ -216,13 +250,21 @@ impl World {
 
     /// The digest a home shows.
     pub fn digest(&self, home: &str) -> String {
-        self.json(home, &["get-or-set"])["digest"].as_str().unwrap().to_owned()
+        self.json(home, &["get-or-set"])["digest"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     }
 
     /// Names of a home's images, oldest first.
     pub fn names(&self, home: &str) -> Vec<String> {
         let json = self.json(home, &["get-images"]);
-        json["images"].as_array().unwrap().iter().map(|image| image["name"].as_str().unwrap().to_owned()).collect()
+        json["images"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|image| image["name"].as_str().unwrap().to_owned())
+            .collect()
     }
 
     /// Writes a picture into the world's folder; another `number`, another picture.
@@ -234,9 +276,19 @@ impl World {
                 pixels.extend([(x * 2) as u8 ^ number, (y * 3) as u8, number.wrapping_mul(37)]);
             }
         }
-        let raster = filters::Raster::new(width, height, filters::Channels::Rgb, filters::Samples::U8(pixels)).unwrap();
-        let encoded = codec::encode_version(&raster, codec::Media::Jpeg, &codec::Metadata::default()).unwrap();
-        std::fs::File::create(self.path().join(name)).unwrap().write_all(&encoded.bytes).unwrap();
+        let raster = filters::Raster::new(
+            width,
+            height,
+            filters::Channels::Rgb,
+            filters::Samples::U8(pixels),
+        )
+        .unwrap();
+        let encoded =
+            codec::encode_version(&raster, codec::Media::Jpeg, &codec::Metadata::default()).unwrap();
+        std::fs::File::create(self.path().join(name))
+            .unwrap()
+            .write_all(&encoded.bytes)
+            .unwrap();
         name.to_owned()
     }
 }
