@@ -204,13 +204,25 @@ pub(super) fn added(it: &Added, paint: Paint) -> Page {
             left(pixels),
         ]);
     }
-    let mut out = format!("{}\n", parts.join(", "));
+    let nothing = it.added.is_empty() && it.already.is_empty() && !it.failed.is_empty();
+    let mut out = if nothing {
+        String::new()
+    } else {
+        format!("{}\n", parts.join(", "))
+    };
     out.push_str(&columns("  ", &rows));
     for same in &it.already {
         let (path, name) = (super::clean(&same.path), super::shorten(&same.name, NAME_COLUMNS));
         out.push_str(&format!("  {} is here as {name}\n", paint.dim(&path)));
     }
-    let notes = it.failed.iter().map(super::failure::of_file).collect();
+    // The one failure of a single file is the failure itself.
+    let alone = nothing && it.failed.len() == 1;
+    let notes = it
+        .failed
+        .iter()
+        .filter(|_| !alone)
+        .map(super::failure::of_file)
+        .collect();
     let next = it.added.first().map(|image| {
         let name = in_quotes(&image.name);
         format!("/getImages, /filter {name} sepia, /rateImage {name} 5")

@@ -21,5 +21,10 @@ pub(super) fn of_file(failed: &Failed) -> String {
     } else {
         format!("; {}", clean(&failed.hint))
     };
-    format!("  {}: {}{hint}\n", clean(&failed.path), clean(&failed.message))
+    let path = if failed.message.contains(&failed.path) {
+        String::new()
+    } else {
+        format!("{}: ", clean(&failed.path))
+    };
+    format!("  {path}{}{hint}\n", clean(&failed.message))
 }

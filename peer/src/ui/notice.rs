@@ -107,6 +107,7 @@ pub fn several(news: &[Notice]) -> Vec<String> {
             lines.push(together(these));
         }
     }
+    lines.dedup();
     lines
 }
 

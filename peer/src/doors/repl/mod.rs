@@ -1,5 +1,7 @@
 //! The prompt people live in: readline on its own thread, commands on the runtime, news above the half-typed line.
 
+use std::time::{Duration, Instant};
+
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::news::News;
@@ -20,6 +22,9 @@ mod helper;
 mod history;
 mod news;
 mod reader;
+
+/// How long after the start a central that is not there yet is not called away.
+const CENTRAL_GRACE: Duration = Duration::from_secs(3);
 
 /// Opens the prompt; its exit code.
 pub fn run(here: &Here) -> u8 {
@@ -116,8 +121,12 @@ impl<'a> Session<'a> {
             return 1;
         };
         let mut code = 0;
+        let opened = Instant::now();
         loop {
-            let now = self.now().await;
+            let mut now = self.now().await;
+            if opened.elapsed() < CENTRAL_GRACE && now.central == "down" {
+                now.central.clear();
+            }
             self.news.me(now.user.clone());
             self.reader.read(prompt(&now));
             let read = tokio::select! {
@@ -130,9 +139,9 @@ impl<'a> Session<'a> {
                 _ = hangup.recv() => break,
             };
             match read {
-                Read::Line(line) => {
+                Read::Line(text) => {
                     let then = tokio::select! {
-                        then = self.line(&line) => then,
+                        then = self.lines(&text) => then,
                         _ = term.recv() => Then::End,
                         _ = hangup.recv() => Then::End,
                     };
@@ -147,6 +156,16 @@ impl<'a> Session<'a> {
         self.news.stop();
         self.host.close().await;
         code
+    }
+
+    /// A line, or the lines of a paste one after the other.
+    async fn lines(&mut self, text: &str) -> Then {
+        for line in text.lines() {
+            if matches!(self.line(line).await, Then::End) {
+                return Then::End;
+            }
+        }
+        Then::Go
     }
 
     /// One line: what it means, done, shown. Ctrl-C cancels it.
