@@ -95,11 +95,11 @@ impl Context<'_> {
         self.each.album.clone()
     }
 
-    /// Where this command's password comes from.
+    /// Where this command's password comes from; `line` is how the command was begun, for the remedy.
     ///
     /// # Errors
     /// `auth` where nobody can be asked and nothing was named.
-    pub fn password(&self, command: &str, user: &str) -> Result<PasswordFrom, Failure> {
+    pub fn password(&self, line: &str, user: &str) -> Result<PasswordFrom, Failure> {
         if let Some(file) = &self.each.password_file {
             return Ok(PasswordFrom::File(super::paths::absolute(file, self)));
         }
@@ -112,7 +112,7 @@ impl Context<'_> {
         Err(Failure::new(
             crate::api::Code::Auth,
             format!("the password of {user} is needed, and nobody can be asked for it here"),
-            format!("put it into a file that only you can read: /{command} {user} --password-file FILE"),
+            format!("put it into a file that only you can read: {line} {user} --password-file FILE"),
         ))
     }
 }

@@ -19,7 +19,7 @@ pub struct Login {
 
 impl Login {
     pub(super) fn act(self, at: &Context<'_>) -> Result<Act, Failure> {
-        let from = at.password("login", &self.user)?;
+        let from = at.password("/login", &self.user)?;
         Ok(Act::Session {
             register: false,
             user: self.user,

@@ -20,7 +20,7 @@ pub struct Register {
 impl Register {
     pub(super) fn act(self, at: &Context<'_>) -> Result<Act, Failure> {
         let user = super::check::user(&self.user)?;
-        let from = at.password("register", &user)?;
+        let from = at.password("/register", &user)?;
         Ok(Act::Session {
             register: true,
             user,

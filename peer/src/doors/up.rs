@@ -111,7 +111,7 @@ async fn session(here: &Here, flags: &Up, control: &Control) -> Result<(), Failu
     {
         return Ok(());
     }
-    let from = here.context(&here.each).password("up --user", &user)?;
+    let from = here.context(&here.each).password("calotype up --user", &user)?;
     let again = |register| {
         let act = Act::Session {
             register,
