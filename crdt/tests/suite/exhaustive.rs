@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use crdt::fact::{AcceptRun, Fact, Role};
 use crdt::id::HeaderHash;
+use crdt::limits::DEPS_MAX;
 use crdt::op::{Op, Refusal};
 use crdt::{Album, Author, Receipt, Trust};
 use rand::seq::SliceRandom as _;
@@ -24,7 +25,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::model::Model;
 use crate::story::{Story, author_of};
-use crate::world::{AT, Pen, grant, image, permutations, role, user};
+use crate::world::{AT, Pen, grant, image, permutations, rating, role, user};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Act {
@@ -32,7 +33,10 @@ enum Act {
     Remove(u8),
     Demote(u8),
     Promote(u8),
+    /// To viewer.
+    Weaken(u8),
     Grant(u8),
+    Rate,
     Revoke(char),
     /// Everything in the past of others.
     AcceptAll,
@@ -68,7 +72,20 @@ const CHOICES: &[(&str, Act)] = &[
     ("a", Add),
     ("q", Revoke('A')),
     ("B", Add),
+    // From here on for random histories only.
+    ("O", Weaken(b'A')),
+    ("C", Weaken(b'A')),
+    ("c*", Remove(b'A')),
+    ("o", Kill),
+    ("A", Rate),
+    ("a", Rate),
+    ("C", Grant(b'E')),
+    ("B", Grant(b'E')),
+    ("E", Add),
 ];
+
+/// How many of the choices exhaustive histories have.
+const EXHAUSTIVE: usize = 24;
 
 /// One op of a history with what the test knows of it.
 struct Told {
@@ -111,7 +128,7 @@ impl Run {
             self.histories += 1;
             return self.check_orders(album);
         }
-        for choice in 0..CHOICES.len() {
+        for choice in 0..EXHAUSTIVE {
             for seen in 0..1usize << self.told.len() {
                 let Some(told) = self.write(choice, seen, true) else {
                     continue;
@@ -128,6 +145,10 @@ impl Run {
     fn receive(&mut self, album: &Album, told: Told) -> Option<Album> {
         let mut next = album.clone();
         let receipt = next.receive(told.op.clone(), Trust::Stored);
+        // E writes without having seen a grant.
+        if told.writer == "E" && receipt == Receipt::Refused(Refusal::Stranger) {
+            return None;
+        }
         // A forked dot that is an image in one branch and a grant in the other: see litmus.rs.
         if told.act == Kill && matches!(receipt, Receipt::Refused(Refusal::RemovesMember { .. })) {
             return None;
@@ -200,6 +221,9 @@ impl Run {
             past.insert(base.hash);
             past.extend(self.past(base));
             refs.push(base);
+        }
+        if refs.len() > DEPS_MAX {
+            return None;
         }
         // Of two ops that may be told in either order, the one of the lower choice is told first.
         if canonical
@@ -286,6 +310,8 @@ impl Run {
     ) -> Option<(Vec<Fact>, Vec<crdt::header::DotRun>)> {
         Some(match act {
             Add => (vec![image("i")], vec![]),
+            Rate => (vec![rating("i", 3)], vec![]),
+            Weaken(person) => (vec![role(person, Role::Viewer)], vec![]),
             Remove(person) => (vec![role(person, Role::None)], vec![]),
             Demote(person) => (vec![role(person, Role::Contributor)], vec![]),
             Promote(person) => (vec![role(person, Role::Curator)], vec![]),
@@ -372,7 +398,8 @@ impl Run {
             assert_eq!(before.roles(), after.roles(), "5: {}", story());
         }
         // A and B are made curator by the owner only; of their own device they may take, never give.
-        let is_plain = matches!(last.writer, "B" | "a") || last.writer.starts_with('A') && last.act == Add;
+        let is_plain =
+            matches!(last.writer, "B" | "a" | "E") || last.writer.starts_with('A') && last.act == Add;
         if is_plain {
             assert!(!changed, "3: {}", story());
         }
@@ -458,7 +485,7 @@ impl Run {
             });
             for told in unseen {
                 let granted = self.told.iter().any(|other| {
-                    matches!(other.act, Grant(p) | Promote(p) if p == person)
+                    matches!(other.act, Grant(p) | Promote(p) | Demote(p) | Weaken(p) if p == person)
                         && later(other)
                         && told.past.contains(&other.op.hash)
                 });
