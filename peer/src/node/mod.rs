@@ -154,8 +154,6 @@ impl Running {
         for task in &self.tasks {
             task.abort();
         }
-        // Ours: the next node makes its own.
-        let _ = std::fs::remove_file(&self.control);
     }
 }
 

@@ -213,8 +213,9 @@ impl Node {
         if let Some(net) = self.net.take() {
             net.shutdown().await;
         }
-        // The database's own end drains its queue; nobody may be left who holds it.
         self.waiting.clear();
+        // While the home's lock is still ours: the next node makes its own sockets.
+        let _ = std::fs::remove_dir_all(super::place::runtime_dir(self.home.path()));
     }
 
     /// Milliseconds of this run, the engine's time.
