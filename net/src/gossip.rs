@@ -455,3 +455,29 @@ impl Wishes {
             .map(|(_, answer)| answer)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_outbox_knows_how_far_it_is() {
+        let mut outbox = Outbox::new();
+        outbox.end().extend([1; 10]);
+        assert_eq!((outbox.len(), outbox.position(10)), (10, 10));
+        outbox.advance(4);
+        assert_eq!((outbox.len(), outbox.position(10), outbox.total_sent), (6, 10, 4));
+        outbox.advance(6);
+        assert!(outbox.is_empty() && outbox.position(0) == 10);
+        // Sent bytes are given back before all is sent, and the room when it is.
+        outbox.end().resize(4 * OUTBOX_KEEP_BYTES, 2);
+        outbox.advance(2 * OUTBOX_KEEP_BYTES);
+        assert_eq!((outbox.bytes.len(), outbox.sent), (2 * OUTBOX_KEEP_BYTES, 0));
+        assert_eq!(
+            outbox.position(outbox.bytes.len()),
+            10 + 4 * OUTBOX_KEEP_BYTES as u64
+        );
+        outbox.advance(2 * OUTBOX_KEEP_BYTES);
+        assert!(outbox.is_empty() && outbox.bytes.capacity() <= OUTBOX_KEEP_BYTES);
+    }
+}

@@ -36,7 +36,8 @@
 //! # Ok(()) }
 //! ```
 //!
-//! Do long answers in a task of their own: whoever reads the events must not wait for a peer.
+//! Whoever reads the events must not wait for a peer: publish, ask and answer in other tasks (the example does
+//! not, to be short).
 
 mod api;
 mod bus;
@@ -217,6 +218,7 @@ impl Net {
 
     /// Publishes to all linked peers that want this topic and may read it. Waits while more than
     /// [`limits::PUBLISH_QUEUE_BYTES_MAX`] wait, and up to a second for a slow link. `Ok` means on its way, no more.
+    /// Whoever reads the events must not wait here: two such could wait for each other. Use another task.
     pub async fn publish(&self, topic: AlbumId, payload: Vec<u8>) -> Result<(), PublishError> {
         if self.shared.stop.is_cancelled() {
             return Err(PublishError::Closed);

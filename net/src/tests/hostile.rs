@@ -197,6 +197,37 @@ async fn sixty_four_subscriptions_are_served() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_of_subscriptions_is_cut() {
+    let mut node = Node::start(1).await;
+    let (liar, _to_sub, mut to_pub) = Liar::linked(2, &mut node).await;
+    // With the probe at its end, just the burst.
+    subscribe(
+        &node,
+        &mut to_pub,
+        &vec![1; limits::SUBSCRIPTION_FRAMES_BURST as usize - 1],
+    )
+    .await;
+    assert_eq!(node.counter("gossip_frame"), 0);
+    let flood = [subscription(0, 1), subscription(1, 1)].concat().repeat(200);
+    to_pub.write_all(&flood).await.unwrap();
+    let (peer, detail) = node.refused("gossip_frame").await;
+    assert_eq!(peer, Some(liar.key));
+    assert!(detail.contains("too many subscriptions"), "{detail}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn we_ask_a_peer_for_sixty_four_topics_at_most() {
+    let node = Node::start(1).await;
+    for topic in 1..=65 {
+        node.net.subscribe(album(topic));
+    }
+    let mut liar = Liar::join(2, &node).await;
+    let (_to_sub, wishes) = liar.be_pub().await;
+    assert_eq!(wishes.len(), limits::SUBSCRIPTIONS_MAX);
+    assert_eq!(node.counter("subscriptions_over"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pub_that_breaks_the_rules_is_cut() {
     let mut node = Node::start(1).await;
     node.net.subscribe(album(1));

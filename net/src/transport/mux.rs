@@ -247,3 +247,18 @@ impl Driver {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_of_all_links_have_one_budget() {
+        let windows = Windows::new();
+        let most = limits::WINDOWS_BYTES_MAX / limits::WINDOW_BYTES;
+        let mut taken: Vec<_> = (0..most).map(|_| windows.take().unwrap()).collect();
+        assert!(windows.clone().take().is_none());
+        taken.pop();
+        assert!(windows.take().is_some());
+    }
+}
