@@ -81,7 +81,11 @@ async fn converse(
 ) -> End {
     let Registered { hub, id } = registered;
     let nonce = Nonce(rand::random());
-    let opened = timeout(HANDSHAKE_DEADLINE, open(tcp, acceptor, nonce)).await;
+    let mut run = hub.core.run.subscribe();
+    let opened = tokio::select! {
+        () = stopped(&mut run) => return End::Stopping,
+        opened = timeout(HANDSHAKE_DEADLINE, open(tcp, acceptor, nonce)) => opened,
+    };
     let (mut read, mut write) = match opened {
         Ok(Ok(halves)) => halves,
         Ok(Err(why)) => return why,

@@ -138,15 +138,8 @@ pub(crate) struct Changed {
 
 impl Core {
     pub(crate) fn new(registry: Registry) -> Arc<Self> {
-        let state = State {
-            registry,
-            gate: Gate::default(),
-            lines: BTreeMap::new(),
-            waiting: Arc::default(),
-            last_id: 0,
-        };
         Arc::new(Self {
-            state: Mutex::new(state),
+            state: Mutex::new(State::new(registry)),
             started: Instant::now(),
             run: watch::Sender::new(Run::On),
         })
@@ -179,6 +172,16 @@ pub(crate) async fn stopped(run: &mut watch::Receiver<Run>) {
 }
 
 impl State {
+    fn new(registry: Registry) -> Self {
+        Self {
+            registry,
+            gate: Gate::default(),
+            lines: BTreeMap::new(),
+            waiting: Arc::default(),
+            last_id: 0,
+        }
+    }
+
     /// A connection came.
     pub(crate) fn opened(
         &mut self,
@@ -329,5 +332,93 @@ fn write_all(core: &Core, mut store: Store, mut queue: mpsc::Receiver<Job>) {
         if matches!(*core.run.borrow(), Run::Broken(_)) {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::OUTGOING_FRAMES_MAX;
+    use crate::proto::Push;
+    use crate::registry::Rows;
+
+    struct Wire {
+        id: SessionId,
+        queue: mpsc::Receiver<Outgoing>,
+        end: Arc<Notify>,
+    }
+
+    fn wire(state: &mut State) -> Wire {
+        let (outgoing, queue) = mpsc::channel(OUTGOING_FRAMES_MAX);
+        let end = Arc::new(Notify::new());
+        let id = state.opened(IpAddr::from([127, 0, 0, 1]), outgoing, end.clone());
+        Wire { id, queue, end }
+    }
+
+    impl Wire {
+        async fn was_ended(&self) -> bool {
+            tokio::select! {
+                biased;
+                () = self.end.notified() => true,
+                () = std::future::ready(()) => false,
+            }
+        }
+    }
+
+    fn push(to: &[&Wire], name_bytes: usize) -> Delivery {
+        let name = "x".repeat(name_bytes);
+        let push = Push::Album {
+            album: crdt::id::AlbumId([1; 32]),
+            name,
+            by: String::new(),
+            removed: false,
+        };
+        Delivery {
+            to: to.iter().map(|wire| wire.id).collect(),
+            push,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_ends_its_connection_alone() {
+        let mut state = State::new(Registry::load(Rows::default()).0);
+        let (slow, mut quick) = (wire(&mut state), wire(&mut state));
+        for _ in 0..OUTGOING_FRAMES_MAX {
+            assert_eq!(state.deliver(&[push(&[&slow, &quick], 1)]), 2);
+            assert!(quick.queue.try_recv().is_ok());
+        }
+        assert!(!slow.was_ended().await);
+        state.deliver(&[push(&[&slow, &quick], 1)]);
+        assert!(slow.was_ended().await);
+        assert!(!quick.was_ended().await);
+        state.closed(slow.id);
+        assert_eq!(state.deliver(&[push(&[&slow], 1)]), 0);
+    }
+
+    #[tokio::test]
+    async fn when_much_waits_in_all_only_fair_parts_stay() {
+        const FRAME: usize = 64 * 1024;
+        let mut state = State::new(Registry::load(Rows::default()).0);
+        let (slow, quick) = (wire(&mut state), wire(&mut state));
+        let one = push(&[&slow], FRAME);
+        // Each frame is a little more than FRAME.
+        for _ in 0..OUTGOING_BYTES_MAX / FRAME {
+            state.deliver(std::slice::from_ref(&one));
+        }
+        assert!(!slow.was_ended().await);
+        state.deliver(&[one]);
+        assert!(slow.was_ended().await, "more than its part of too much");
+        for _ in 0..=OUTGOING_FRAMES_FAIR {
+            state.deliver(&[push(&[&quick], 1)]);
+        }
+        assert!(!quick.was_ended().await, "its fair part it has");
+        state.deliver(&[push(&[&quick], 1)]);
+        assert!(quick.was_ended().await);
+        drop((slow, quick));
+        assert_eq!(
+            state.waiting.0.load(Ordering::Relaxed),
+            0,
+            "what is dropped waits no more"
+        );
     }
 }

@@ -1,4 +1,5 @@
 //! Accounts over loopback: register, log in, resume, what is refused, what survives.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;
 

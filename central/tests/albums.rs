@@ -1,4 +1,5 @@
 //! Album lists, presence and pushes over loopback.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;
 

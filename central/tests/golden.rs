@@ -1,4 +1,5 @@
 //! The bytes of docs/protocol.md §8, one text for each message. Whoever changes one changes the protocol.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use central::proto::*;
 use crdt::id::{AlbumId, PublicKey, Signature, UserId};

@@ -1,4 +1,5 @@
 //! Bytes thrown at the central end that connection only; the others do not notice.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;
 

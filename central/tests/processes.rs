@@ -1,4 +1,5 @@
 //! The program itself, and several who want to be the one central of a folder.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;
 
