@@ -16,6 +16,7 @@ mod chat;
 mod check;
 mod config;
 mod create_album;
+pub mod demo;
 mod enter_album;
 mod export;
 mod filter;
@@ -184,6 +185,8 @@ pub enum Shell {
     Up(up::Up),
     #[allow(missing_docs)]
     Central(central::Central),
+    #[allow(missing_docs)]
+    Demo(demo::Demo),
 }
 
 /// A line of the prompt or of a script, without its slash.

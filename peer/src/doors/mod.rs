@@ -13,6 +13,7 @@ use crate::cmd::{self, Cli, Color, Context, Each, Shell};
 use crate::ui::Ui;
 
 mod control;
+mod demo;
 mod host;
 mod oneshot;
 mod password;
@@ -104,6 +105,7 @@ fn run(words: Vec<OsString>) -> u8 {
         Some(Shell::Verb(verb)) => oneshot::run(&here, verb),
         Some(Shell::Up(flags)) => up::run(&here, flags),
         Some(Shell::Central(command)) => serve::run(&here, command),
+        Some(Shell::Demo(flags)) => demo::run(&here, flags),
         None if std::io::stdin().is_terminal() => repl::run(&here),
         None => script::run(&here),
     }
