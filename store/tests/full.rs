@@ -7,9 +7,18 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use common::{Helper, child_home, name, new_home, noise, reopen};
 use store::{BlobError, Blobs, CHUNK_BYTES, CommitError, Db, PartError, PrivateError, Write, chunk_list_of};
+
+/// Tests of this file run one after the other. A child that one of them starts has the open files of the others
+/// until it becomes its program, and the space of an unlinked file that is open anywhere is not free.
+static ALONE: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// A small file system of its own, gone again at the end.
 struct SmallDisk {
@@ -82,6 +91,7 @@ fn is_empty(dir: &Path) -> bool {
 
 #[test]
 fn blobs_on_a_full_disk() {
+    let _alone = alone();
     let Some(disk) = SmallDisk::mount(6) else { return };
     let home = reopen(&disk.home());
     let blobs = Blobs::open(&home);
@@ -132,6 +142,7 @@ fn blobs_on_a_full_disk() {
 
 #[test]
 fn a_download_on_a_full_disk_goes_on_later() {
+    let _alone = alone();
     let Some(disk) = SmallDisk::mount(4) else { return };
     let home = reopen(&disk.home());
     let blobs = Blobs::open(&home);
@@ -163,6 +174,7 @@ fn a_download_on_a_full_disk_goes_on_later() {
 
 #[test]
 fn the_database_on_a_full_disk_says_so_and_goes_on_when_there_is_room() {
+    let _alone = alone();
     let Some(disk) = SmallDisk::mount(8) else { return };
     let home = reopen(&disk.home());
     home.write_private("device.key", b"old").unwrap();
@@ -199,6 +211,7 @@ fn the_database_on_a_full_disk_says_so_and_goes_on_when_there_is_room() {
 
 #[test]
 fn leaving_and_deleting_work_on_a_full_disk() {
+    let _alone = alone();
     let Some(disk) = SmallDisk::mount(32) else { return };
     let home = reopen(&disk.home());
     let db = Db::open(&home).unwrap().0;
@@ -241,9 +254,10 @@ fn leaving_and_deleting_work_on_a_full_disk() {
 
 #[test]
 fn a_batch_that_does_not_fit_takes_those_behind_it_along() {
+    let _alone = alone();
     let Some(disk) = SmallDisk::mount(8) else { return };
     let home = reopen(&disk.home());
-    let db = Db::open(&home).unwrap().0;
+    let db = Arc::new(Db::open(&home).unwrap().0);
     disk.fill(2_000_000);
     // Held back by the first callback, the others become one group.
     let (go, gone) = std::sync::mpsc::channel::<()>();
@@ -254,15 +268,23 @@ fn a_batch_that_does_not_fit_takes_those_behind_it_along() {
     );
     let large = (0..8).flat_map(|n| put(100 + n, 1024 * 1024)).collect();
     for (n, batch) in [(1, put(1, 10)), (2, large), (3, put(3, 10))] {
-        let tell = tell.clone();
-        db.commit(
-            batch,
-            Box::new(move |outcome| tell.send((n, outcome.is_ok())).unwrap()),
-        );
+        let (tell, again) = (tell.clone(), Arc::downgrade(&db));
+        let done = move |outcome: Result<(), CommitError>| {
+            tell.send((n, outcome.is_ok())).unwrap();
+            if n == 2 {
+                // Handed in after the failure was told, so not concerned by it.
+                let done = move |outcome: Result<(), _>| tell.send((4, outcome.is_ok())).unwrap();
+                again.upgrade().unwrap().commit(put(4, 10), Box::new(done));
+            }
+        };
+        db.commit(batch, Box::new(done));
     }
     drop(go);
-    assert!(told.iter().take(3).eq([(1, true), (2, false), (3, false)]));
-    db.commit_wait(put(4, 10)).unwrap();
+    assert!(
+        told.iter()
+            .take(4)
+            .eq([(1, true), (2, false), (3, false), (4, true)])
+    );
     let there: Vec<_> = db
         .scan("test", b"")
         .unwrap()
@@ -287,6 +309,7 @@ fn child_writes_until_writing_fails() {
 
 #[test]
 fn after_a_failed_write_nothing_is_written_any_more() {
+    let _alone = alone();
     let (_dir, home) = new_home();
     let path = home.path().to_path_buf();
     drop(home);

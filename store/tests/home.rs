@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use common::{Helper, child_home, new_home, reopen};
+use common::{Helper, LOCK_WAIT, child_home, new_home, reopen};
 use store::{Blobs, Db, Home, HomeError, PRIVATE_BYTES_MAX, PrivateError, Write};
 
 fn mode(path: &Path) -> u32 {
@@ -124,7 +124,7 @@ fn an_empty_or_missing_database_beside_a_log_is_refused() {
         if !missing {
             fs::write(&db, b"").unwrap();
         }
-        let refused = Home::open(&path, Duration::ZERO).unwrap_err();
+        let refused = Home::open(&path, LOCK_WAIT).unwrap_err();
         assert!(matches!(refused, HomeError::EmptyDatabase { .. }), "{refused}");
         assert_eq!(fs::read(&wal).unwrap(), b"frames");
     }
@@ -197,7 +197,8 @@ fn the_lock_is_held_as_long_as_anything_of_the_home_lives() {
     drop(blobs);
     assert!(busy());
     drop(part);
-    assert!(!busy());
+    // A child that another test is just starting may hold the lock until it has become its program.
+    reopen(&path);
 }
 
 #[test]

@@ -15,6 +15,8 @@ use store::{Blobs, Db, Hash, Write};
 const KILLS: u64 = 20;
 /// Batches that the writing process has under way at most.
 const IN_FLIGHT_MAX: usize = 24;
+/// Blobs imported together, so that most of the time is spent committing.
+const IMPORT_GROUP: usize = 32;
 /// Writes of ops in one batch, over two albums.
 const OPS_A_BATCH: u64 = 5;
 /// Space of the counter that every batch carries.
@@ -60,8 +62,8 @@ fn child_writes_until_killed() {
         .last()
         .map_or(0, |(key, _)| number(key) + 1);
     let flight = Arc::new((Mutex::new(0), Condvar::new()));
-    for group in (begin..).step_by(4) {
-        let batches = group..group + 4;
+    for group in (begin..).step_by(IMPORT_GROUP) {
+        let batches = group..group + IMPORT_GROUP as u64;
         assert!(
             blobs
                 .import_many(batches.clone().map(blob_of).collect())
@@ -203,7 +205,7 @@ fn a_kill_between_blob_and_op_leaves_a_blob_that_nothing_names() {
     assert!(blobs.import(&blob_of(0)).unwrap().was_here);
 }
 
-/// Not a test of its own: fetches a blob chunk by chunk until it is killed.
+/// Not a test of its own: fetches a chunk for each line that it is sent, until it is killed.
 #[test]
 fn child_fetches_until_killed() {
     let Some(path) = child_home() else { return };
@@ -214,6 +216,7 @@ fn child_fetches_until_killed() {
         .unwrap();
     part.set_list(&store::chunk_list_of(&bytes)).unwrap();
     for index in part.missing().into_iter().flatten() {
+        std::io::stdin().read_line(&mut String::new()).unwrap();
         let chunk = bytes.chunks(store::CHUNK_BYTES).nth(index as usize).unwrap();
         part.write_chunk(index, chunk).unwrap();
         println!("@{index}");
@@ -232,16 +235,17 @@ fn a_killed_download_loses_no_chunk_that_was_acknowledged() {
     let mut fetched = Vec::new();
     for round in 0..4 {
         let mut child = Helper::start("child_fetches_until_killed", &path, "");
+        // Two more than are waited for: the kill comes while those are being written.
+        child.send_lines(6 + round + 2);
         fetched.extend((0..6 + round).map(|_| child.line().unwrap()));
         child.kill();
         fetched.extend(std::iter::from_fn(|| child.line()));
     }
-    while fetched.last().is_none_or(|last| last != "finished") {
-        fetched.extend(Helper::start("child_fetches_until_killed", &path, "").line_all());
-        if Blobs::open(&reopen(&path)).has(&hash) {
-            break;
-        }
-    }
+    let mut last = Helper::start("child_fetches_until_killed", &path, "");
+    last.send_lines(41);
+    fetched.extend(last.line_all());
+    assert!(last.child.wait().unwrap().success());
+    assert_eq!(fetched.last().map(String::as_str), Some("finished"));
     fetched.retain(|line| line != "finished");
     let mut once = fetched.clone();
     once.sort_unstable();

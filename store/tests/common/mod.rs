@@ -1,7 +1,7 @@
 //! What the tests of real processes share: homes that go away, and this test binary as a child of itself.
 #![allow(dead_code, clippy::unwrap_used, reason = "each test binary uses a part of it")]
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
@@ -97,6 +97,16 @@ impl Drop for Helper {
 }
 
 impl Helper {
+    /// Lets the child take some more steps.
+    pub fn send_lines(&mut self, count: usize) {
+        self.child
+            .stdin
+            .as_mut()
+            .unwrap()
+            .write_all("\n".repeat(count).as_bytes())
+            .unwrap();
+    }
+
     /// All that the child still says, to its end.
     pub fn line_all(&mut self) -> Vec<String> {
         std::iter::from_fn(|| self.line()).collect()
