@@ -91,7 +91,7 @@ impl Handle {
 pub(super) type Durable = oneshot::Receiver<Result<(), Failure>>;
 
 /// What is known of a device of a member.
-#[derive(Clone, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub(super) struct Known {
     pub(super) certificate: Certificate,
     pub(super) name: String,
@@ -521,19 +521,20 @@ impl Node {
     ) {
         let user = certificate.user();
         let named = self.engine.albums().find_map(|album| album.name_of(&user));
-        let known = self.known.entry(device).or_insert_with(|| Known {
-            certificate: certificate.clone(),
-            name: String::new(),
-            addresses: Vec::new(),
-        });
+        let before = self.known.get(&device);
+        let blank = || Known { certificate, name: String::new(), addresses: Vec::new() };
+        let mut known = before.cloned().unwrap_or_else(blank);
         if let Some(name) = name.or(named) {
             known.name = name;
         }
         if !addresses.is_empty() {
             known.addresses = addresses;
         }
-        let value = serde_json::to_vec(known).expect("plain data has a JSON text");
-        self.put("devices", &device.0, value);
+        if before != Some(&known) {
+            let value = serde_json::to_vec(&known).expect("plain data has a JSON text");
+            self.put("devices", &device.0, value);
+            self.known.insert(device, known);
+        }
     }
 
     /// Looks for all known devices that may link and are not blocked.

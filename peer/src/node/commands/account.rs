@@ -27,6 +27,14 @@ pub(super) async fn register(handle: &Handle, user: String, password: Secret) ->
         return Err(Failure::new(Code::Exists, message, hint));
     }
     let client = central::client(handle, CENTRAL_WAIT).await?;
+    if let Some(account) = taken {
+        // Killed between asking and being answered: the central may know these keys, and must not lose them.
+        match client.resume(&account.certificate, &account.device()).await {
+            Ok(_) => return confirm(handle, account).await,
+            Err(error) if error.code().is_none() => return Err(central::failure(error)),
+            Err(_) => {}
+        }
+    }
     let (name, secret) = (user.clone(), password.clone());
     let account = blocking(move || Account::create(&name, &secret.0)).await?;
     // Written first: an account that the central has and this home forgot would be lost with its name.
@@ -41,7 +49,11 @@ pub(super) async fn register(handle: &Handle, user: String, password: Secret) ->
         }
         return Err(failure);
     }
-    let mut account = account;
+    confirm(handle, account).await
+}
+
+/// The central has this account: keep it and go online.
+async fn confirm(handle: &Handle, mut account: Account) -> Result<Reply, Failure> {
     account.confirmed = true;
     handle
         .with(move |node| {
