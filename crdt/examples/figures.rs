@@ -3,11 +3,13 @@
 // A measurement needs a clock; the crate itself has none.
 #![allow(clippy::disallowed_methods)]
 
+use std::io::Write as _;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crdt::fact::{Fact, Image, Shape};
-use crdt::id::{AlbumSeed, BlobHash, Incarnation};
+use crdt::id::{AlbumId, AlbumSeed, BlobHash, Incarnation};
 use crdt::keys::{Certificate, KeyPair};
 use crdt::op::Op;
 use crdt::{Album, Author, Draft, Trust};
@@ -68,37 +70,55 @@ fn build(n: usize, batch: usize) -> Vec<Arc<Op>> {
     album.ops().cloned().collect()
 }
 
+/// Writes the ops of an album to a fresh process of this program, one a line, and prints what that measures: its memory
+/// holds nothing else.
 fn measure(n: usize, batch: usize) {
-    let texts: Vec<String> = build(n, batch).iter().map(|op| op.bytes().to_owned()).collect();
-    let bytes: usize = texts.iter().map(String::len).sum();
-    let before = resident();
-    let start = Instant::now();
-    let ops: Vec<Arc<Op>> = texts
-        .iter()
-        .map(|text| Arc::new(Op::decode(text).expect("our own op")))
-        .collect();
-    let decoded = start.elapsed();
-    let id = crdt::id::AlbumId(ops[0].hash.0);
-    let mut album = Album::empty(id);
-    let start = Instant::now();
+    let program = std::env::current_exe().expect("this program");
+    let mut child = Command::new(program)
+        .arg(n.to_string())
+        .stdin(Stdio::piped())
+        .spawn()
+        .expect("this program runs");
+    let mut pipe = child.stdin.take().expect("its input is a pipe");
+    let ops = build(n, batch);
+    let bytes: usize = ops.iter().map(|op| op.bytes().len()).sum();
+    println!("{n} images, {batch} an op, {} B an entry on the wire", bytes / n);
     for op in ops {
+        writeln!(pipe, "{}", op.bytes()).expect("it reads");
+    }
+    drop(pipe);
+    child.wait().expect("it ends");
+}
+
+fn load(n: usize) {
+    let (mut decoding, mut receiving) = (Duration::ZERO, Duration::ZERO);
+    let mut album: Option<Album> = None;
+    let before = resident();
+    for line in std::io::stdin().lines() {
+        let line = line.expect("text");
+        let start = Instant::now();
+        let op = Arc::new(Op::decode(&line).expect("our own op"));
+        decoding += start.elapsed();
+        let start = Instant::now();
+        let album = album.get_or_insert_with(|| Album::empty(AlbumId(op.hash.0)));
         album.receive(op, Trust::Stored);
         album.drain_changes();
+        receiving += start.elapsed();
     }
+    let mut album = album.expect("a genesis came");
+    let start = Instant::now();
     let digest = album.digest();
-    let received = start.elapsed();
+    let hashing = start.elapsed();
     let heap = resident().saturating_sub(before);
     println!(
-        "{n} images, {batch} an op ({} B an entry on the wire): decode {decoded:?}, receive and digest {received:?}, \
-         {} B resident an entry",
-        bytes / n,
+        "  decode {decoding:?}, receive {receiving:?}, digest {hashing:?}; {} B resident an entry",
         heap / n
     );
     one_edit(&mut album);
     assert_ne!(album.digest(), digest);
 }
 
-/// One add and one remove at the size reached, with what follows of each: verified, received, digest.
+/// One add at the size reached: received, with and without its signature, and the digest after it.
 fn one_edit(album: &mut Album) {
     let rounds = 200;
     let mut other = album.clone();
@@ -139,6 +159,9 @@ fn one_edit(album: &mut Album) {
 }
 
 fn main() {
+    if let Some(n) = std::env::args().nth(1) {
+        return load(n.parse().expect("a number of images"));
+    }
     for (n, batch) in [(1_000, 1), (10_000, 1), (100_000, 1), (100_000, 250)] {
         measure(n, batch);
     }

@@ -144,14 +144,23 @@ impl Album {
         )
     }
 
-    /// The op `head` of `actor` and those before it along `prev` whose last seq is above `after`, in the total order;
+    /// What to ask for with a head that this replica does not know: only ops above this seq. 0 where the actor is
+    /// forked, which also shows by a head that is no higher than what is here already.
+    pub fn after(&self, head: &Head) -> u64 {
+        match self.last_seq(&head.actor) {
+            (last, false) if last < head.seq => last,
+            _ => 0,
+        }
+    }
+
+    /// The op `head` of `actor`, and those before it along `prev` whose last seq is above `after`, in the total order;
     /// nothing if this replica does not have it.
     pub fn ops_back(&self, actor: &ActorId, head: &HeaderHash, after: u64) -> Vec<Arc<Op>> {
-        let mut ops = Vec::new();
+        let mut ops: Vec<Arc<Op>> = Vec::new();
         let mut next = self.graph.find(head);
         while let Some(at) = next {
             let node = self.graph.node(at);
-            if node.op.header.actor != *actor || node.op.last_seq() <= after {
+            if node.op.header.actor != *actor || (node.op.last_seq() <= after && !ops.is_empty()) {
                 break;
             }
             ops.push(node.op.clone());

@@ -9,7 +9,8 @@
 //! 5. a held op changes neither live facts nor roles;
 //! 6. the needed ops alone give the same digest.
 //!
-//! Longer histories are drawn at random: `CRDT_SEED=n` replays one. `CRDT_EXHAUSTIVE=4` runs the deep form (hours on few cores); the ordinary one has 3 free ops.
+//! Longer histories are drawn at random: `CRDT_SEED=n` replays one, `CRDT_SEEDS=n` sets
+//! how many. `CRDT_EXHAUSTIVE=4` runs the deep form (hours on few cores); the ordinary one has 3 free ops.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -523,7 +524,11 @@ fn all_histories_of_few_ops() {
 #[test]
 fn longer_histories_at_random() {
     let replay: Option<u64> = std::env::var("CRDT_SEED").ok().and_then(|seed| seed.parse().ok());
-    for seed in replay.map_or(0..1_500, |seed| seed..seed + 1) {
+    let seeds = std::env::var("CRDT_SEEDS")
+        .ok()
+        .and_then(|seeds| seeds.parse().ok())
+        .unwrap_or(1_500);
+    for seed in replay.map_or(0..seeds, |seed| seed..seed + 1) {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let size = rng.gen_range(4..10);
         // Shown when the test fails: the line that replays it.

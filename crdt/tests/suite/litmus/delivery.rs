@@ -433,7 +433,9 @@ fn what_a_peer_lacks_is_found_through_the_tree() {
     };
     assert_eq!(seqs(7), [8, 9, 10]);
     assert_eq!(seqs(0), (1..=10).collect::<Vec<u64>>());
-    assert!(seqs(10).is_empty());
+    // The head itself always comes: to an asker with another branch its seq says nothing.
+    assert_eq!(seqs(10), [10]);
+    assert_eq!((behind.after(&head), ahead.after(&head)), (0, 0));
     assert!(behind.ops_back(&head.actor, &head.hash, 0).is_empty());
     assert!(ahead.ops_back(&all[2].author.actor(), &head.hash, 0).is_empty());
     let reference = ahead.op(&head.hash).unwrap().reference();
@@ -447,4 +449,45 @@ fn what_a_peer_lacks_is_found_through_the_tree() {
     // Nothing of a tree that has no such node or leaf.
     assert_eq!(ahead.tree_hashes(Some(200)), [crdt::id::Digest([0; 32]); 64]);
     assert!(ahead.heads_in_leaf(5_000).is_empty());
+}
+
+/// Two replicas know one branch each of a forked actor, and neither knows that there are two. The asker's seq is higher
+/// than the head he lacks: asked with that, he would never get it.
+#[test]
+fn the_shorter_branch_of_a_fork_is_found() {
+    let mut all = peers(&[(b'A', Contributor)]);
+    let mut copy = all[1].clone();
+    for line in 0..5 {
+        all[1].say(chat(&line.to_string()));
+    }
+    copy.say(chat("other"));
+    let head = copy
+        .album
+        .heads()
+        .into_iter()
+        .find(|head| head.actor == copy.author.actor())
+        .unwrap();
+    let asker = &mut all[1].album;
+    assert!(!asker.knows(&head.hash));
+    assert_eq!(
+        (asker.last_seq(&head.actor), head.seq, asker.after(&head)),
+        ((5, false), 1, 0)
+    );
+    for op in copy.album.ops_back(&head.actor, &head.hash, asker.after(&head)) {
+        assert!(matches!(asker.receive(op, Trust::Verify), Receipt::Received(_)));
+    }
+    assert_eq!(asker.last_seq(&head.actor), (5, true));
+    copy.pull(&all[1]);
+    assert_eq!(copy.album.digest(), all[1].album.digest());
+    // A longer head of an unforked actor is asked for above what is here.
+    all[0].pull(&copy);
+    let mut ahead = all[0].clone();
+    ahead.say(chat("more"));
+    let head = ahead
+        .album
+        .heads()
+        .into_iter()
+        .find(|head| head.actor == ahead.author.actor())
+        .unwrap();
+    assert_eq!(all[0].album.after(&head), head.seq - 1);
 }
