@@ -65,6 +65,7 @@ impl CentralState {
 
 /// Who this node is to the central.
 pub(super) struct Identity {
+    pub(super) name: String,
     pub(super) certificate: Certificate,
     pub(super) device: KeyPair,
 }
@@ -72,7 +73,11 @@ pub(super) struct Identity {
 impl Node {
     pub(super) fn identity(&self) -> Option<Identity> {
         let account = self.account.as_ref()?;
-        Some(Identity { certificate: account.certificate.clone(), device: account.device() })
+        Some(Identity {
+            name: account.name.clone(),
+            certificate: account.certificate.clone(),
+            device: account.device(),
+        })
     }
 }
 
@@ -218,7 +223,8 @@ async fn refresh_session(handle: &Handle, client: &Client, in_session: &mut bool
         return Ok(());
     };
     if !*in_session {
-        client.resume(&identity.certificate, &identity.device).await?;
+        // A central whose database was wiped takes the name back from the device that proves it.
+        client.resume_or_reclaim(&identity.name, &identity.certificate, &identity.device).await?;
         *in_session = true;
     }
     let address = handle.with(|node| node.net.as_ref().map(net::Net::local_addr)).await.ok().flatten();

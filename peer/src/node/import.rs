@@ -43,7 +43,7 @@ pub(super) fn list(paths: &[PathBuf], each: &mut dyn FnMut(Listed)) {
             each(listed);
         });
         if images == 0 {
-            let message = format!("no image in {}", path.display());
+            let message = "no image in this folder".to_owned();
             let hint = "JPEG, PNG, GIF, WebP, BMP and TIFF are images here";
             each(Listed::Failed(failed(path, Code::NotFound, message, hint)));
         }
@@ -57,7 +57,7 @@ fn walk(dir: &Path, depth: usize, each: &mut dyn FnMut(Listed)) {
     let mut entries: Vec<_> = match std::fs::read_dir(dir) {
         Ok(entries) => entries.filter_map(Result::ok).map(|entry| entry.path()).collect(),
         Err(error) => {
-            let message = format!("cannot read {}: {error}", dir.display());
+            let message = format!("cannot be read: {error}");
             return each(Listed::Failed(failed(dir, Code::NotFound, message, "check the folder's permissions")));
         }
     };
@@ -96,18 +96,17 @@ pub(super) fn look(path: &Path, name: String, blobs: &Blobs, at: u64) -> Result<
     let limits = Limits::default();
     let meta = std::fs::metadata(path).map_err(|error| unreadable(path, &error))?;
     if !meta.is_file() {
-        let message = format!("{} is no file", path.display());
+        let message = "not a file".to_owned();
         return Err(failed(path, Code::NotAnImage, message, "give image files or folders of them"));
     }
     if meta.len() > limits.file_bytes_max {
-        let message =
-            format!("{} has {} bytes, more than the limit of {}", path.display(), meta.len(), limits.file_bytes_max);
+        let message = format!("{} bytes are more than the limit of {}", meta.len(), limits.file_bytes_max);
         return Err(failed(path, Code::TooLarge, message, "scale it down, or save it in a smaller format"));
     }
     let bytes = std::fs::read(path).map_err(|error| unreadable(path, &error))?;
     let decoded = codec::decode(&bytes, &limits).map_err(|error| not_decoded(path, &error))?;
     let preview = codec::preview(&decoded.raster)
-        .map_err(|error| failed(path, Code::Internal, format!("{}: {error}", path.display()), "please report this"))?;
+        .map_err(|error| failed(path, Code::Internal, error.to_string(), "please report this"))?;
     let stored = blobs.import_many(vec![bytes, preview]);
     let mut stored = stored.into_iter().map(|blob| blob.map_err(|error| not_stored(path, &error)));
     let (Some(original), Some(preview)) = (stored.next(), stored.next()) else {
@@ -139,11 +138,11 @@ pub(super) fn name_of(path: &Path) -> Result<String, Failed> {
     match checked {
         Some(Ok(name)) => Ok(name),
         Some(Err(error)) => {
-            let message = format!("{:?} cannot be an image's name: {error}", path.display().to_string());
+            let message = format!("cannot be an image's name: {error}");
             Err(failed(path, Code::Usage, message, "give it another name: /addImage FILE --as NAME"))
         }
         None => {
-            let message = format!("the name of {:?} is not text", path.display().to_string());
+            let message = "the file's name is not text".to_owned();
             Err(failed(path, Code::Usage, message, "give it another name: /addImage FILE --as NAME"))
         }
     }
@@ -156,8 +155,8 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Failed {
         _ => Code::Internal,
     };
     let (message, hint) = match code {
-        Code::NotFound => (format!("no file {}", path.display()), "check the path; quote it if it has spaces"),
-        _ => (format!("cannot read {}: {error}", path.display()), "check the file's permissions"),
+        Code::NotFound => ("no such file".to_owned(), "check the path; quote it if it has spaces"),
+        _ => (format!("cannot be read: {error}"), "check the file's permissions"),
     };
     failed(path, code, message, hint)
 }
@@ -168,14 +167,15 @@ fn not_decoded(path: &Path, error: &CodecError) -> Failed {
         "damaged" => Code::Damaged,
         _ => Code::NotAnImage,
     };
-    failed(path, code, format!("{}: {error}", path.display()), error.hint())
+    failed(path, code, error.to_string(), error.hint())
 }
 
 fn not_stored(path: &Path, error: &BlobError) -> Failed {
     let code = if matches!(error, BlobError::DiskFull { .. }) { Code::DiskFull } else { Code::Internal };
-    failed(path, code, format!("{}: {error}", path.display()), "free some space and try again")
+    failed(path, code, error.to_string(), "free some space and try again")
 }
 
+/// A file that did not become an entry; the message speaks of it without naming it.
 pub(super) fn failed(path: &Path, code: Code, message: String, hint: &str) -> Failed {
     Failed { path: path.display().to_string(), code, message, hint: hint.into() }
 }

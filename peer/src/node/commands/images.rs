@@ -109,7 +109,7 @@ async fn look_all(handle: &Handle, paths: &[PathBuf], name: Option<&str>) -> Vec
             })
             .collect();
         for (task, path) in work.into_iter().zip(pair) {
-            let lost = |_| Err(import::failed(path, Code::Internal, format!("{}: the decoder failed", path.display()), "please report this"));
+            let lost = |_| Err(import::failed(path, Code::Internal, "the decoder failed".into(), "please report this"));
             outcomes.push(task.await.unwrap_or_else(lost));
         }
     }
@@ -177,7 +177,7 @@ async fn report(
     let Some(first) = added.failed.first() else { return Ok(Reply::Added(added)) };
     let worked = added.added.len() + added.already.len();
     let mut failure = if worked == 0 {
-        Failure::new(first.code, first.message.clone(), first.hint.clone())
+        Failure::new(first.code, format!("{}: {}", first.path, first.message), first.hint.clone())
     } else {
         let message = format!("{} of {} could not be added", added.failed.len(), added.failed.len() + worked);
         Failure::new(Code::Partial, message, "the others are in; see each message")
