@@ -282,9 +282,10 @@ pub fn shell() -> clap::Command {
     tidy(Cli::command())
 }
 
-/// The prompt's definition.
+/// The prompt's definition; a script of thousands of lines needs it once.
 pub fn prompt() -> clap::Command {
-    tidy(Line::command())
+    static PROMPT: std::sync::OnceLock<clap::Command> = std::sync::OnceLock::new();
+    PROMPT.get_or_init(|| tidy(Line::command())).clone()
 }
 
 fn tidy(command: clap::Command) -> clap::Command {

@@ -21,16 +21,20 @@ pub fn all(paint: Paint) -> String {
     )
 }
 
-/// One command in full, by either spelling; none if there is no such command.
+/// One command in full, by either spelling, without the flags that all have; none if there is no such command.
 pub fn one(name: &str) -> Option<String> {
-    let name = names::kebab(name.trim_start_matches('/').trim_start_matches("calotype "));
-    let mut command = cmd::prompt();
-    let found = command.find_subcommand_mut(&name)?;
+    let name = names::kebab(name.trim_start_matches('/'));
+    let command = cmd::prompt().find_subcommand(&name)?.clone();
+    let mut command = command.mut_args(|arg| {
+        let common = arg.is_global_set() || arg.get_id() == "help";
+        if common { arg.hide(true) } else { arg }
+    });
     let slash = format!("/{}", names::camel(&name));
-    let text = found.render_long_help().to_string();
+    let text = command.render_long_help().to_string();
     let (before, after) = text.split_once("Usage:")?;
+    let text = format!("{before}Usage: {}", after.trim_start().replacen(&name, &slash, 1));
     Some(format!(
-        "{before}Usage: {}",
-        after.trim_start().replacen(&name, &slash, 1)
+        "{}\n\nEvery command also takes --album ALBUM, --json and --yes.\n",
+        text.trim_end()
     ))
 }
