@@ -91,7 +91,8 @@ pub enum Event {
         /// Which.
         token: Token,
     },
-    /// A write failed and left nothing; an [`Event::Loaded`] follows.
+    /// A write failed and left nothing, and so did those handed in behind it. Once all of the album's writes are told,
+    /// [`Action::Reload`] asks for it anew.
     NotPersisted {
         /// Which.
         token: Token,

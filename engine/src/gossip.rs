@@ -1,15 +1,18 @@
 //! Live edits: publishing mine, taking in others', noticing what was missed.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crdt::fact::Fact;
 use crdt::id::{ActorId, AlbumId, Incarnation, PublicKey};
+use crdt::keys::{Domain, verify};
 use crdt::op::Op;
 use crdt::{Receipt, Trust};
 use rand::Rng as _;
 use serde_json::value::RawValue;
 
 use crate::limits::{DELTA_MS, OPS_CHUNK_BYTES, SETTLE_MS, STATE_MS};
+use crate::links::Terms;
+use crate::sync::Reach;
 use crate::wire::{self, Unreadable};
 use crate::{Action, Engine, Strategy};
 
@@ -31,22 +34,33 @@ impl Engine {
 
     /// Publishes what was gathered long enough.
     pub(crate) fn flush_due(&mut self, now: u64) {
-        let due: Vec<_> = self
-            .albums
-            .iter_mut()
-            .filter_map(|(id, replica)| Some((*id, replica.take_due(now)?)))
-            .collect();
-        for (album, mut ops) in due {
+        let due = self.albums.iter().filter(|(_, replica)| replica.is_due(now));
+        for album in due.map(|(id, _)| *id).collect::<Vec<_>>() {
             if self.config.strategy == Strategy::State {
-                ops = self.albums[&album].album.needed_ops().cloned().collect();
-            }
-            for run in wire::chunks(&ops, OPS_CHUNK_BYTES) {
-                self.publish(album, run);
+                self.pour(now, album);
+            } else if let Some(replica) = self.albums.get_mut(&album) {
+                let ops = replica.take_gathered();
+                for run in wire::chunks(&ops, OPS_CHUNK_BYTES) {
+                    self.publish(album, run);
+                }
             }
         }
     }
 
-    fn publish(&mut self, album: AlbumId, ops: &[Arc<Op>]) {
+    /// The next piece of an album's state. One that is asked for meanwhile begins when this one is out.
+    fn pour(&mut self, now: u64, album: AlbumId) {
+        let Some(replica) = self.albums.get_mut(&album) else { return };
+        if replica.pouring.is_empty() {
+            replica.take_gathered();
+            replica.pouring = replica.album.needed_ops().cloned().collect();
+        }
+        let run = wire::chunks(replica.pouring.make_contiguous(), OPS_CHUNK_BYTES).next().unwrap_or_default().to_vec();
+        replica.pouring.drain(..run.len());
+        replica.pour_on(now);
+        self.publish(album, &run);
+    }
+
+    pub(crate) fn publish(&mut self, album: AlbumId, ops: &[Arc<Op>]) {
         let Some(replica) = self.albums.get_mut(&album) else { return };
         replica.published += 1;
         let heads = replica.album.heads_root();
@@ -70,7 +84,12 @@ impl Engine {
                 });
             }
         };
-        let Some(replica) = self.albums.get_mut(&album) else { return self.count("gossip_foreign_album") };
+        match self.terms(&from, &album) {
+            None => return self.count("gossip_foreign_album"),
+            Some(Terms::Former) => return self.count("gossip_denied"),
+            Some(Terms::Member | Terms::Unknown) => {}
+        }
+        let Some(replica) = self.albums.get_mut(&album) else { return };
         let complete = replica.hear(from, message.epoch, message.seq);
         let taken = self.take_ops(now, album, message.ops, true);
         let Some(replica) = self.albums.get(&album) else { return };
@@ -88,7 +107,7 @@ impl Engine {
     pub(crate) fn take_ops(&mut self, now: u64, id: AlbumId, texts: Vec<Box<RawValue>>, live: bool) -> Taken {
         let mut taken = Taken::default();
         let mut fresh: Vec<Arc<Op>> = Vec::new();
-        let mut strangers = false;
+        let mut lives_on = false;
         for text in texts {
             let op = match Op::decode(text.get()) {
                 Ok(op) => Arc::new(op),
@@ -98,8 +117,10 @@ impl Engine {
                 }
             };
             let Some(replica) = self.albums.get_mut(&id) else { return taken };
-            let actor = op.header.actor;
-            match replica.album.receive(op, Trust::Verify) {
+            let reach = taken.reached.entry(op.header.actor).or_default();
+            reach.last = reach.last.max(op.last_seq());
+            reach.joined |= op.header.prev.is_none_or(|prev| replica.album.knows(&prev));
+            match replica.album.receive(op.clone(), Trust::Verify) {
                 Receipt::Received(ops) => fresh.extend(ops),
                 Receipt::Early { .. } => taken.early = true,
                 Receipt::Duplicate => continue,
@@ -108,9 +129,9 @@ impl Engine {
                     continue;
                 }
             }
-            strangers |= self.is_my_actor(&actor);
+            lives_on |= self.is_mine(&op);
         }
-        if strangers {
+        if lives_on {
             self.start_new_life();
         }
         if fresh.is_empty() {
@@ -118,20 +139,20 @@ impl Engine {
         }
         taken.new = fresh.len();
         self.tally("ops_in", fresh.len());
-        let revokes = fresh.iter().any(|op| op.facts.iter().any(|fact| matches!(fact.fact, Fact::Revoke { .. })));
         self.persist(id, fresh.clone());
-        self.follow_changes(now, id, false);
-        if revokes {
-            self.out.push_fenced(Action::Access);
-        }
+        self.follow_changes(now, id, &fresh, false);
         if live {
             self.spread(now, id, fresh);
         }
         taken
     }
 
-    fn is_my_actor(&self, actor: &ActorId) -> bool {
-        self.me.as_ref().is_some_and(|me| me.author.actor() == *actor)
+    /// Whether this device signed it in its present life. An op that waits for its past is not verified yet, and a
+    /// forged one must not drive this device from life to life.
+    fn is_mine(&self, op: &Op) -> bool {
+        let Some(me) = &self.me else { return false };
+        let (author, text) = (&me.author, op.header_text().as_bytes());
+        author.actor() == op.header.actor && verify(&author.certificate.device, Domain::Op, text, &op.sig)
     }
 
     /// A peer showed an op by my actor that I do not have: this database is an older copy of one that lived on. To
@@ -147,10 +168,12 @@ impl Engine {
 }
 
 /// What came of some ops.
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug, Default)]
 pub(crate) struct Taken {
     /// New here.
     pub(crate) new: usize,
     /// Some of them wait for others.
     pub(crate) early: bool,
+    /// How far they go, by actor.
+    pub(crate) reached: BTreeMap<ActorId, Reach>,
 }

@@ -14,6 +14,7 @@
 
 mod event;
 mod gossip;
+mod holder;
 pub mod limits;
 mod links;
 mod outbox;
@@ -23,7 +24,7 @@ mod sync;
 mod transfer;
 pub mod wire;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crdt::fact::{Fact, Role};
@@ -80,6 +81,8 @@ pub struct Engine {
     rng: rand_chacha::ChaCha12Rng,
     me: Option<Me>,
     albums: BTreeMap<AlbumId, Replica>,
+    /// Albums whose last write failed, to be read again once no write of theirs is under way.
+    failed: BTreeSet<AlbumId>,
     links: Links,
     transfer: Transfer,
     out: Outbox,
@@ -97,6 +100,7 @@ impl Engine {
             rng: rand_chacha::ChaCha12Rng::from_seed(seed),
             me: None,
             albums: BTreeMap::new(),
+            failed: BTreeSet::new(),
             links: Links::default(),
             transfer: Transfer::default(),
             out: Outbox::default(),
@@ -117,7 +121,7 @@ impl Engine {
 
     /// Starts to replicate an album of which nothing is here yet.
     pub fn open(&mut self, now: u64, album: AlbumId) {
-        if !self.albums.contains_key(&album) {
+        if !self.albums.contains_key(&album) && !self.failed.contains(&album) {
             let replica = self.new_replica(Album::empty(album));
             self.albums.insert(album, replica);
             self.sync_everywhere(now, album);
@@ -125,10 +129,11 @@ impl Engine {
     }
 
     /// Forgets an album here. Its ops and bytes are the shell's to keep or drop.
-    pub fn close(&mut self, album: AlbumId) {
+    pub fn close(&mut self, now: u64, album: AlbumId) {
         self.albums.remove(&album);
+        self.failed.remove(&album);
         self.links.forget_album(album);
-        self.transfer.forget_album(album);
+        self.transfer.forget_album(now, album);
         self.out.push(Action::Access);
     }
 
@@ -142,9 +147,9 @@ impl Engine {
         let id = album.id();
         let replica = self.new_replica(album);
         self.albums.insert(id, replica);
-        let token = self.persist(id, vec![genesis]);
-        self.follow_changes(0, id, true);
-        self.out.push_fenced(Action::Access);
+        let token = self.persist(id, vec![genesis.clone()]);
+        // Nobody is linked over it and it names no bytes: no time is needed.
+        self.follow_changes(0, id, &[genesis], true);
         Ok((id, token))
     }
 
@@ -175,7 +180,7 @@ impl Engine {
             written => written?,
         };
         let token = self.persist(album, ops.clone());
-        self.follow_changes(now, album, true);
+        self.follow_changes(now, album, &ops, true);
         self.spread(now, album, ops);
         Ok(token)
     }
@@ -270,14 +275,14 @@ impl Engine {
     pub fn handle(&mut self, now: u64, event: Event) {
         match event {
             Event::Loaded { album, ops } => self.on_loaded(now, album, ops),
-            Event::LinkUp { peer, certificate } => self.on_link_up(now, peer, certificate),
-            Event::LinkDown { peer } => self.on_link_down(now, peer),
+            Event::LinkUp { peer, certificate } => self.on_link_up(now, peer, &certificate),
+            Event::LinkDown { peer } => self.on_link_down(peer),
             Event::Gossip { album, from, payload } => self.on_gossip(now, album, from, &payload),
             Event::Called { call, peer, body } => self.on_called(now, call, peer, &body),
             Event::Frame { ask, frame } => self.on_frame(now, ask, &frame),
             Event::Ended { ask, whole } => self.on_ended(now, ask, whole),
-            Event::Persisted { token } => self.out.persisted(token),
-            Event::NotPersisted { token, album } => self.on_not_persisted(token, album),
+            Event::Persisted { token } => self.on_persisted(token),
+            Event::NotPersisted { token, album } => self.on_not_persisted(now, token, album),
             Event::BlobsHere { blobs } => self.transfer.here(blobs),
             Event::BlobGone { blob } => self.on_blob_gone(now, blob),
             Event::Fetched { fetch, outcome } => self.transfer.on_fetched(now, fetch, outcome),
@@ -305,7 +310,9 @@ impl Engine {
             replica.album.receive(op, Trust::Stored);
         }
         replica.album.drain_changes();
-        self.transfer.forget_album(id);
+        self.failed.remove(&id);
+        self.links.forget_album(id);
+        self.transfer.forget_album(now, id);
         let wants = transfer::blobs_of_album(&replica.album);
         self.albums.insert(id, replica);
         self.transfer.want(now, id, wants);
@@ -313,16 +320,34 @@ impl Engine {
         self.sync_everywhere(now, id);
     }
 
-    fn on_not_persisted(&mut self, token: Token, album: AlbumId) {
-        self.out.dropped(token);
-        self.albums.remove(&album);
-        self.links.forget_album(album);
-        self.out.push(Action::Reload { album });
+    fn on_persisted(&mut self, token: Token) {
+        if let Some(album) = self.out.persisted(token) {
+            self.reload_if_settled(album);
+        }
+    }
+
+    /// What was taken in since that write began stands on lost ops: the album is read again.
+    fn on_not_persisted(&mut self, now: u64, token: Token, album: AlbumId) {
+        self.out.dropped(token, album);
+        if self.albums.remove(&album).is_some() {
+            self.links.forget_album(album);
+            self.transfer.forget_album(now, album);
+            self.failed.insert(album);
+        }
+        self.reload_if_settled(album);
+    }
+
+    /// Read too early, the album would lack a write that comes through afterwards, and its author would use the same
+    /// seqs again.
+    fn reload_if_settled(&mut self, album: AlbumId) {
+        if self.failed.contains(&album) && !self.out.is_writing(album) {
+            self.out.push(Action::Reload { album });
+        }
     }
 
     fn on_blob_gone(&mut self, now: u64, blob: BlobHash) {
         self.transfer.gone(blob);
-        for (id, replica) in &self.albums {
+        for (id, replica) in self.albums.iter().filter(|(_, replica)| replica.album.names_blob(&blob)) {
             let named = transfer::blobs_of_album(&replica.album).into_iter().filter(|wanted| wanted.blob == blob);
             self.transfer.want(now, *id, named);
         }
@@ -330,13 +355,13 @@ impl Engine {
 
     /// Ops that were taken in, in an order that a store may keep: begins the write.
     fn persist(&mut self, album: AlbumId, ops: Vec<Arc<Op>>) -> Token {
-        let token = self.out.next_token();
+        let token = self.out.next_token(album);
         self.out.push(Action::Persist { token, album, ops });
         token
     }
 
     /// What the last ops changed: bytes that are wanted now or no longer, and, once durable, news.
-    fn follow_changes(&mut self, now: u64, id: AlbumId, mine: bool) {
+    fn follow_changes(&mut self, now: u64, id: AlbumId, fresh: &[Arc<Op>], mine: bool) {
         let Some(replica) = self.albums.get_mut(&id) else { return };
         let changes = replica.album.drain_changes();
         for change in &changes {
@@ -348,14 +373,15 @@ impl Engine {
                 Change::Dead { id: fact } => {
                     for wanted in transfer::blobs_of_fact(&replica.album, fact) {
                         if !replica.album.names_blob(&wanted.blob) {
-                            self.transfer.drop_unnamed(id, &wanted.blob);
+                            self.transfer.drop_unnamed(now, id, &wanted.blob);
                         }
                     }
                 }
                 _ => {}
             }
         }
-        if changes.iter().any(|change| matches!(change, Change::Role { .. })) {
+        if fresh.iter().any(|op| op.facts.iter().any(|fact| fact.fact.is_member())) {
+            self.regroup(now, id);
             self.out.push_fenced(Action::Access);
         }
         if !changes.is_empty() {

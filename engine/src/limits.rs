@@ -6,12 +6,20 @@ pub const GOSSIP_BYTES_MAX: usize = 1024 * 1024;
 pub const OPS_CHUNK_BYTES: usize = 256 * 1024;
 /// Bytes of ops in one answer; the asker goes on from there.
 pub const OPS_ANSWER_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes that a peer may answer one request of anti-entropy with; past them it lies.
+pub const ANSWER_BYTES_MAX: usize = 2 * OPS_ANSWER_BYTES;
 /// Ops in one gossip message or answer frame.
 pub const OPS_PER_CHUNK_MAX: usize = 1024;
 /// `want` or `refs` entries in one request.
 pub const WANTS_MAX: usize = 64;
 /// `leaves` in one request.
 pub const LEAVES_MAX: usize = 64;
+/// Heads in one answer frame: about 85 bytes each.
+pub const HEADS_PER_FRAME: usize = 2_048;
+/// Unknown heads that one round pulls; the next goes on.
+pub const HEADS_PER_ROUND_MAX: usize = 16_384;
+/// Requests of one round; the next goes on if this one brought anything.
+pub const STEPS_PER_ROUND_MAX: usize = 1_024;
 /// Blobs in one `have` request.
 pub const HAVE_MAX: usize = 256;
 /// Chunk runs in one `blob` request.
@@ -25,12 +33,16 @@ pub const FRAME_BYTES_MAX: usize = 256 * 1024 + 64;
 pub const DELTA_MS: u64 = 50;
 /// Milliseconds over which `state` gathers changes before it sends everything.
 pub const STATE_MS: u64 = 200;
+/// Milliseconds between the chunks of one `state`: 12 MB/s, below what a slow link may queue.
+pub const STATE_PACE_MS: u64 = 20;
 /// Milliseconds to let live ops in flight arrive before a difference starts anti-entropy.
 pub const SETTLE_MS: u64 = 300;
 /// Milliseconds between rounds of anti-entropy with one peer, ± a quarter.
 pub const ROUND_MS: u64 = 30_000;
-/// Milliseconds until a round that failed is tried again, ± a quarter.
+/// Milliseconds until a round that failed is tried again, ± a quarter; doubles with each failure up to [`ROUND_MS`].
 pub const RETRY_MS: u64 = 2_000;
+/// Rounds in a row that find a difference and bring nothing before the peer is left alone for [`RETRY_MS`] after each.
+pub const FREE_ROUNDS: u32 = 3;
 
 /// Blobs fetched from one peer at once.
 pub const FETCHES_PER_PEER: usize = 4;
@@ -48,4 +60,4 @@ pub const HEARD_MAX: usize = 1024;
 /// Chat lines of one member that stay live.
 pub const CHAT_KEPT: usize = 500;
 /// Bytes of a chat line.
-pub const CHAT_BYTES_MAX: usize = 2000;
+pub const CHAT_BYTES_MAX: usize = crdt::limits::CHAT_BYTES_MAX;

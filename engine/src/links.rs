@@ -13,11 +13,11 @@ use crate::sync::Round;
 use crate::{Action, Engine};
 
 /// One linked device.
-pub(crate) struct Link {
+struct Link {
     /// Its user.
-    pub(crate) user: UserId,
+    user: UserId,
     /// Anti-entropy, by album.
-    pub(crate) rounds: BTreeMap<AlbumId, Round>,
+    rounds: BTreeMap<AlbumId, Round>,
 }
 
 /// All links, and which request belongs to which of them.
@@ -38,12 +38,17 @@ pub(crate) enum Purpose {
 }
 
 impl Links {
-    pub(crate) fn get(&self, peer: &PublicKey) -> Option<&Link> {
-        self.by_device.get(peer)
+    pub(crate) fn user(&self, peer: &PublicKey) -> Option<UserId> {
+        self.by_device.get(peer).map(|link| link.user)
+    }
+
+    /// Where anti-entropy stands, begun if it was not.
+    pub(crate) fn begin_round(&mut self, peer: &PublicKey, album: AlbumId) -> Option<&mut Round> {
+        self.by_device.get_mut(peer).map(|link| link.rounds.entry(album).or_default())
     }
 
     pub(crate) fn round(&mut self, peer: &PublicKey, album: AlbumId) -> Option<&mut Round> {
-        self.by_device.get_mut(peer).map(|link| link.rounds.entry(album).or_default())
+        self.by_device.get_mut(peer)?.rounds.get_mut(&album)
     }
 
     pub(crate) fn standing(&self, peer: &PublicKey, album: &AlbumId) -> Option<&Round> {
@@ -54,11 +59,11 @@ impl Links {
         self.by_device.iter().map(|(peer, link)| (*peer, link.user))
     }
 
-    pub(crate) fn insert(&mut self, peer: PublicKey, user: UserId) {
+    fn insert(&mut self, peer: PublicKey, user: UserId) {
         self.by_device.insert(peer, Link { user, rounds: BTreeMap::new() });
     }
 
-    pub(crate) fn remove(&mut self, peer: &PublicKey) {
+    fn remove(&mut self, peer: &PublicKey) {
         self.by_device.remove(peer);
         self.asks.retain(|_, (asked, _, _)| asked != peer);
     }
@@ -70,18 +75,29 @@ impl Links {
         self.asks.retain(|_, (_, of, _)| *of != album);
     }
 
+    /// No more anti-entropy with this peer about this album.
+    pub(crate) fn forget_round(&mut self, peer: &PublicKey, album: AlbumId) {
+        if let Some(link) = self.by_device.get_mut(peer) {
+            link.rounds.remove(&album);
+        }
+        self.asks.retain(|_, (asked, of, purpose)| {
+            !(asked == peer && *of == album && *purpose == Purpose::Round)
+        });
+    }
+
     /// A number for a request.
-    pub(crate) fn next_ask(&mut self, peer: PublicKey, album: AlbumId, purpose: Purpose) -> AskId {
+    fn next_ask(&mut self, peer: PublicKey, album: AlbumId, purpose: Purpose) -> AskId {
         self.last_ask += 1;
         let ask = AskId(self.last_ask);
         self.asks.insert(ask, (peer, album, purpose));
         ask
     }
 
-    pub(crate) fn whose(&self, ask: AskId) -> Option<(PublicKey, AlbumId, Purpose)> {
+    fn whose(&self, ask: AskId) -> Option<(PublicKey, AlbumId, Purpose)> {
         self.asks.get(&ask).copied()
     }
 
+    /// From now on frames of this request are ignored.
     pub(crate) fn end(&mut self, ask: AskId) -> Option<(PublicKey, AlbumId, Purpose)> {
         self.asks.remove(&ask)
     }
@@ -99,33 +115,100 @@ impl Links {
     }
 
     pub(crate) fn check_invariants(&self, albums: &BTreeMap<AlbumId, Replica>) {
-        for (ask, (peer, album, _)) in &self.asks {
-            assert!(self.by_device.contains_key(peer), "{ask:?} belongs to no link");
+        for (ask, (peer, album, purpose)) in &self.asks {
             assert!(albums.contains_key(album), "{ask:?} belongs to no album");
+            let link = self.by_device.get(peer).expect("a request belongs to a link");
+            if *purpose == Purpose::Round {
+                let round = link.rounds.get(album).expect("a request belongs to a round");
+                assert_eq!(round.running(), Some(*ask), "a round waits for one request");
+            }
         }
+        for (peer, link) in &self.by_device {
+            for (album, round) in &link.rounds {
+                assert!(albums.contains_key(album), "a round of no album");
+                let running = round.running().is_none_or(|ask| self.asks.contains_key(&ask));
+                assert!(running, "the round with {peer:?} waits for nothing");
+            }
+        }
+        // One round and one question per link and album.
+        assert!(self.asks.len() <= 2 * self.by_device.len() * albums.len());
     }
 }
 
-/// Whether two replicas of this album may speak of it: the user may read it, or nobody here can tell yet.
-pub(crate) fn shared(album: &Album, user: &UserId) -> bool {
-    album.owner().is_none() || album.role_of(user) >= Role::Viewer
+/// What a linked device is to an album.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Terms {
+    /// Its user may read the album, or nobody here can tell yet.
+    Member,
+    /// No op here names its user: perhaps a member whose grant has not arrived.
+    Unknown,
+    /// Its user was a member, or has revoked it.
+    Former,
+}
+
+/// What this device of this user is to this album.
+pub(crate) fn terms(album: &Album, user: &UserId, device: &PublicKey) -> Terms {
+    if album.owner().is_none() {
+        Terms::Member
+    } else if album.device_revoked(user, device) {
+        Terms::Former
+    } else if album.role_of(user) >= Role::Viewer {
+        Terms::Member
+    } else if album.members().any(|member| member.user == *user) {
+        Terms::Former
+    } else {
+        Terms::Unknown
+    }
 }
 
 impl Engine {
-    pub(crate) fn on_link_up(&mut self, now: u64, peer: PublicKey, certificate: Certificate) {
-        let user = certificate.user();
-        self.links.insert(peer, user);
-        let albums: Vec<AlbumId> =
-            self.albums.iter().filter(|(_, replica)| shared(&replica.album, &user)).map(|(id, _)| *id).collect();
+    /// What a linked device is to an album here; none if either is not.
+    pub(crate) fn terms(&self, peer: &PublicKey, album: &AlbumId) -> Option<Terms> {
+        let user = self.links.user(peer)?;
+        self.albums.get(album).map(|replica| terms(&replica.album, &user, peer))
+    }
+
+    /// The linked devices that share an album.
+    pub(crate) fn sharers(&self, album: &AlbumId) -> Vec<PublicKey> {
+        let peers = self.links.all().map(|(peer, _)| peer);
+        peers.filter(|peer| self.terms(peer, album) == Some(Terms::Member)).collect()
+    }
+
+    pub(crate) fn on_link_up(&mut self, now: u64, peer: PublicKey, certificate: &Certificate) {
+        // A new link in the place of an old one: nothing asked over that will be answered.
+        self.on_link_down(peer);
+        self.links.insert(peer, certificate.user());
+        let albums: Vec<AlbumId> = self.albums.keys().copied().collect();
         for album in albums {
-            self.sync_soon(now, album, peer, 0);
-            self.transfer.link_up(now, peer, album);
+            if self.terms(&peer, &album) == Some(Terms::Member) {
+                self.sync_soon(now, album, peer, 0);
+                self.transfer.share(now, peer, album);
+            }
         }
     }
 
-    pub(crate) fn on_link_down(&mut self, now: u64, peer: PublicKey) {
+    pub(crate) fn on_link_down(&mut self, peer: PublicKey) {
         self.links.remove(&peer);
-        self.transfer.link_down(now, peer);
+        self.transfer.link_down(peer);
+    }
+
+    /// Membership moved: rounds and transfers with new members begin, those with former ones stop.
+    pub(crate) fn regroup(&mut self, now: u64, album: AlbumId) {
+        for (peer, _) in self.links.all().collect::<Vec<_>>() {
+            match self.terms(&peer, &album) {
+                Some(Terms::Member) => {
+                    if self.transfer.share(now, peer, album) {
+                        self.sync_soon(now, album, peer, 0);
+                    }
+                }
+                // A round under way may bring the grant that names it.
+                Some(Terms::Unknown) => self.transfer.unshare(now, peer, album),
+                Some(Terms::Former) | None => {
+                    self.links.forget_round(&peer, album);
+                    self.transfer.unshare(now, peer, album);
+                }
+            }
+        }
     }
 
     /// Sends a request to a peer.

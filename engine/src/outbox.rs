@@ -1,6 +1,8 @@
 //! The outbox: actions in order, with a fence so that nothing leaves before what it speaks of is durable.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
+
+use crdt::id::AlbumId;
 
 use crate::event::{Action, Token};
 
@@ -12,16 +14,16 @@ pub(crate) struct Outbox {
     fenced: VecDeque<(Token, Action)>,
     /// Writes begun.
     begun: u64,
-    /// Writes begun and not yet durable.
-    open: BTreeSet<Token>,
+    /// Writes begun and not yet settled, with their albums.
+    open: BTreeMap<Token, AlbumId>,
 }
 
 impl Outbox {
     /// A number for a new write. From now on fenced actions wait for it.
-    pub(crate) fn next_token(&mut self) -> Token {
+    pub(crate) fn next_token(&mut self, album: AlbumId) -> Token {
         self.begun += 1;
         let token = Token(self.begun);
-        self.open.insert(token);
+        self.open.insert(token, album);
         token
     }
 
@@ -35,25 +37,35 @@ impl Outbox {
         self.fenced.push_back((Token(self.begun), action));
     }
 
-    /// A write is durable.
-    pub(crate) fn persisted(&mut self, token: Token) {
-        self.open.remove(&token);
+    /// A write is durable. Returns its album.
+    pub(crate) fn persisted(&mut self, token: Token) -> Option<AlbumId> {
+        self.open.remove(&token)
     }
 
-    /// A write failed: what waited for it and everything after it may speak of lost ops, so it is not said.
-    /// (Peers learn the rest by anti-entropy, askers ask again.)
-    pub(crate) fn dropped(&mut self, token: Token) {
+    /// A write failed: what waited for it and may speak of lost ops is not said. (Peers learn the rest by
+    /// anti-entropy, askers ask again.) What speaks of other albums only stays.
+    pub(crate) fn dropped(&mut self, token: Token, album: AlbumId) {
         self.open.remove(&token);
-        let mut kept = VecDeque::new();
         for (fence, action) in std::mem::take(&mut self.fenced) {
-            match action {
-                action if fence < token => kept.push_back((fence, action)),
-                Action::Answer { call, .. } => self.ready.push_back(Action::Answer { call, frames: Vec::new() }),
-                Action::Access => kept.push_back((fence, Action::Access)),
-                _ => {}
-            }
+            let action = match action {
+                action if fence < token => action,
+                Action::Access => Action::Access,
+                Action::Publish { album: of, .. } | Action::Changed { album: of, .. } if of == album => continue,
+                Action::Answer { call, .. }
+                | Action::ServeList { call, .. }
+                | Action::ServeChunks { call, .. } => {
+                    self.ready.push_back(Action::Answer { call, frames: Vec::new() });
+                    continue;
+                }
+                action => action,
+            };
+            self.fenced.push_back((fence, action));
         }
-        self.fenced = kept;
+    }
+
+    /// Whether a write of this album is under way.
+    pub(crate) fn is_writing(&self, album: AlbumId) -> bool {
+        self.open.values().any(|of| *of == album)
     }
 
     /// The next action that may be done.
@@ -62,7 +74,7 @@ impl Outbox {
             return Some(action);
         }
         let (fence, _) = self.fenced.front()?;
-        if self.open.first().is_some_and(|open| open <= fence) {
+        if self.open.first_key_value().is_some_and(|(open, _)| open <= fence) {
             return None;
         }
         self.fenced.pop_front().map(|(_, action)| action)
@@ -72,9 +84,17 @@ impl Outbox {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::CallId;
+
+    const TRIP: AlbumId = AlbumId([1; 32]);
+    const OTHER: AlbumId = AlbumId([2; 32]);
 
     fn drained(out: &mut Outbox) -> usize {
         std::iter::from_fn(|| out.poll()).count()
+    }
+
+    fn publish(album: AlbumId) -> Action {
+        Action::Publish { album, payload: vec![] }
     }
 
     #[test]
@@ -82,7 +102,7 @@ mod tests {
         let mut out = Outbox::default();
         out.push_fenced(Action::Access);
         assert_eq!(drained(&mut out), 1, "no write begun, no fence");
-        let (first, second) = (out.next_token(), out.next_token());
+        let (first, second) = (out.next_token(TRIP), out.next_token(TRIP));
         out.push_fenced(Action::Access);
         out.persisted(second);
         assert_eq!(drained(&mut out), 0, "the first write is still open");
@@ -93,13 +113,35 @@ mod tests {
     #[test]
     fn a_failed_write_silences_what_spoke_of_it() {
         let mut out = Outbox::default();
-        let good = out.next_token();
+        let good = out.next_token(OTHER);
         out.push_fenced(Action::Access);
-        let bad = out.next_token();
-        out.push_fenced(Action::Publish { album: crdt::id::AlbumId([0; 32]), payload: vec![] });
-        out.dropped(bad);
+        let bad = out.next_token(TRIP);
+        out.push_fenced(publish(TRIP));
+        out.push_fenced(publish(OTHER));
+        out.dropped(bad, TRIP);
         out.persisted(good);
         assert!(matches!(out.poll(), Some(Action::Access)));
+        assert!(matches!(out.poll(), Some(Action::Publish { album: OTHER, .. })), "another album's word stands");
         assert!(out.poll().is_none());
+    }
+
+    /// A call that is neither answered nor ended would leave the asker hanging and the shell's table growing.
+    #[test]
+    fn a_failed_write_ends_every_call_that_waited() {
+        let mut out = Outbox::default();
+        let bad = out.next_token(TRIP);
+        let blob = crdt::id::BlobHash([3; 32]);
+        let peer = crdt::id::PublicKey([4; 32]);
+        out.push_fenced(Action::Answer { call: CallId(1), frames: vec![vec![1]] });
+        out.push_fenced(Action::ServeList { call: CallId(2), blob });
+        out.push_fenced(Action::ServeChunks { call: CallId(3), peer, blob, chunks: vec![] });
+        out.dropped(bad, TRIP);
+        let ended: Vec<u64> = std::iter::from_fn(|| out.poll())
+            .filter_map(|action| match action {
+                Action::Answer { call, frames } if frames.is_empty() => Some(call.0),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(ended, [1, 2, 3]);
     }
 }

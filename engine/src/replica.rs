@@ -1,13 +1,13 @@
 //! One album here: its CRDT and what gossip knows about its topic.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use crdt::Album;
 use crdt::id::PublicKey;
 use crdt::op::Op;
 
-use crate::limits::HEARD_MAX;
+use crate::limits::{HEARD_MAX, STATE_MS, STATE_PACE_MS};
 use crate::wire::Epoch;
 
 /// One album's replica.
@@ -18,34 +18,61 @@ pub(crate) struct Replica {
     pub(crate) epoch: Epoch,
     /// Messages published.
     pub(crate) published: u64,
-    /// Ops gathered for a message, and when it goes.
-    pub(crate) gathered: Vec<Arc<Op>>,
+    /// Ops gathered for messages, and when the next goes.
+    gathered: Vec<Arc<Op>>,
     flush_at: Option<u64>,
+    /// What is left of a state that goes out piece by piece.
+    pub(crate) pouring: VecDeque<Arc<Op>>,
+    /// Something was gathered since it began.
+    stale: bool,
     /// Where each publisher is.
     heard: BTreeMap<PublicKey, (Epoch, u64)>,
 }
 
 impl Replica {
     pub(crate) fn new(album: Album, epoch: Epoch) -> Self {
-        Self { album, epoch, published: 0, gathered: Vec::new(), flush_at: None, heard: BTreeMap::new() }
+        Self {
+            album,
+            epoch,
+            published: 0,
+            gathered: Vec::new(),
+            flush_at: None,
+            pouring: VecDeque::new(),
+            stale: false,
+            heard: BTreeMap::new(),
+        }
     }
 
     /// Gathers ops for a message at `flush_at`, or earlier if one is due already.
     pub(crate) fn gather(&mut self, ops: Vec<Arc<Op>>, flush_at: u64) {
         self.gathered.extend(ops);
+        self.stale = true;
         self.flush_at = Some(self.flush_at.map_or(flush_at, |at| at.min(flush_at)));
     }
 
-    /// When the gathered ops go out.
+    /// After a piece of a state: the next one, or the newer state if there is one, or nothing.
+    pub(crate) fn pour_on(&mut self, now: u64) {
+        self.flush_at = match (self.pouring.is_empty(), self.stale) {
+            (false, _) => Some(now + STATE_PACE_MS),
+            (true, true) => Some(now + STATE_MS),
+            (true, false) => None,
+        };
+    }
+
+    /// When something goes out.
     pub(crate) fn flush_due(&self) -> Option<u64> {
         self.flush_at
     }
 
-    /// Takes the gathered ops if they are due.
-    pub(crate) fn take_due(&mut self, now: u64) -> Option<Vec<Arc<Op>>> {
-        self.flush_at.filter(|at| *at <= now)?;
-        self.flush_at = None;
-        Some(std::mem::take(&mut self.gathered))
+    /// Whether something goes out now.
+    pub(crate) fn is_due(&self, now: u64) -> bool {
+        self.flush_at.is_some_and(|at| at <= now)
+    }
+
+    /// Takes the gathered ops.
+    pub(crate) fn take_gathered(&mut self) -> Vec<Arc<Op>> {
+        (self.flush_at, self.stale) = (None, false);
+        std::mem::take(&mut self.gathered)
     }
 
     /// Notes a publisher's place; `false` if something of it was missed.
@@ -53,9 +80,16 @@ impl Replica {
         if self.heard.len() >= HEARD_MAX && !self.heard.contains_key(&from) {
             self.heard.pop_first();
         }
-        match self.heard.insert(from, (epoch, seq)) {
-            Some((before, last)) if before == epoch => seq <= last.saturating_add(1),
-            _ => seq == 1,
+        match self.heard.get_mut(&from) {
+            Some((before, last)) if *before == epoch => {
+                let complete = seq <= last.saturating_add(1);
+                *last = seq.max(*last);
+                complete
+            }
+            _ => {
+                self.heard.insert(from, (epoch, seq));
+                seq == 1
+            }
         }
     }
 }
@@ -72,7 +106,11 @@ mod tests {
         assert!(replica.hear(peer, first, 1));
         assert!(replica.hear(peer, first, 2));
         assert!(replica.hear(peer, first, 2), "a repetition misses nothing");
-        assert!(!replica.hear(peer, first, 4), "3 was lost");
+        assert!(replica.hear(peer, first, 1), "nor does a late one");
+        assert!(replica.hear(peer, first, 3), "which does not move its publisher back");
+        assert!(replica.hear(peer, first, 2));
+        assert!(!replica.hear(peer, first, 5), "4 was lost");
+        assert!(replica.hear(peer, first, 6), "which does not stop what follows");
         assert!(!replica.hear(peer, second, 9), "a new life, joined late");
         assert!(replica.hear(peer, first, 1), "and back");
         assert!(!replica.hear(PublicKey([3; 32]), first, u64::MAX));

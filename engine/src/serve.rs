@@ -1,6 +1,7 @@
 //! Answering peers' requests (docs/protocol.md §6). Only devices whose user may read the album now are answered, and a
 //! blob is served only if the album names it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crdt::Album;
@@ -9,7 +10,8 @@ use crdt::id::{AlbumId, PublicKey};
 use crdt::op::Op;
 
 use crate::event::CallId;
-use crate::limits::{OPS_ANSWER_BYTES, OPS_CHUNK_BYTES};
+use crate::limits::{HEADS_PER_FRAME, OPS_ANSWER_BYTES, OPS_CHUNK_BYTES};
+use crate::links::Terms;
 use crate::wire::{Call, RefusalCode, Want, chunks, decode_call, encode_answer};
 use crate::{Action, Engine};
 
@@ -42,20 +44,25 @@ impl Engine {
                 self.answer(call, vec![answer]);
             }
             Call::Heads { leaves, .. } => {
+                // A leaf asked for twice is answered once.
+                let leaves: BTreeSet<u16> = leaves.into_iter().collect();
                 let heads = leaves.into_iter().flat_map(|leaf| album.heads_in_leaf(leaf));
                 let heads: Vec<_> = heads.map(|head| (head.actor, head.seq, head.hash)).collect();
-                // A frame holds about 2,500 heads.
-                let frames = heads.chunks(2048).map(encode_answer::heads).collect();
+                let mut frames: Vec<_> = heads.chunks(HEADS_PER_FRAME).map(encode_answer::heads).collect();
+                if frames.is_empty() {
+                    // An answer without a frame is none.
+                    frames.push(encode_answer::heads(&[]));
+                }
                 self.answer(call, frames);
             }
             Call::Ops { want, .. } => {
-                let frames = ops_frames(ops_of(album, &want));
+                let frames = ops_frames(&ops_of(album, &want));
                 self.answer(call, frames);
             }
             Call::Refs { refs, .. } => {
                 let refs: Vec<OpRef> =
                     refs.into_iter().map(|(actor, seq, header)| OpRef { actor, seq, header }).collect();
-                let frames = ops_frames(album.ops_by_refs(&refs));
+                let frames = ops_frames(&album.ops_by_refs(&refs));
                 self.answer(call, frames);
             }
             Call::Have { blobs, .. } => {
@@ -78,9 +85,8 @@ impl Engine {
     }
 
     fn may_read(&self, peer: PublicKey, id: &AlbumId) -> bool {
-        let (Some(link), Some(replica)) = (self.links.get(&peer), self.albums.get(id)) else { return false };
-        let album = &replica.album;
-        album.role_of(&link.user) >= crdt::fact::Role::Viewer && !album.device_revoked(&link.user, &peer)
+        let begun = self.albums.get(id).is_some_and(|replica| replica.album.has_genesis());
+        begun && self.terms(&peer, id) == Some(Terms::Member)
     }
 
     fn answer(&mut self, call: CallId, frames: Vec<Vec<u8>>) {
@@ -95,25 +101,37 @@ impl Engine {
 
 /// The wanted ops, each once, in causal order.
 fn ops_of(album: &Album, wants: &[Want]) -> Vec<Arc<Op>> {
-    let mut ops: Vec<_> =
-        wants.iter().flat_map(|(actor, head, after)| album.ops_back(actor, head, *after)).collect();
+    // A chain is left where another has passed. The one that goes further back goes first, so that nothing is lost.
+    let mut wants: Vec<&Want> = wants.iter().collect();
+    wants.sort_by_key(|(_, _, after)| *after);
+    let mut seen = BTreeSet::new();
+    let mut ops = Vec::new();
+    for (actor, head, after) in wants {
+        let mut next = Some(*head);
+        while let Some(op) = next.and_then(|hash| album.op(&hash)) {
+            if op.header.actor != *actor || op.last_seq() <= *after || !seen.insert(op.hash) {
+                break;
+            }
+            ops.push(op.clone());
+            next = op.header.prev;
+        }
+    }
     ops.sort_unstable_by_key(|op| op.order());
-    ops.dedup_by_key(|op| op.hash);
     ops
 }
 
 /// Ops in causal order as frames, cut at [`OPS_ANSWER_BYTES`]: the asker goes on from there.
-fn ops_frames(ops: Vec<Arc<Op>>) -> Vec<Vec<u8>> {
+fn ops_frames(ops: &[Arc<Op>]) -> Vec<Vec<u8>> {
     let mut frames = Vec::new();
     let mut bytes = 0;
     let mut more = false;
-    for run in chunks(&ops, OPS_CHUNK_BYTES) {
-        if bytes >= OPS_ANSWER_BYTES {
-            more = true;
-            break;
-        }
+    for run in chunks(ops, OPS_CHUNK_BYTES) {
         let frame = encode_answer::ops(run);
         bytes += frame.len();
+        more = bytes > OPS_ANSWER_BYTES;
+        if more {
+            break;
+        }
         frames.push(frame);
     }
     frames.push(encode_answer::end(more));

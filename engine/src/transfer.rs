@@ -7,10 +7,9 @@ use crdt::id::{AlbumId, BlobHash, PublicKey};
 use crdt::{Album, FactId};
 
 use crate::event::{FetchId, Outcome};
-use crate::limits::{
-    FETCH_RETRY_MS, FETCHES_MAX, FETCHES_PER_PEER, HAVE_MAX, HAVE_RETRY_MAX_MS, HAVE_RETRY_MS,
-};
-use crate::links::{Purpose, shared};
+use crate::holder::{Holder, State};
+use crate::limits::{FETCH_RETRY_MS, FETCHES_MAX, FETCHES_PER_PEER};
+use crate::links::Purpose;
 use crate::wire::{Answer, Call, decode_answer};
 use crate::{Action, Engine};
 
@@ -46,46 +45,20 @@ pub(crate) fn blobs_of_album(album: &Album) -> Vec<Wanted> {
 }
 
 /// A blob that is wanted and not here.
-struct Want {
+pub(crate) struct Want {
     size: u64,
     preview: bool,
-    albums: BTreeSet<AlbumId>,
+    /// Those that name it; never empty.
+    pub(crate) albums: BTreeSet<AlbumId>,
     fetching: Option<FetchId>,
 }
 
-/// What is known of one peer.
-#[derive(Default)]
-struct Holder {
-    known: BTreeMap<BlobHash, Known>,
-    /// Index of [`State::Holds`]: previews (`false`) first.
-    holds: BTreeSet<(bool, BlobHash)>,
-    /// Index of [`State::ToAsk`], by the time to ask.
-    to_ask: BTreeSet<(u64, BlobHash)>,
-    /// Questions under way, by album.
-    asking: BTreeMap<AlbumId, Vec<BlobHash>>,
-    fetches: usize,
-}
-
-/// What is known of one peer about one wanted blob.
-#[derive(Clone, Copy)]
-struct Known {
-    state: State,
-    /// Milliseconds to wait before it is asked again; 0 as long as it never lacked the blob.
-    wait: u64,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
-    /// To be asked at that time.
-    ToAsk(u64),
-    /// A question is under way.
-    Asking,
-    /// It holds the blob. The flag sorts previews first.
-    Holds { original: bool },
-    /// The blob comes from it.
-    Taking,
-    /// It sent wrong bytes: never again over this link.
-    Banned,
+/// A blob on its way.
+struct Fetch {
+    peer: PublicKey,
+    blob: BlobHash,
+    /// The link it was begun on is gone; the shell has still to say how it ended.
+    orphan: bool,
 }
 
 /// The state of all transfers.
@@ -93,13 +66,14 @@ enum State {
 pub(crate) struct Transfer {
     here: BTreeSet<BlobHash>,
     wants: BTreeMap<BlobHash, Want>,
-    pending_bytes: u64,
+    /// Sum of the wants' sizes. Facts may state any, so this is wide enough for all of them.
+    pending_bytes: u128,
     holders: BTreeMap<PublicKey, Holder>,
-    fetches: BTreeMap<FetchId, (PublicKey, BlobHash)>,
+    fetches: BTreeMap<FetchId, Fetch>,
     last_fetch: u64,
-    /// Blobs of ours that linked peers are known to hold.
+    /// Named blobs of ours that devices linked in this life are known to hold.
     copies: BTreeMap<BlobHash, BTreeSet<PublicKey>>,
-    /// No room on this disk until then.
+    /// No room on this disk until then; 0 if there is.
     paused_until: u64,
 }
 
@@ -113,15 +87,15 @@ impl Transfer {
     }
 
     pub(crate) fn pending(&self) -> (u64, u64) {
-        (self.wants.len() as u64, self.pending_bytes)
+        (self.wants.len() as u64, u64::try_from(self.pending_bytes).unwrap_or(u64::MAX))
     }
 
     /// Wanted blobs that a linked peer holds, those on their way included.
     pub(crate) fn coming(&self) -> u64 {
-        let held: BTreeSet<BlobHash> =
-            self.holders.values().flat_map(|holder| holder.holds.iter().map(|(_, blob)| *blob)).collect();
-        let under_way = self.fetches.values().filter(|(_, blob)| !held.contains(blob)).count();
-        (held.len() + under_way) as u64
+        let held = self.holders.values().flat_map(Holder::held);
+        let under_way = self.fetches.values().map(|fetch| fetch.blob);
+        let coming: BTreeSet<BlobHash> = held.chain(under_way).filter(|blob| self.wants.contains_key(blob)).collect();
+        coming.len() as u64
     }
 
     pub(crate) fn held_elsewhere(&self, blob: &BlobHash) -> bool {
@@ -138,82 +112,113 @@ impl Transfer {
 
     pub(crate) fn gone(&mut self, blob: BlobHash) {
         self.here.remove(&blob);
+        self.copies.remove(&blob);
     }
 
     fn unwant(&mut self, blob: &BlobHash) {
         let Some(want) = self.wants.remove(blob) else { return };
-        self.pending_bytes -= want.size;
+        self.pending_bytes -= u128::from(want.size);
         for holder in self.holders.values_mut() {
             holder.forget(blob);
         }
     }
 
     /// Adds what is not here to the wants.
-    pub(crate) fn want(
-        &mut self,
-        now: u64,
-        album: AlbumId,
-        blobs: impl IntoIterator<Item = Wanted>,
-    ) {
+    pub(crate) fn want(&mut self, now: u64, album: AlbumId, blobs: impl IntoIterator<Item = Wanted>) {
         for Wanted { blob, size, preview } in blobs {
             if self.here.contains(&blob) {
                 continue;
             }
-            let want = self.wants.entry(blob).or_insert_with(|| {
-                self.pending_bytes += size;
-                Want { size, preview, albums: BTreeSet::new(), fetching: None }
-            });
+            if !self.wants.contains_key(&blob) {
+                self.pending_bytes += u128::from(size);
+                // It may be on its way still, wanted before and then not.
+                let under_way = self.fetches.iter().find(|(_, fetch)| fetch.blob == blob);
+                let fetching = under_way.map(|(id, _)| *id);
+                if let Some(fetch) = under_way.map(|(_, fetch)| fetch).filter(|fetch| !fetch.orphan)
+                    && let Some(holder) = self.holders.get_mut(&fetch.peer)
+                {
+                    holder.set(blob, State::Taking);
+                }
+                self.wants.insert(blob, Want { size, preview, albums: BTreeSet::new(), fetching });
+            }
+            let Some(want) = self.wants.get_mut(&blob) else { continue };
             if want.albums.insert(album) {
                 for holder in self.holders.values_mut() {
-                    holder.ask_about(now, blob);
+                    holder.ask_about(now, blob, want);
                 }
             }
         }
     }
 
-    /// Drops wants that no album names any more.
-    pub(crate) fn drop_unnamed(&mut self, album: AlbumId, blob: &BlobHash) {
+    /// An album names this blob no more.
+    pub(crate) fn drop_unnamed(&mut self, now: u64, album: AlbumId, blob: &BlobHash) {
+        self.copies.remove(blob);
         let Some(want) = self.wants.get_mut(blob) else { return };
         want.albums.remove(&album);
         if want.albums.is_empty() {
-            self.unwant(blob);
+            return self.unwant(blob);
+        }
+        for holder in self.holders.values_mut() {
+            holder.rethink(now, *blob, want);
         }
     }
 
-    pub(crate) fn forget_album(&mut self, album: AlbumId) {
-        let named: Vec<_> =
-            self.wants.iter().filter(|(_, want)| want.albums.contains(&album)).map(|(blob, _)| *blob).collect();
-        for blob in named {
-            self.drop_unnamed(album, &blob);
+    pub(crate) fn forget_album(&mut self, now: u64, album: AlbumId) {
+        for holder in self.holders.values_mut() {
+            holder.asking.remove(&album);
+        }
+        for blob in self.wanted_of(album) {
+            self.drop_unnamed(now, album, &blob);
+        }
+        for holder in self.holders.values_mut() {
+            holder.albums.remove(&album);
         }
     }
 
-    /// A member of this album is linked: ask about everything that is wanted of it.
-    pub(crate) fn link_up(&mut self, now: u64, peer: PublicKey, album: AlbumId) {
+    fn wanted_of(&self, album: AlbumId) -> Vec<BlobHash> {
+        let named = self.wants.iter().filter(|(_, want)| want.albums.contains(&album));
+        named.map(|(blob, _)| *blob).collect()
+    }
+
+    /// A linked member of this album: ask about everything that is wanted of it. `false` if that was known.
+    pub(crate) fn share(&mut self, now: u64, peer: PublicKey, album: AlbumId) -> bool {
         let holder = self.holders.entry(peer).or_default();
-        for (blob, _) in self.wants.iter().filter(|(_, want)| want.albums.contains(&album)) {
-            holder.ask_about(now, *blob);
+        if !holder.albums.insert(album) {
+            return false;
+        }
+        for (blob, want) in self.wants.iter().filter(|(_, want)| want.albums.contains(&album)) {
+            holder.ask_about(now, *blob, want);
+        }
+        true
+    }
+
+    /// A linked device is no member of this album, or no longer: nothing is asked of it about this album.
+    pub(crate) fn unshare(&mut self, now: u64, peer: PublicKey, album: AlbumId) {
+        let wanted = self.wanted_of(album);
+        let Some(holder) = self.holders.get_mut(&peer) else { return };
+        if holder.albums.remove(&album) {
+            for blob in wanted {
+                if let Some(want) = self.wants.get(&blob) {
+                    holder.rethink(now, blob, want);
+                }
+            }
         }
     }
 
-    pub(crate) fn link_down(&mut self, _now: u64, peer: PublicKey) {
+    pub(crate) fn link_down(&mut self, peer: PublicKey) {
         self.holders.remove(&peer);
-        self.fetches.retain(|_, (from, blob)| {
-            if *from == peer && let Some(want) = self.wants.get_mut(blob) {
-                want.fetching = None;
-            }
-            *from != peer
-        });
+        for fetch in self.fetches.values_mut().filter(|fetch| fetch.peer == peer) {
+            fetch.orphan = true;
+        }
     }
 
     /// Forgets what peers lacked, so that they are asked now.
     pub(crate) fn ask_again(&mut self, now: u64, album: AlbumId) {
-        for holder in self.holders.values_mut() {
-            let of_album = |blob: &BlobHash| self.wants.get(blob).is_some_and(|want| want.albums.contains(&album));
-            let later: Vec<_> = holder.to_ask.iter().map(|(_, blob)| *blob).filter(of_album).collect();
-            for blob in later {
+        for blob in self.wanted_of(album) {
+            let Some(want) = self.wants.get(&blob) else { continue };
+            for holder in self.holders.values_mut().filter(|holder| holder.is_to_ask(&blob)) {
                 holder.forget(&blob);
-                holder.set(blob, State::ToAsk(now));
+                holder.ask_about(now, blob, want);
             }
         }
     }
@@ -231,164 +236,117 @@ impl Transfer {
         let Some(holder) = self.holders.get_mut(&peer) else { return };
         // Whatever was not answered is asked again later.
         for blob in holder.asking.remove(&album).unwrap_or_default() {
-            if self.wants.contains_key(&blob) {
-                holder.lacks(now, blob);
+            if let Some(want) = self.wants.get(&blob).filter(|_| holder.is_asked(&blob)) {
+                holder.lacks(now, blob, want);
             }
         }
     }
 
-    pub(crate) fn on_fetched(&mut self, now: u64, fetch: FetchId, outcome: Outcome) {
-        let Some((peer, blob)) = self.fetches.remove(&fetch) else { return };
-        if let Some(want) = self.wants.get_mut(&blob) {
-            want.fetching = None;
+    pub(crate) fn on_fetched(&mut self, now: u64, id: FetchId, outcome: Outcome) {
+        let Some(Fetch { peer, blob, orphan }) = self.fetches.remove(&id) else { return };
+        if outcome == Outcome::NoRoom {
+            self.paused_until = now + FETCH_RETRY_MS;
         }
-        if let Some(holder) = self.holders.get_mut(&peer) {
+        let holder = self.holders.get_mut(&peer).filter(|_| !orphan);
+        let want = self.wants.get_mut(&blob);
+        if let Some(holder) = holder {
             holder.fetches -= 1;
-            match outcome {
-                Outcome::Done => {
-                    self.copies.entry(blob).or_default().insert(peer);
-                }
-                Outcome::NotThere => holder.lacks(now, blob),
-                Outcome::Wrong => holder.set(blob, State::Banned),
-                Outcome::Broken => holder.set(blob, State::ToAsk(now + FETCH_RETRY_MS)),
-                Outcome::NoRoom => {
-                    self.paused_until = now + FETCH_RETRY_MS;
-                    holder.set(blob, State::ToAsk(now + FETCH_RETRY_MS));
+            if outcome == Outcome::Done {
+                self.copies.entry(blob).or_default().insert(peer);
+            }
+            if let Some(want) = &want {
+                match outcome {
+                    Outcome::Done => {}
+                    Outcome::NotThere => holder.lacks(now, blob, want),
+                    Outcome::Wrong => holder.set(blob, State::Banned),
+                    Outcome::Broken | Outcome::NoRoom => holder.ask_at(now + FETCH_RETRY_MS, blob, want),
                 }
             }
         }
+        if let Some(want) = want {
+            want.fetching = None;
+        }
         if outcome == Outcome::Done {
             self.here(vec![blob]);
-        } else if !self.wants.contains_key(&blob) {
-            // Nobody names it any more.
-            self.holders.values_mut().for_each(|holder| holder.forget(&blob));
         }
     }
 
     /// A peer took a whole blob from us.
     pub(crate) fn on_served(&mut self, peer: PublicKey, blob: BlobHash) {
-        self.copies.entry(blob).or_default().insert(peer);
+        if self.here.contains(&blob) && self.holders.contains_key(&peer) {
+            self.copies.entry(blob).or_default().insert(peer);
+        }
     }
 
     pub(crate) fn next_due(&self) -> Option<u64> {
-        let asks = self.holders.values().filter_map(|holder| Some(holder.to_ask.first()?.0)).min();
-        asks.map(|at| at.max(self.paused_until))
+        let asks = self.holders.values().filter_map(Holder::next_due).min();
+        let held = self.holders.values().any(|holder| holder.held().next().is_some());
+        let pause = (self.paused_until > 0 && held).then_some(self.paused_until);
+        asks.into_iter().chain(pause).min()
     }
 
     pub(crate) fn check_invariants(&self) {
-        assert_eq!(self.pending_bytes, self.wants.values().map(|want| want.size).sum::<u64>());
+        assert_eq!(self.pending_bytes, self.wants.values().map(|want| u128::from(want.size)).sum::<u128>());
         assert!(self.wants.keys().all(|blob| !self.here.contains(blob)), "a blob is wanted and here");
-        for (fetch, (peer, blob)) in &self.fetches {
-            assert!(self.holders.contains_key(peer), "{fetch:?} is from nobody linked");
-            let want = self.wants.get(blob);
-            assert!(want.is_none_or(|want| want.fetching == Some(*fetch)), "{fetch:?} is nobody's");
+        assert!(self.wants.values().all(|want| !want.albums.is_empty()), "a blob is wanted for no album");
+        assert!(self.fetches.len() <= FETCHES_MAX);
+        for want in self.wants.values() {
+            assert!(want.fetching.is_none_or(|id| self.fetches.contains_key(&id)), "waits for no transfer");
+        }
+        let mut coming = BTreeSet::new();
+        for (id, fetch) in &self.fetches {
+            assert!(fetch.orphan || self.holders.contains_key(&fetch.peer), "{id:?} is from nobody linked");
+            assert!(coming.insert(fetch.blob), "a blob comes twice");
+            let want = self.wants.get(&fetch.blob);
+            assert!(want.is_none_or(|want| want.fetching == Some(*id)), "{id:?} is nobody's");
         }
         for (peer, holder) in &self.holders {
-            assert_eq!(holder.fetches, self.fetches.values().filter(|(from, _)| from == peer).count());
-            let indexed = holder.holds.iter().map(|(_, blob)| blob).chain(holder.to_ask.iter().map(|(_, blob)| blob));
-            assert!(indexed.clone().all(|blob| self.wants.contains_key(blob) && holder.known.contains_key(blob)));
+            let mine = self.fetches.values().filter(|fetch| fetch.peer == *peer && !fetch.orphan);
+            assert_eq!(holder.fetches, mine.count());
+            assert!(holder.fetches <= FETCHES_PER_PEER);
+            holder.check_invariants(&self.wants);
         }
-    }
-}
-
-impl Holder {
-    fn set(&mut self, blob: BlobHash, state: State) {
-        let wait = self.known.get(&blob).map_or(0, |known| known.wait);
-        self.forget(&blob);
-        self.known.insert(blob, Known { state, wait });
-        match state {
-            State::ToAsk(at) => drop(self.to_ask.insert((at, blob))),
-            State::Holds { original } => drop(self.holds.insert((original, blob))),
-            State::Asking | State::Taking | State::Banned => {}
-        }
-    }
-
-    fn forget(&mut self, blob: &BlobHash) {
-        match self.known.remove(blob).map(|known| known.state) {
-            Some(State::ToAsk(at)) => drop(self.to_ask.remove(&(at, *blob))),
-            Some(State::Holds { original }) => drop(self.holds.remove(&(original, *blob))),
-            Some(State::Asking | State::Taking | State::Banned) | None => {}
-        }
-    }
-
-    /// Asks about a blob unless something is known or under way.
-    fn ask_about(&mut self, now: u64, blob: BlobHash) {
-        if !self.known.contains_key(&blob) {
-            self.set(blob, State::ToAsk(now));
-        }
-    }
-
-    /// It does not hold the blob: ask again, less and less often.
-    fn lacks(&mut self, now: u64, blob: BlobHash) {
-        let wait = self.known.get(&blob).map_or(0, |known| known.wait);
-        let wait = (wait * 2).clamp(HAVE_RETRY_MS, HAVE_RETRY_MAX_MS);
-        self.set(blob, State::ToAsk(now + wait));
-        if let Some(known) = self.known.get_mut(&blob) {
-            known.wait = wait;
-        }
-    }
-
-    /// Whether it holds the blob or has not said yet.
-    fn may_hold(&self, blob: &BlobHash) -> bool {
-        self.known.get(blob).is_some_and(|known| match known.state {
-            State::ToAsk(_) => known.wait == 0,
-            State::Asking | State::Holds { .. } | State::Taking => true,
-            State::Banned => false,
-        })
     }
 }
 
 impl Engine {
     /// Asks peers what they hold and takes what they do, as far as the limits allow.
     pub(crate) fn fetch_due(&mut self, now: u64) {
+        if now >= self.transfer.paused_until {
+            self.transfer.paused_until = 0;
+        }
         let peers: Vec<PublicKey> = self.transfer.holders.keys().copied().collect();
         for peer in peers {
             self.ask_holdings(now, peer);
-            if now >= self.transfer.paused_until {
+            if self.transfer.paused_until == 0 {
                 self.take_from(peer);
             }
         }
     }
 
     fn ask_holdings(&mut self, now: u64, peer: PublicKey) {
-        let Some(user) = self.links.get(&peer).map(|link| link.user) else { return };
         let Some(holder) = self.transfer.holders.get_mut(&peer) else { return };
-        let mut questions: BTreeMap<AlbumId, Vec<BlobHash>> = BTreeMap::new();
-        let mut picked = Vec::new();
-        for (_, blob) in holder.to_ask.iter().take_while(|(at, _)| *at <= now) {
-            let Some(want) = self.transfer.wants.get(blob) else { continue };
-            let mut albums = want.albums.iter().filter(|id| {
-                let replica = self.albums.get(id);
-                replica.is_some_and(|replica| shared(&replica.album, &user)) && !holder.asking.contains_key(id)
-            });
-            let Some(album) = albums.next() else { continue };
-            let question = questions.entry(*album).or_default();
-            if question.len() < HAVE_MAX {
-                question.push(*blob);
-                picked.push(*blob);
-            }
-        }
-        for blob in picked {
-            holder.set(blob, State::Asking);
-        }
-        for (album, blobs) in questions {
-            if let Some(holder) = self.transfer.holders.get_mut(&peer) {
-                holder.asking.insert(album, blobs.clone());
-            }
+        for (album, blobs) in holder.questions(now) {
             self.ask(peer, Purpose::Have, &Call::Have { album, blobs });
         }
     }
 
     pub(crate) fn on_have_frame(&mut self, now: u64, peer: PublicKey, album: AlbumId, frame: &[u8]) {
         let Some(holder) = self.transfer.holders.get_mut(&peer) else { return };
-        let Ok(Answer::Have(have)) = decode_answer(frame) else { return self.count("answer_form") };
+        let have = match decode_answer(frame) {
+            Ok(Answer::Have(have)) => have,
+            // The end of the answer finds the question open.
+            Ok(Answer::Refused(_)) => return self.count("asked_in_vain"),
+            _ => return self.count("answer_form"),
+        };
         let asked = holder.asking.remove(&album).unwrap_or_default();
         for (blob, has) in asked.into_iter().zip(have.into_iter().chain(std::iter::repeat(false))) {
-            let Some(want) = self.transfer.wants.get(&blob) else { continue };
+            let want = self.transfer.wants.get(&blob).filter(|_| holder.is_asked(&blob));
+            let Some(want) = want else { continue };
             if has {
                 holder.set(blob, State::Holds { original: !want.preview });
             } else {
-                holder.lacks(now, blob);
+                holder.lacks(now, blob, want);
             }
         }
     }
@@ -397,19 +355,15 @@ impl Engine {
         let transfer = &mut self.transfer;
         let Some(holder) = transfer.holders.get_mut(&peer) else { return };
         while holder.fetches < FETCHES_PER_PEER && transfer.fetches.len() < FETCHES_MAX {
-            let free = holder.holds.iter().find(|(_, blob)| {
-                transfer.wants.get(blob).is_some_and(|want| want.fetching.is_none())
-            });
-            let Some(entry) = free.copied() else { return };
-            let (_, blob) = entry;
+            let free = holder.held().find(|blob| transfer.wants.get(blob).is_some_and(|want| want.fetching.is_none()));
+            let Some((blob, want)) = free.and_then(|blob| Some((blob, transfer.wants.get_mut(&blob)?))) else { return };
+            let Some(album) = holder.common(want) else { return };
             holder.set(blob, State::Taking);
-            let Some(want) = transfer.wants.get_mut(&blob) else { return };
-            let Some(album) = want.albums.first().copied() else { return };
             transfer.last_fetch += 1;
             let fetch = FetchId(transfer.last_fetch);
             want.fetching = Some(fetch);
             holder.fetches += 1;
-            transfer.fetches.insert(fetch, (peer, blob));
+            transfer.fetches.insert(fetch, Fetch { peer, blob, orphan: false });
             self.out.push(Action::Fetch { fetch, peer, album, blob, size: want.size });
         }
     }

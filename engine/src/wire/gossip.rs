@@ -1,10 +1,12 @@
 //! The gossip message: hints that travel over PUB/SUB.
 
 use crdt::id::Digest;
+use crdt::limits::MESSAGE_DEPTH_MAX;
 use crdt::op::Op;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::strict;
 use crate::limits::{GOSSIP_BYTES_MAX, OPS_PER_CHUNK_MAX};
 
 /// One life of a publisher: eight random bytes, drawn at each start.
@@ -102,11 +104,12 @@ pub fn decode_message(payload: &[u8]) -> Result<Message, Unreadable> {
     if payload.len() > GOSSIP_BYTES_MAX {
         return Err(Unreadable::TooLong);
     }
-    let peek: Peek = serde_json::from_slice(payload).map_err(|_| Unreadable::Form)?;
+    let text = strict(payload, MESSAGE_DEPTH_MAX).ok_or(Unreadable::Form)?;
+    let peek: Peek = serde_json::from_str(text).map_err(|_| Unreadable::Form)?;
     if peek.v != 1 || !matches!(peek.kind.as_str(), "ops" | "digest") {
         return Err(Unreadable::Unknown);
     }
-    let message: In = serde_json::from_slice(payload).map_err(|_| Unreadable::Form)?;
+    let message: In = serde_json::from_str(text).map_err(|_| Unreadable::Form)?;
     if message.ops.len() > OPS_PER_CHUNK_MAX || message.seq == 0 || (peek.kind == "digest") != message.ops.is_empty() {
         return Err(Unreadable::Form);
     }

@@ -33,3 +33,9 @@ pub fn chunks<'a, T: AsRef<Op>>(ops: &'a [T], bytes: usize) -> impl Iterator<Ite
 fn raw(op: &Op) -> &RawValue {
     serde_json::from_str(op.bytes()).expect("an op's text was JSON when it was decoded")
 }
+
+/// A message's text, if it is an object that keeps the rule of docs/protocol.md §1.
+fn strict(bytes: &[u8], depth_max: usize) -> Option<&str> {
+    let text = std::str::from_utf8(bytes).ok().filter(|text| text.starts_with('{'))?;
+    crdt::text::check_depth(text, depth_max).ok().map(|()| text)
+}

@@ -1,12 +1,13 @@
 //! Requests between two linked peers and their answers.
 
 use crdt::id::{ActorId, AlbumId, BlobHash, Digest, HeaderHash, HeaderRef};
+use crdt::limits::{DEPTH_MAX, MESSAGE_DEPTH_MAX};
 use crdt::op::Op;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::Unreadable;
-use crate::limits::{CHUNK_RUNS_MAX, HAVE_MAX, LEAVES_MAX, OPS_PER_CHUNK_MAX, REQUEST_BYTES_MAX, WANTS_MAX};
+use super::{Unreadable, strict};
+use crate::limits::{CHUNK_RUNS_MAX, FRAME_BYTES_MAX, HAVE_MAX, LEAVES_MAX, OPS_PER_CHUNK_MAX, REQUEST_BYTES_MAX, WANTS_MAX};
 
 /// (actor, last seq, header hash) of an op.
 pub type Head = (ActorId, u64, HeaderHash);
@@ -164,6 +165,12 @@ pub enum Answer {
     Size(u64),
 }
 
+/// What is read of any call.
+#[derive(Deserialize)]
+struct Peek {
+    v: u64,
+}
+
 /// Every key a frame may have. (An untagged enum would read through a buffer that raw ops cannot pass.)
 #[derive(Deserialize)]
 struct InFrame {
@@ -213,7 +220,9 @@ pub fn decode_call(body: &[u8]) -> Result<Call, Refused> {
     if body.len() > REQUEST_BYTES_MAX {
         return refuse(RefusalCode::Busy, "request too long");
     }
-    let Ok(call) = serde_json::from_slice::<Call>(body) else {
+    let text = strict(body, DEPTH_MAX).unwrap_or_default();
+    let known = serde_json::from_str::<Peek>(text).is_ok_and(|peek| peek.v == 1);
+    let Some(call) = serde_json::from_str::<Call>(text).ok().filter(|_| known) else {
         return refuse(RefusalCode::Unknown, "unknown request");
     };
     if !call.within_limits() {
@@ -276,7 +285,11 @@ pub mod encode_answer {
 /// # Errors
 /// The frame is not one of [`Answer`], or has more entries than a peer may send.
 pub fn decode_answer(frame: &[u8]) -> Result<Answer, Unreadable> {
-    let frame: InFrame = serde_json::from_slice(frame).map_err(|_| Unreadable::Form)?;
+    if frame.len() > FRAME_BYTES_MAX {
+        return Err(Unreadable::TooLong);
+    }
+    let text = strict(frame, MESSAGE_DEPTH_MAX).ok_or(Unreadable::Form)?;
+    let frame: InFrame = serde_json::from_str(text).map_err(|_| Unreadable::Form)?;
     let answer = match frame {
         InFrame { error: Some(refused), .. } => Answer::Refused(refused),
         InFrame { ops: Some(ops), .. } => Answer::Ops(ops),
