@@ -92,6 +92,30 @@ fn a_peer_killed_under_load_loses_nothing_that_was_acknowledged() {
 }
 
 #[test]
+fn a_transfer_goes_on_where_it_was_killed() {
+    let world = World::new();
+    let mut peers = world.trip(&["alice", "bob"]);
+    // 48 MB without compression: long enough to be caught on its way.
+    std::fs::write(world.path().join("large.bmp"), bitmap(4000, 4000)).unwrap();
+    let add = world.command("alice").args(["add-image", "large.bmp"]).output();
+    assert!(add.unwrap().status.success());
+    let parts = world.home("bob").join("parts");
+    wait_for("the download to begin", || {
+        let mut files = std::fs::read_dir(&parts).unwrap().map(|entry| entry.unwrap().path());
+        files.find(|path| path.extension().is_some_and(|ending| ending == "part"))
+    });
+    peers.pop().unwrap().kill();
+    let came = std::fs::read_dir(&parts).unwrap().count();
+    peers.push(world.up("bob", &[], &[]));
+    world.sync(&["alice", "bob"]);
+    assert!(came > 0, "what had come stayed");
+    let saved = world.path().join("saved.bmp");
+    world.ok("bob", &["save", "large.bmp", saved.to_str().unwrap()]);
+    let (ours, theirs) = (std::fs::read(saved).unwrap(), std::fs::read(world.path().join("large.bmp")).unwrap());
+    assert!(ours == theirs, "byte for byte");
+}
+
+#[test]
 fn edits_made_apart_without_a_central_meet_again() {
     let world = World::new();
     let peers = world.trip(&["alice", "bob"]);
@@ -261,4 +285,25 @@ fn copy(from: &std::path::Path, to: &std::path::Path) {
             std::fs::copy(entry.path(), target).unwrap();
         }
     }
+}
+
+/// An uncompressed picture.
+fn bitmap(width: u32, height: u32) -> Vec<u8> {
+    let row = (width * 3).next_multiple_of(4);
+    let mut out = b"BM".to_vec();
+    out.extend((54 + row * height).to_le_bytes());
+    out.extend([0; 4]);
+    for field in [54, 40, width, height] {
+        out.extend(field.to_le_bytes());
+    }
+    out.extend([1, 0, 24, 0]);
+    for field in [0, row * height, 2835, 2835, 0, 0] {
+        out.extend(field.to_le_bytes());
+    }
+    let mut state = 1u32;
+    out.extend((0..row * height).map(|_| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    }));
+    out
 }
