@@ -162,6 +162,9 @@ fn check_removes(
                 .filter(|at| parents.past.has(graph.node(at.node)))
             {
                 let fact = graph.fact(at);
+                // As the protocol says. It lets a forked actor shield a content fact by a member fact of the same dot
+                // in another branch, see `a_forked_dot_with_a_member_fact_shields_the_image`; passing such facts over
+                // (`continue`) would keep them as safe, and refuse only a dot without content.
                 if fact.is_member() {
                     return Err(Refusal::RemovesMember { actor, seq });
                 }

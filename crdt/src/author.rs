@@ -10,8 +10,8 @@ use crate::header::{DotRun, Header, Intro, OpRef};
 use crate::id::{ActorId, AlbumId, AlbumSeed, HeaderRef, Incarnation, UserId};
 use crate::keys::{Certificate, KeyPair};
 use crate::limits::{
-    DEPS_EMPTY_MAX, DEPS_MAX, FACT_BYTES_MAX, FACTS_PER_OP_MAX, OP_FACTS_BYTES_MAX, REMOVE_DOTS_MAX,
-    REMOVE_RUNS_MAX,
+    DEPS_EMPTY_MAX, DEPS_INTRO_MAX, DEPS_MAX, FACT_BYTES_MAX, FACTS_PER_OP_MAX, OP_FACTS_BYTES_MAX,
+    REMOVE_DOTS_MAX, REMOVE_RUNS_MAX,
 };
 use crate::op::{Op, Refusal, fact_hash, facts_root};
 
@@ -322,7 +322,14 @@ impl Album {
             lamport: prev.map_or(0, lamport),
             written: vec![],
         };
-        while tips.len() > DEPS_MAX {
+        let room = |pen: &Pen| {
+            if pen.prev.is_none() {
+                DEPS_INTRO_MAX
+            } else {
+                DEPS_MAX
+            }
+        };
+        while tips.len() > room(&pen) {
             let merged: Vec<u32> = tips.drain(..tips.len().min(DEPS_EMPTY_MAX)).collect();
             self.write_part(&mut pen, Part::default(), &merged, None)?;
         }

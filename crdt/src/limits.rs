@@ -3,7 +3,8 @@
 
 /// Largest integer in signed text and messages: 2^53 − 1, what every JSON reader holds exactly (RFC 8259 §6).
 pub const INTEGER_MAX: u64 = (1 << 53) - 1;
-/// Nesting of one signed text (a header, a fact) or of one message without the ops in it.
+/// Nesting of one signed text (a header, a fact) or of one message without the ops in it. Counted from the text's own
+/// braces: counted from a message's, one op would be received by one path and refused by another.
 pub const DEPTH_MAX: usize = 8;
 /// Nesting that the envelope of an op adds around a fact: its object and the list of facts.
 pub const ENVELOPE_DEPTH: usize = 2;
@@ -25,6 +26,8 @@ pub const OP_BYTES_MAX: usize = HEADER_BYTES_MAX + OP_FACTS_BYTES_MAX + ENVELOPE
 
 /// `deps` of an op that has facts or removes.
 pub const DEPS_MAX: usize = 4;
+/// `deps` that our own authors give to an actor's first op with facts; its intro takes the room of the others.
+pub const DEPS_INTRO_MAX: usize = 2;
 /// `deps` of an empty op.
 pub const DEPS_EMPTY_MAX: usize = 32;
 /// Runs in `removes`.
@@ -52,5 +55,6 @@ pub const STARS_MAX: u64 = 5;
 
 /// Hex digits of a blob hash that tell entries of one name apart, and the fewest a command may name one by.
 pub const HASH_DIGITS_MIN: usize = 6;
-/// Header, signature and envelope of an op that adds one image, whatever the number of past actors.
+/// Header, signature and envelope of an op that adds one image, whatever the number of past actors. An actor's first op
+/// keeps within it by [`DEPS_INTRO_MAX`].
 pub const ADD_OVERHEAD_BYTES_MAX: usize = 700;

@@ -158,3 +158,16 @@ fn history_13_a_back_dated_revocation_and_the_accept_that_undoes_it() {
     check(before, "A1 C1");
     check(&format!("{before}; O4 accept(C1) sees B1"), "");
 }
+
+/// Rule 2 takes any `role` fact of the owner for a remover's, a promotion too: what it saw is kept from the revokes that
+/// it did not see. So a thief's op goes with the revoke of the stolen device, but stays where the owner had promoted the
+/// user meanwhile; only a removal by the owner's eyes could tell the two apart.
+#[test]
+fn a_promotion_keeps_what_it_saw_from_a_later_revoke() {
+    check("A1 add; q1 revoke(A) sees C1", "A1");
+    check("A1 add; O4 role(A, curator) sees A1; q1 revoke(A) sees C1", "");
+    check(
+        "A1 add; O4 role(A, curator) sees A1; q1 revoke(A) sees C1; A2 add",
+        "A2",
+    );
+}

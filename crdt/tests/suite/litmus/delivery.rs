@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crdt::fact::Role;
 use crdt::header::{DotRun, OpRef};
 use crdt::id::{HeaderRef, Incarnation};
-use crdt::limits::{ADD_OVERHEAD_BYTES_MAX, DEPS_MAX};
+use crdt::limits::{ADD_OVERHEAD_BYTES_MAX, DEPS_INTRO_MAX, DEPS_MAX};
 use crdt::op::{Op, Refusal};
 use crdt::{Album, Author, AuthorError, Draft, Receipt, Trust};
 
@@ -163,6 +163,7 @@ fn an_add_costs_the_same_with_8_and_with_10_000_past_actors() {
                 .unsigned();
             peer.album.receive(op, Trust::Stored);
         }
+        let before = peer.clone();
         let op = peer
             .album
             .author(
@@ -175,6 +176,13 @@ fn an_add_costs_the_same_with_8_and_with_10_000_past_actors() {
             .unwrap();
         assert_eq!((op.len(), op[0].header.deps.len()), (1, DEPS_MAX));
         sizes.push(overhead(&op[0]));
+        // A new life of the device: too many heads for a first op with facts, so an empty one comes before.
+        let mut newborn = before.clone();
+        newborn.author.incarnation = Incarnation([200; 16]);
+        let first = newborn.write(&[image("a")], &[]);
+        let deps: Vec<usize> = first.iter().map(|op| op.header.deps.len()).collect();
+        assert_eq!(deps, [DEPS_MAX, 0]);
+        sizes.push(overhead(&first[1]));
         let next = peer
             .album
             .author(
@@ -189,14 +197,39 @@ fn an_add_costs_the_same_with_8_and_with_10_000_past_actors() {
         assert_eq!(peer.album.clock().len() as u64, actors + 1 + DEPS_MAX as u64);
     }
     println!(
-        "header, signature, envelope of an add: {sizes:?} B (8 actors: 4 heads, 1 head; 10,000: 4 heads, 1 head)"
+        "header, signature, envelope of an add: {sizes:?} B (4 heads, new actor, 1 head; 8 actors, then 10,000)"
     );
     assert!(
         sizes.iter().all(|size| *size <= ADD_OVERHEAD_BYTES_MAX),
         "{sizes:?}"
     );
     // Only digits of seqs and lamports differ.
-    assert!(sizes[2] - sizes[0] <= 20 && sizes[3] - sizes[1] <= 8, "{sizes:?}");
+    assert!(
+        sizes
+            .iter()
+            .zip(&sizes[3..])
+            .all(|(few, many)| many.abs_diff(*few) <= 20),
+        "{sizes:?}"
+    );
+    // The first op of an actor itself, with as many heads as it names.
+    let mut peer = with_past_actors(1);
+    peer.author.incarnation = Incarnation([200; 16]);
+    let seen = peer.album.ops().next().unwrap().clone();
+    let other = Author {
+        incarnation: Incarnation([201; 16]),
+        ..peer.author.clone()
+    };
+    let head = Pen::new(&other, peer.album.id(), None, &[&seen])
+        .facts(&[chat("hello")])
+        .unsigned();
+    peer.album.receive(head, Trust::Stored);
+    let first = peer.write(&[image("a")], &[]);
+    assert_eq!((first.len(), first[0].header.deps.len()), (1, DEPS_INTRO_MAX));
+    assert!(
+        overhead(&first[0]) <= ADD_OVERHEAD_BYTES_MAX,
+        "{}",
+        overhead(&first[0])
+    );
 }
 
 /// Seqs and clocks at the end of the range: refused by arithmetic, with nothing allocated by the number.
