@@ -6,6 +6,7 @@ use std::path::Path;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{broadcast, mpsc};
+use tokio_util::task::TaskTracker;
 
 use super::Handle;
 use super::commands;
@@ -25,14 +26,14 @@ pub(super) fn bind(path: &Path) -> std::io::Result<UnixListener> {
     UnixListener::bind(path)
 }
 
-/// Serves doors until the task is aborted.
-pub(super) async fn serve(listener: UnixListener, handle: Handle) {
+/// Serves doors until the task is aborted; `doors` counts those at work.
+pub(super) async fn serve(listener: UnixListener, handle: Handle, doors: TaskTracker) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
                 let ours = stream.peer_cred().is_ok_and(|cred| cred.uid() == rustix::process::getuid().as_raw());
                 if ours {
-                    tokio::spawn(serve_door(stream, handle.clone()));
+                    tokio::spawn(serve_door(stream, handle.clone(), doors.clone()));
                 }
             }
             Err(error) => {
@@ -44,7 +45,7 @@ pub(super) async fn serve(listener: UnixListener, handle: Handle) {
     }
 }
 
-async fn serve_door(stream: UnixStream, handle: Handle) {
+async fn serve_door(stream: UnixStream, handle: Handle, doors: TaskTracker) {
     let (read, mut write) = stream.into_split();
     let mut reader = BufReader::new(read);
     let mut line = String::new();
@@ -67,6 +68,8 @@ async fn serve_door(stream: UnixStream, handle: Handle) {
     if ask.request == Request::Watch {
         return watch(handle, &mut write, &mut reader).await;
     }
+    // A node that is told to end lets those at work finish.
+    let _at_work = doors.token();
     let (progress, mut steps) = mpsc::channel::<Progress>(PROGRESS_QUEUE);
     let work = commands::execute(handle, ask.request, progress);
     tokio::pin!(work);

@@ -26,6 +26,7 @@ use rand::RngCore as _;
 use store::{Blobs, Db, Home, HomeError, Write};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio_util::task::TaskTracker;
 
 pub use place::control_path;
 
@@ -33,8 +34,10 @@ use crate::api::{Code, Failure};
 use account::Account;
 use run::{Handle, Input, Known, Node, Parts};
 
-/// How long a node takes at most to end.
-const DRAIN: Duration = Duration::from_secs(4);
+/// How long requests at work may still take when the node is told to end.
+const LAST_REQUESTS: Duration = Duration::from_secs(2);
+/// How long a node takes at most to end after that.
+const DRAIN: Duration = Duration::from_millis(2500);
 
 /// Which central this node talks to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,7 +75,10 @@ pub struct Running {
     peer_address: Option<SocketAddr>,
     handle: Handle,
     ended: watch::Receiver<Option<Result<(), Failure>>>,
-    tasks: Vec<JoinHandle<()>>,
+    doors: TaskTracker,
+    node: JoinHandle<()>,
+    accepting: JoinHandle<()>,
+    central: JoinHandle<()>,
 }
 
 /// Opens the home, starts the node, returns once it can serve.
@@ -107,18 +113,18 @@ pub async fn start(config: Config) -> Result<Running, Failure> {
     let handle = node.handle.clone();
     let resumes = node.account.as_ref().is_some_and(|account| account.confirmed) && !signed_out;
     let (tell, ended) = watch::channel(None);
-    let mut tasks = Vec::new();
-    tasks.push(tokio::spawn(async move {
+    let node = tokio::spawn(async move {
         let result = node.run(inputs).await;
         let _ = tell.send(Some(result));
-    }));
+    });
     if resumes {
         sign_in(&handle).await?;
     }
-    tasks.push(tokio::spawn(control::serve(listener, handle.clone())));
-    tasks.push(tokio::spawn(central::run(handle.clone(), central_choice)));
+    let doors = TaskTracker::new();
+    let accepting = tokio::spawn(control::serve(listener, handle.clone(), doors.clone()));
+    let central = tokio::spawn(central::run(handle.clone(), central_choice));
     let peer_address = handle.with(|node| node.net.as_ref().map(Net::local_addr)).await?;
-    Ok(Running { control, peer_address, handle, ended, tasks })
+    Ok(Running { control, peer_address, handle, ended, doors, node, accepting, central })
 }
 
 impl Running {
@@ -145,15 +151,19 @@ impl Running {
     }
 
     /// Drains and ends within 5 s.
-    pub async fn stop(mut self) {
+    pub async fn stop(self) {
+        // Nobody new; those at work finish, as far as there is time.
+        self.accepting.abort();
+        let _ = std::fs::remove_file(&self.control);
+        self.doors.close();
+        if tokio::time::timeout(LAST_REQUESTS, self.doors.wait()).await.is_err() {
+            tracing::warn!("requests were cut off");
+        }
         self.handle.send(Input::Stop);
-        let node = self.tasks.remove(0);
-        if tokio::time::timeout(DRAIN, node).await.is_err() {
+        if tokio::time::timeout(DRAIN, self.node).await.is_err() {
             tracing::warn!("the node did not drain in time");
         }
-        for task in &self.tasks {
-            task.abort();
-        }
+        self.central.abort();
     }
 }
 

@@ -128,11 +128,12 @@ async fn find(handle: &Handle, label: &str, until: tokio::time::Instant) -> Resu
         });
         match found.await? {
             Err(failure) if failure.code == Code::NotFound && tokio::time::Instant::now() < until => {
-                let refresh = handle.with(|node| {
+                let may_still_tell = handle.with(|node| {
                     node.central.albums_changed();
-                    node.central.client.is_some()
+                    // Connected, or still at its first attempt.
+                    node.central.client.is_some() || node.central.trouble.is_none()
                 });
-                if !refresh.await? {
+                if !may_still_tell.await? {
                     return Err(failure);
                 }
                 tokio::time::sleep(Duration::from_millis(100)).await;

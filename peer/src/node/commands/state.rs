@@ -1,12 +1,13 @@
 //! `peers`, `status`, `net`, `block`, and the prompt's facts.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crdt::fact::Role;
 use crdt::id::PublicKey;
 
 use super::super::run::{Handle, Node};
-use super::super::{blobs::blocking, strategy_word};
+use super::super::{blobs::blocking, central, strategy_word};
 use super::done;
 use crate::api::{Code, Failure, Net, PeerEntry, Peers, Prompt, Reply, Status};
 
@@ -45,7 +46,15 @@ pub(super) async fn peers(handle: &Handle) -> Result<Reply, Failure> {
     Ok(Reply::Peers(Peers { peers: peers.await? }))
 }
 
+/// How long `status` waits for the first attempt to reach the central, rather than call it down.
+const FIRST_CONNECT: Duration = Duration::from_millis(500);
+
 pub(super) async fn status(handle: &Handle) -> Result<Reply, Failure> {
+    let first = handle.with(|node| node.signed_in && node.central.client.is_none() && node.central.trouble.is_none());
+    if first.await? {
+        // Whatever comes of it is what the status says.
+        let _ = central::client(handle, FIRST_CONNECT).await;
+    }
     let blobs = handle.blobs.clone();
     let disk_bytes = blocking(move || blobs.total_bytes()).await.unwrap_or(0);
     let status = handle.with(move |node| {
