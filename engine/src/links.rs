@@ -223,7 +223,12 @@ impl Engine {
         self.tally("answer_bytes_in", frame.len());
         match self.links.whose(ask) {
             Some((peer, album, Purpose::Round)) => self.on_round_frame(now, ask, peer, album, frame),
-            Some((peer, album, Purpose::Have)) => self.on_have_frame(now, peer, album, frame),
+            Some((peer, album, Purpose::Have)) => {
+                // One frame is the whole answer: who never ends it does not keep the request open.
+                self.links.end(ask);
+                self.on_have_frame(now, peer, album, frame);
+                self.transfer.have_ended(now, peer, album);
+            }
             None => {}
         }
     }
