@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
 use tokio::process::{Child, Command};
 
-use crate::api::{Code, Failure, ImageEntry, Images, OrSet, PeerEntry, Reply, Request, Status};
+use crate::api::{Added, Code, Failure, ImageEntry, Images, OrSet, PeerEntry, Reply, Request, Status};
 use crate::doors::control::Control;
 
 /// Longest wait for anything that ought to happen.
@@ -238,6 +238,26 @@ impl Peer {
             .into_iter()
             .filter(|peer| peer.state == "linked");
         Ok(linked.map(|peer| peer.user).collect())
+    }
+
+    /// Adds files; those that cannot be read are left out, unless none is left.
+    ///
+    /// # Errors
+    /// As [`Peer::ask`].
+    pub async fn add_all(&self, paths: Vec<PathBuf>) -> Result<Added, Failure> {
+        let request = Request::AddImage {
+            album: None,
+            paths,
+            name: None,
+        };
+        match self.control.quick(request).await {
+            Ok(Reply::Added(it)) => Ok(it),
+            Err(mut failure) => match failure.reply.take().map(|reply| *reply) {
+                Some(Reply::Added(it)) if !it.added.is_empty() => Ok(it),
+                _ => Err(failure),
+            },
+            Ok(_) => Err(strange(self.name)),
+        }
     }
 
     /// Adds a file under a name; its entry.

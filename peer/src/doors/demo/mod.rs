@@ -102,7 +102,9 @@ async fn demo(here: &Here, flags: &Demo, ui: Ui) -> Result<bool, Ended> {
     let mut report = Report::new(ui, STEPS.len());
     report.opening(folder.path());
     if left_out > 0 {
-        ui.message(&format!("a large folder: {left_out} of its images stay out\n"));
+        ui.message(&format!(
+            "{left_out} images of that folder stay out of the demo\n"
+        ));
     }
     let played = tokio::select! {
         biased;

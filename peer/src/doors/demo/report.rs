@@ -174,7 +174,7 @@ impl Report {
                 seconds: (seconds * 1000.0).round() / 1000.0,
                 folder,
                 steps: &self.steps,
-                error: (!all).then(|| Wrong {
+                error: (!all).then_some(Wrong {
                     code: Code::Internal,
                     message: why,
                     hint: "look at the homes and logs in the folder, and report this",

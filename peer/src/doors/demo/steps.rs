@@ -4,7 +4,7 @@ use super::cast::{Peer, until};
 use super::pictures;
 use super::report::Report;
 use super::stage::{Stage, list, short};
-use crate::api::{Code, Failure, Reply, Request};
+use crate::api::{Code, Failure, ImageEntry, Reply, Request};
 use crate::ui::bytes;
 
 /// The album.
@@ -37,14 +37,7 @@ pub async fn share(stage: &mut Stage, report: &mut Report) -> Result<(), Failure
             .map_err(|_| Failure::new(Code::Internal, "the pictures could not be painted", ""))??,
         None => stage.photos.clone(),
     };
-    let add = Request::AddImage {
-        album: None,
-        paths,
-        name: None,
-    };
-    let Reply::Added(added) = alice.ask(add).await? else {
-        return Err(Failure::new(Code::Internal, "alice's images were not added", ""));
-    };
+    let added = alice.add_all(paths).await?;
     let size: u64 = added.added.iter().map(|image| image.size).sum();
     report.did(format!(
         "alice made the album {ALBUM} and added {} images, {}",
@@ -98,16 +91,13 @@ pub async fn same_name(stage: &mut Stage, report: &mut Report) -> Result<(), Fai
     let all = stage.all();
     stage.together(&all).await?;
     let images = stage.alice.images().await?;
-    let named = |hash: &str| {
-        images
+    let named = |entry: &ImageEntry| {
+        let mut same = images
             .iter()
-            .find(|image| image.hash == hash)
-            .map(|image| image.name.clone())
+            .filter(|image| image.hash == entry.hash && image.author == entry.author);
+        same.next().map(|image| image.name.clone())
     };
-    let names: Vec<String> = [&of_bob, &of_carol]
-        .iter()
-        .filter_map(|image| named(&image.hash))
-        .collect();
+    let names: Vec<String> = [&of_bob, &of_carol].into_iter().filter_map(named).collect();
     let mut told_apart = names.clone();
     told_apart.sort();
     let fits = match &told_apart[..] {
@@ -408,7 +398,7 @@ async fn refusals(peer: &Peer) -> Result<u64, Failure> {
     Ok(peer.status().await?.refused.values().sum())
 }
 
-async fn first_image(peer: &Peer) -> Result<crate::api::ImageEntry, Failure> {
+async fn first_image(peer: &Peer) -> Result<ImageEntry, Failure> {
     let first = peer.images().await?.into_iter().next();
     first.ok_or_else(|| Failure::new(Code::Internal, format!("{} has no image", peer.name), ""))
 }
