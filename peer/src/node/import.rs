@@ -139,11 +139,11 @@ pub(super) fn name_of(path: &Path) -> Result<String, Failed> {
         Some(Ok(name)) => Ok(name),
         Some(Err(error)) => {
             let message = format!("cannot be an image's name: {error}");
-            Err(failed(path, Code::Usage, message, "give it another name: /addImage FILE --as NAME"))
+            Err(failed(path, Code::Usage, message, "give it another name: /addImage FILE --name NAME"))
         }
         None => {
             let message = "the file's name is not text".to_owned();
-            Err(failed(path, Code::Usage, message, "give it another name: /addImage FILE --as NAME"))
+            Err(failed(path, Code::Usage, message, "give it another name: /addImage FILE --name NAME"))
         }
     }
 }
