@@ -156,22 +156,25 @@ fn check_removes(
         let actor = run.actor;
         // The header's check bounds count and sum.
         for seq in run.first..run.first + run.count {
-            let mut found = false;
+            let (mut found, mut member) = (false, false);
             for at in graph
                 .facts_at(&actor, seq)
                 .filter(|at| parents.past.has(graph.node(at.node)))
             {
                 let fact = graph.fact(at);
-                // As the protocol says. It lets a forked actor shield a content fact by a member fact of the same dot
-                // in another branch, see `a_forked_dot_with_a_member_fact_shields_the_image`; passing such facts over
-                // (`continue`) would keep them as safe, and refuse only a dot without content.
+                // Passed over, not refused: else a forked actor could shield a content fact for ever by giving its dot
+                // to a member fact in another branch.
                 if fact.is_member() {
-                    return Err(Refusal::RemovesMember { actor, seq });
+                    member = true;
+                    continue;
                 }
                 let own = graph.users[graph.user_of(at.node) as usize] == *user;
                 need = need.max(fact.remove_need(own));
                 kills.insert(at);
                 found = true;
+            }
+            if !found && member {
+                return Err(Refusal::RemovesMember { actor, seq });
             }
             if !found {
                 return Err(Refusal::RemovesUnseen { actor, seq });

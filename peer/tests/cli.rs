@@ -284,9 +284,8 @@ fn two_people_share_an_album() {
         (&member["role"], &member["announced"]),
         (&"contributor".into(), &true.into())
     );
-    let bob_up = bob.up(&[]);
-    while bob.json(&["status"])["central"] != "connected" {}
-    bob.ok(&["enter-album", "trip"]);
+    // Entering waits for the first connection to the central.
+    let bob_up = bob.up(&["--album", "trip"]);
     let synced = bob.json(&["sync", "--timeout", "20s"]);
     assert_eq!(
         (&synced["synced"], &synced["compared"][0]),

@@ -2,12 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-mod common;
+mod world;
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
-use common::{World, wait_for};
+use world::{World, wait_for};
 
 const A_HASH: &str = "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262";
 
@@ -15,16 +15,16 @@ const A_HASH: &str = "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae4
 fn images_ratings_chat_and_versions_reach_the_others() {
     let world = World::new();
     let _peers = world.trip(&["alice", "bob", "carol"]);
-    let picture = world.picture("sunset.jpg", 1);
-    world.ok("alice", &["add-image", &picture]);
+    world.image("sunset.jpg", 1);
+    world.home("alice").ok(&["add-image", "sunset.jpg"]);
     world.sync(&["alice", "bob", "carol"]);
-    let version = world.json("bob", &["filter", "sunset.jpg", "grayscale+blur:2"]);
-    world.ok("carol", &["rate-image", "sunset.jpg", "5"]);
-    world.ok("bob", &["rate-image", "sunset.jpg", "2"]);
-    world.ok("bob", &["say", "look at this"]);
+    let version = world.home("bob").json(&["filter", "sunset.jpg", "grayscale+blur:2"]);
+    world.home("carol").ok(&["rate-image", "sunset.jpg", "5"]);
+    world.home("bob").ok(&["rate-image", "sunset.jpg", "2"]);
+    world.home("bob").ok(&["say", "look at this"]);
     world.sync(&["alice", "bob", "carol"]);
 
-    let images = world.json("alice", &["get-images"]);
+    let images = world.home("alice").json(&["get-images"]);
     let [original, filtered] = &images["images"].as_array().unwrap()[..] else {
         panic!("{images}")
     };
@@ -35,13 +35,13 @@ fn images_ratings_chat_and_versions_reach_the_others() {
     assert_eq!(filtered["author"], "bob");
     assert_eq!(filtered["hash"], version["image"]["hash"]);
     assert_eq!(filtered["state"], "ready", "the version's bytes came along");
-    let saved = world.path().join("saved.jpg");
-    world.ok("carol", &["save", "sunset.jpg", saved.to_str().unwrap()]);
+    let saved = world.path("saved.jpg");
+    world.home("carol").ok(&["save", "sunset.jpg", saved.to_str().unwrap()]);
     assert_eq!(
         std::fs::read(saved).unwrap(),
-        std::fs::read(world.path().join("sunset.jpg")).unwrap()
+        std::fs::read(world.path("sunset.jpg")).unwrap()
     );
-    assert_eq!(world.json("carol", &["chat"])["lines"][0]["text"], "look at this");
+    assert_eq!(world.home("carol").json(&["chat"])["lines"][0]["text"], "look at this");
 }
 
 #[test]
@@ -49,21 +49,21 @@ fn live_edits_travel_by_gossip_alone() {
     let world = World::new();
     let peers = world.trip(&["alice", "bob"]);
     for peer in peers {
-        assert_eq!(peer.stop(), Some(0));
+        assert_eq!(peer.end(), 0);
     }
     let gossip_only = [("CALOTYPE_TEST_GOSSIP_ONLY", "1")];
-    let _alice = world.up("alice", &[], &gossip_only);
-    let _bob = world.up("bob", &[], &gossip_only);
+    let _alice = world.home("alice").up_with(&[], &gossip_only);
+    let _bob = world.home("bob").up_with(&[], &gossip_only);
     // Known addresses bring them together again; nobody compares anything.
     wait_for("a link", || {
-        (world.json("alice", &["status"])["peers"] == 1).then_some(())
+        (world.home("alice").json(&["status"])["peers"] == 1).then_some(())
     });
     wait_for("a link", || {
-        (world.json("bob", &["status"])["peers"] == 1).then_some(())
+        (world.home("bob").json(&["status"])["peers"] == 1).then_some(())
     });
-    world.ok("alice", &["add-image", "live.jpg", A_HASH, "0"]);
+    world.home("alice").ok(&["add-image", "live.jpg", A_HASH, "0"]);
     wait_for("the live add", || {
-        world.names("bob").contains(&"live.jpg".to_owned()).then_some(())
+        world.home("bob").names().contains(&"live.jpg".to_owned()).then_some(())
     });
 }
 
@@ -76,19 +76,19 @@ fn a_peer_killed_under_load_loses_nothing_that_was_acknowledged() {
         for number in 0..10 {
             let name = format!("r{round}-{number}.jpg");
             let hash = blake3::hash(name.as_bytes()).to_hex().to_string();
-            world.ok("bob", &["add-image", &name, &hash, "7"]);
+            world.home("bob").ok(&["add-image", &name, &hash, "7"]);
             acknowledged.push(name);
         }
         peers.pop().unwrap().kill();
-        peers.push(world.up("bob", &[], &[]));
-        let names = world.names("bob");
+        peers.push(world.up("bob", &[]));
+        let names = world.home("bob").names();
         assert!(
             acknowledged.iter().all(|name| names.contains(name)),
             "round {round}: {names:?}"
         );
     }
     world.sync(&["alice", "bob"]);
-    assert_eq!(world.names("alice").len(), acknowledged.len());
+    assert_eq!(world.home("alice").names().len(), acknowledged.len());
 }
 
 #[test]
@@ -96,22 +96,21 @@ fn a_transfer_goes_on_where_it_was_killed() {
     let world = World::new();
     let mut peers = world.trip(&["alice", "bob"]);
     // 48 MB without compression: long enough to be caught on its way.
-    std::fs::write(world.path().join("large.bmp"), bitmap(4000, 4000)).unwrap();
-    let add = world.command("alice").args(["add-image", "large.bmp"]).output();
-    assert!(add.unwrap().status.success());
-    let parts = world.home("bob").join("parts");
+    std::fs::write(world.path("large.bmp"), bitmap(4000, 4000)).unwrap();
+    world.home("alice").ok(&["add-image", "large.bmp"]);
+    let parts = world.path("bob/parts");
     wait_for("the download to begin", || {
         let mut files = std::fs::read_dir(&parts).unwrap().map(|entry| entry.unwrap().path());
         files.find(|path| path.extension().is_some_and(|ending| ending == "part"))
     });
     peers.pop().unwrap().kill();
     let came = std::fs::read_dir(&parts).unwrap().count();
-    peers.push(world.up("bob", &[], &[]));
+    peers.push(world.up("bob", &[]));
     world.sync(&["alice", "bob"]);
     assert!(came > 0, "what had come stayed");
-    let saved = world.path().join("saved.bmp");
-    world.ok("bob", &["save", "large.bmp", saved.to_str().unwrap()]);
-    let (ours, theirs) = (std::fs::read(saved).unwrap(), std::fs::read(world.path().join("large.bmp")).unwrap());
+    let saved = world.path("saved.bmp");
+    world.home("bob").ok(&["save", "large.bmp", saved.to_str().unwrap()]);
+    let (ours, theirs) = (std::fs::read(saved).unwrap(), std::fs::read(world.path("large.bmp")).unwrap());
     assert!(ours == theirs, "byte for byte");
 }
 
@@ -121,16 +120,16 @@ fn edits_made_apart_without_a_central_meet_again() {
     let peers = world.trip(&["alice", "bob"]);
     peers.into_iter().for_each(|peer| peer.kill());
     // One-shots on homes without a node, one after the other: nobody reaches anybody, the central is away too.
-    let picture = world.picture("same.jpg", 3);
-    world.ok("alice", &["--no-sync", "add-image", &picture]);
-    let other = world.picture("same.jpg", 4);
-    world.ok("bob", &["--no-sync", "add-image", &other]);
-    assert_ne!(world.digest("alice"), world.digest("bob"));
-    let _alice = world.up("alice", &[], &[]);
-    let _bob = world.up("bob", &[], &[]);
+    world.image("same.jpg", 3);
+    world.home("alice").ok(&["--no-sync", "add-image", "same.jpg"]);
+    world.image("same.jpg", 4);
+    world.home("bob").ok(&["--no-sync", "add-image", "same.jpg"]);
+    assert_ne!(world.home("alice").digest(), world.home("bob").digest());
+    let _alice = world.up("alice", &[]);
+    let _bob = world.up("bob", &[]);
     world.sync(&["alice", "bob"]);
-    let names = world.names("alice");
-    assert_eq!(names, world.names("bob"), "the same names alike everywhere");
+    let names = world.home("alice").names();
+    assert_eq!(names, world.home("bob").names(), "the same names alike everywhere");
     assert!(
         names.len() == 2 && names.iter().any(|name| name.starts_with("same.jpg~")),
         "{names:?}"
@@ -141,50 +140,50 @@ fn edits_made_apart_without_a_central_meet_again() {
 fn a_removed_member_gets_nothing_new_and_what_the_removal_saw_stays() {
     let world = World::new();
     let _peers = world.trip(&["alice", "bob", "carol"]);
-    world.ok("carol", &["add-image", "hers.jpg", A_HASH, "0"]);
+    world.home("carol").ok(&["add-image", "hers.jpg", A_HASH, "0"]);
     world.sync(&["alice", "bob", "carol"]);
-    world.ok("alice", &["remove-user", "carol"]);
+    world.home("alice").ok(&["remove-user", "carol"]);
     wait_for("the removal at bob's", || {
-        let members = world.json("bob", &["get-metadata"])["members"]
+        let members = world.home("bob").json(&["get-metadata"])["members"]
             .as_array()
             .unwrap()
             .len();
         (members == 2).then_some(())
     });
-    world.ok("bob", &["add-image", "later.jpg", &"11".repeat(32), "5"]);
+    world.home("bob").ok(&["add-image", "later.jpg", &"11".repeat(32), "5"]);
     world.sync(&["alice", "bob"]);
-    assert_eq!(world.names("alice"), ["hers.jpg", "later.jpg"]);
+    assert_eq!(world.home("alice").names(), ["hers.jpg", "later.jpg"]);
     // Her own program may or may not have heard of it; either way nothing of hers reaches the others.
-    let _ = world.run("carol", &["add-image", "after.jpg", &"22".repeat(32), "5"]);
+    let _ = world.home("carol").run(&["add-image", "after.jpg", &"22".repeat(32), "5"], "");
     world.sync(&["alice", "bob"]);
-    assert!(!world.names("alice").contains(&"after.jpg".to_owned()));
-    assert!(!world.names("carol").contains(&"later.jpg".to_owned()));
+    assert!(!world.home("alice").names().contains(&"after.jpg".to_owned()));
+    assert!(!world.home("carol").names().contains(&"later.jpg".to_owned()));
 }
 
 #[test]
 fn an_older_copy_of_a_home_goes_on_as_another_replica() {
     let world = World::new();
     let peers = world.trip(&["alice", "bob"]);
-    world.ok("bob", &["add-image", "one.jpg", A_HASH, "0"]);
+    world.home("bob").ok(&["add-image", "one.jpg", A_HASH, "0"]);
     world.sync(&["alice", "bob"]);
     let mut peers = peers.into_iter();
     let (_alice, bob) = (peers.next().unwrap(), peers.next().unwrap());
-    assert_eq!(bob.stop(), Some(0));
-    copy(&world.home("bob"), &world.home("backup"));
-    let bob = world.up("bob", &[], &[]);
-    world.ok("bob", &["add-image", "two.jpg", &"22".repeat(32), "5"]);
+    assert_eq!(bob.end(), 0);
+    copy(&world.path("bob"), &world.path("backup"));
+    let bob = world.up("bob", &[]);
+    world.home("bob").ok(&["add-image", "two.jpg", &"22".repeat(32), "5"]);
     world.sync(&["alice", "bob"]);
-    assert_eq!(bob.stop(), Some(0));
+    assert_eq!(bob.end(), 0);
     // The disk broke; the backup is what is left.
-    std::fs::remove_dir_all(world.home("bob")).unwrap();
-    std::fs::rename(world.home("backup"), world.home("bob")).unwrap();
+    std::fs::remove_dir_all(world.path("bob")).unwrap();
+    std::fs::rename(world.path("backup"), world.path("bob")).unwrap();
     world.ok(
         "bob",
         &["--no-sync", "add-image", "three.jpg", &"33".repeat(32), "5"],
     );
-    let _bob = world.up("bob", &[], &[]);
+    let _bob = world.up("bob", &[]);
     world.sync(&["alice", "bob"]);
-    let mut names = world.names("alice");
+    let mut names = world.home("alice").names();
     names.sort();
     assert_eq!(names, ["one.jpg", "three.jpg", "two.jpg"]);
 }
@@ -193,7 +192,7 @@ fn an_older_copy_of_a_home_goes_on_as_another_replica() {
 fn bytes_thrown_at_the_guard_and_the_central_end_that_link_only() {
     let world = World::new();
     let mut peers = world.trip(&["alice", "bob"]);
-    let central = world.json("alice", &["status"])["central_address"]
+    let central = world.home("alice").json(&["status"])["central_address"]
         .as_str()
         .unwrap()
         .to_owned();
@@ -210,7 +209,7 @@ fn bytes_thrown_at_the_guard_and_the_central_end_that_link_only() {
     for address in [peers[0].address(), central] {
         for volley in &volleys {
             let mut stream = TcpStream::connect(&address).unwrap();
-            stream.set_read_timeout(Some(common::PATIENCE)).unwrap();
+            stream.set_read_timeout(Some(world::PATIENCE)).unwrap();
             let _ = stream.write_all(volley);
             let _ = stream.shutdown(std::net::Shutdown::Write);
             let mut rest = Vec::new();
@@ -218,17 +217,17 @@ fn bytes_thrown_at_the_guard_and_the_central_end_that_link_only() {
             let _ = stream.read_to_end(&mut rest);
         }
     }
-    assert!(peers.iter_mut().all(common::Peer::is_alive));
-    world.ok("bob", &["add-image", "still.jpg", A_HASH, "0"]);
+    assert!(peers.iter_mut().all(world::Up::is_alive));
+    world.home("bob").ok(&["add-image", "still.jpg", A_HASH, "0"]);
     world.sync(&["alice", "bob"]);
-    assert_eq!(world.names("alice"), ["still.jpg"]);
+    assert_eq!(world.home("alice").names(), ["still.jpg"]);
 }
 
 #[test]
 fn a_home_has_one_node() {
     let world = World::new();
-    let alice = world.up("alice", &["--register"], &[]);
-    let second = world.run("alice", &["up"]);
+    let alice = world.up("alice", &["--register"]);
+    let second = world.home("alice").run(&["up"], "");
     let said = String::from_utf8_lossy(&second.stderr).into_owned();
     assert_eq!(second.status.code(), Some(1), "{said}");
     assert!(
@@ -236,7 +235,7 @@ fn a_home_has_one_node() {
         "names the process: {said}"
     );
     // Everything else attaches to it.
-    assert_eq!(world.json("alice", &["status"])["pid"], alice.pid());
+    assert_eq!(world.home("alice").json(&["status"])["pid"], alice.pid());
 }
 
 #[test]
@@ -246,32 +245,32 @@ fn whoever_serves_the_central_may_die() {
     // Alice was first, so the embedded central lives in her process.
     peers.remove(0).kill();
     wait_for("bob to take the central over", || {
-        (world.json("bob", &["status"])["central"] == "connected").then_some(())
+        (world.home("bob").json(&["status"])["central"] == "connected").then_some(())
     });
-    let _alice = world.up("alice", &[], &[]);
-    let _carol = world.up("carol", &["--register"], &[]);
-    world.ok("alice", &["add-user", "carol"]);
-    world.ok("carol", &["enter-album", "trip"]);
+    let _alice = world.up("alice", &[]);
+    let _carol = world.up("carol", &["--register"]);
+    world.home("alice").ok(&["add-user", "carol"]);
+    world.home("carol").ok(&["enter-album", "trip"]);
     world.sync(&["alice", "bob", "carol"]);
 }
 
 #[test]
 fn strategies_work_together_in_one_album() {
     let world = World::new();
-    let _alice = world.up("alice", &["--register", "--replication", "op"], &[]);
-    let _bob = world.up("bob", &["--register", "--replication", "delta"], &[]);
-    let _carol = world.up("carol", &["--register", "--replication", "state"], &[]);
-    world.ok("alice", &["create-album", "trip"]);
+    let _alice = world.up("alice", &["--register", "--replication", "op"]);
+    let _bob = world.up("bob", &["--register", "--replication", "delta"]);
+    let _carol = world.up("carol", &["--register", "--replication", "state"]);
+    world.home("alice").ok(&["create-album", "trip"]);
     for user in ["bob", "carol"] {
-        world.ok("alice", &["add-user", user]);
-        world.ok(user, &["enter-album", "trip"]);
+        world.home("alice").ok(&["add-user", user]);
+        world.home(user).ok(&["enter-album", "trip"]);
     }
     for (number, user) in ["alice", "bob", "carol"].into_iter().enumerate() {
         let hash = format!("{number}{number}").repeat(32);
-        world.ok(user, &["add-image", &format!("{user}.jpg"), &hash, "5"]);
+        world.home(user).ok(&["add-image", &format!("{user}.jpg"), &hash, "5"]);
     }
     world.sync(&["alice", "bob", "carol"]);
-    assert_eq!(world.names("carol").len(), 3);
+    assert_eq!(world.home("carol").names().len(), 3);
 }
 
 fn copy(from: &std::path::Path, to: &std::path::Path) {

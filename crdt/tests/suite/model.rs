@@ -254,13 +254,15 @@ impl Model {
         facts.iter().filter_map(named).collect()
     }
 
+    /// Content facts only: a member fact under a named dot is passed over.
     fn kills(&self, op: &Op) -> Vec<FactId> {
         let mut kills = Vec::new();
         for run in &op.header.removes {
             for seq in run.first..run.first + run.count {
                 let past = self.past[&op.hash].iter().map(|hash| &self.ops[hash]);
                 let facts = past.flat_map(|op| (0..op.header.count).map(|place| fact_id(op, place)));
-                kills.extend(facts.filter(|id| id.actor == run.actor && id.seq == seq));
+                let named = facts.filter(|id| id.actor == run.actor && id.seq == seq);
+                kills.extend(named.filter(|id| !self.fact(id).is_member()));
             }
         }
         kills

@@ -1,4 +1,8 @@
-//! A folder with homes, a central and files of its own, and the binary run in it.
+//! A folder with homes, a central and files of its own, and the binary run in it: one-shots and peers that stay, all
+//! real processes on loopback. Every wait is on a condition, with a deadline.
+
+#![allow(dead_code, missing_docs, reason = "each test file uses a part of it")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -8,7 +12,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 /// How long anything may take before the test gives up.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Everything of one test.
 pub struct World {
@@ -18,7 +22,7 @@ pub struct World {
 /// One person's home.
 pub struct Home<'a> {
     world: &'a World,
-    name: &'static str,
+    name: String,
 }
 
 /// What a process left.
@@ -46,8 +50,42 @@ impl World {
         self.dir.path().join(name)
     }
 
-    pub fn home(&self, name: &'static str) -> Home<'_> {
-        Home { world: self, name }
+    pub fn home(&self, name: &str) -> Home<'_> {
+        Home {
+            world: self,
+            name: name.to_owned(),
+        }
+    }
+
+    /// Starts a user's peer in the home of that name.
+    pub fn up(&self, user: &str, more: &[&str]) -> Up {
+        let session = ["--user", user, "--password-file", "pw"];
+        self.home(user).up(&[&session, more].concat())
+    }
+
+    /// Registers users, makes `trip` at the first and lets the others in; all of them up and equal.
+    pub fn trip(&self, users: &[&str]) -> Vec<Up> {
+        let peers: Vec<Up> = users.iter().map(|user| self.up(user, &["--register"])).collect();
+        let first = self.home(users[0]);
+        first.ok(&["create-album", "trip"]);
+        for user in &users[1..] {
+            first.ok(&["add-user", user]);
+            self.home(user).ok(&["enter-album", "trip"]);
+        }
+        self.sync(users);
+        peers
+    }
+
+    /// Waits until these are in sync and show one digest.
+    pub fn sync(&self, users: &[&str]) {
+        for user in users {
+            self.home(user).ok(&["sync", "--timeout", "30s"]);
+        }
+        wait_for("one digest", || {
+            let mut digests: Vec<String> = users.iter().map(|user| self.home(user).digest()).collect();
+            digests.dedup();
+            (digests.len() == 1).then_some(())
+        });
     }
 
     pub fn image(&self, name: &str, seed: u8) {
@@ -71,7 +109,7 @@ impl Home<'_> {
         command
             .env("HOME", self.world.dir.path())
             .env("CALOTYPE_CENTRAL_DIR", self.world.path("central"));
-        command.arg("--home").arg(self.name).args(args);
+        command.arg("--home").arg(&self.name).args(args);
         command
     }
 
@@ -105,11 +143,28 @@ impl Home<'_> {
         serde_json::from_str(&self.ok(&[args, &["--json"]].concat())).unwrap()
     }
 
+    /// The digest of the album as this home has it.
+    pub fn digest(&self) -> String {
+        self.json(&["get-or-set"])["digest"].as_str().unwrap().to_owned()
+    }
+
+    /// Names of the images, oldest first.
+    pub fn names(&self) -> Vec<String> {
+        let images = self.json(&["get-images"]);
+        let names = images["images"].as_array().unwrap().iter().map(|image| &image["name"]);
+        names.map(|name| name.as_str().unwrap().to_owned()).collect()
+    }
+
     /// Starts `up` and waits until it can serve.
     pub fn up(&self, args: &[&str]) -> Up {
+        self.up_with(args, &[])
+    }
+
+    /// The same in an environment.
+    pub fn up_with(&self, args: &[&str], env: &[(&str, &str)]) -> Up {
         let file = self.world.path(&format!("{}.ready", self.name));
         let mut command = self.command(&["up", "--ready-file", file.to_str().unwrap()]);
-        let mut child = command.args(args).spawn().unwrap();
+        let mut child = command.args(args).envs(env.iter().copied()).spawn().unwrap();
         let until = Instant::now() + PATIENCE;
         let ready = loop {
             if let Ok(text) = std::fs::read_to_string(&file) {
@@ -130,6 +185,21 @@ impl Up {
         self.child.id()
     }
 
+    /// Dies at once, unprepared.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    pub fn is_alive(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Its guard's address.
+    pub fn address(&self) -> String {
+        self.ready["peer_address"].as_str().unwrap().to_owned()
+    }
+
     /// SIGTERM; its exit code, which must come within 5 s.
     pub fn end(mut self) -> i32 {
         let pid = rustix::process::Pid::from_child(&self.child);
@@ -145,6 +215,18 @@ impl Drop for Up {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// Looks until there is something, or panics naming what it waited for.
+pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < until, "waited in vain for {what}");
+        std::thread::yield_now();
     }
 }
 
