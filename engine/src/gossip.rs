@@ -89,6 +89,7 @@ impl Engine {
             Some(Terms::Former) => return self.count("gossip_denied"),
             Some(Terms::Member | Terms::Unknown) => {}
         }
+        self.hope(now, from, album);
         let Some(replica) = self.albums.get_mut(&album) else { return };
         let complete = replica.hear(from, message.epoch, message.seq);
         let taken = self.take_ops(now, album, message.ops, true);

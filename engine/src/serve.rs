@@ -29,6 +29,10 @@ impl Engine {
         if !self.may_read(peer, &id) {
             // Not told apart from an album that is not here: ids are not to be probed for.
             self.count("request_denied");
+            if self.terms(&peer, &id) == Some(Terms::Member) {
+                // The album has not begun here, and this peer asks: it takes us for a member.
+                self.hope(now, peer, id);
+            }
             return self.refuse(call, RefusalCode::Denied, "not an album that you may read here");
         }
         let Some(replica) = self.albums.get(&id) else { return };

@@ -15,7 +15,8 @@ use crdt::id::{ActorId, AlbumId, Digest, HeaderHash, HeaderRef, PublicKey};
 use crate::Engine;
 use crate::event::AskId;
 use crate::limits::{
-    ANSWER_BYTES_MAX, FREE_ROUNDS, HEADS_PER_ROUND_MAX, LEAVES_MAX, RETRY_MS, ROUND_MS, STEPS_PER_ROUND_MAX, WANTS_MAX,
+    ANSWER_BYTES_MAX, FREE_ROUNDS, HEADS_PER_ROUND_MAX, LEAVES_MAX, RETRY_MS, ROUND_MS, SETTLE_MS,
+    STEPS_PER_ROUND_MAX, WANTS_MAX,
 };
 use crate::links::{Purpose, Terms};
 use crate::wire::{Answer, Call, Head, decode_answer};
@@ -184,6 +185,14 @@ impl Engine {
         }
     }
 
+    /// A peer speaks of an album: if it refused us before, it may have learned meanwhile who we are.
+    pub(crate) fn hope(&mut self, now: u64, peer: PublicKey, album: AlbumId) {
+        if let Some(round) = self.links.round(&peer, album).filter(|round| round.failed > 0) {
+            round.rest_until = round.rest_until.min(now + SETTLE_MS);
+            round.due = round.due.map(|due| due.min(round.rest_until));
+        }
+    }
+
     /// A peer said hello: if we differ, pull, unless this very difference was looked at already.
     pub(crate) fn heard_hello(&mut self, now: u64, peer: PublicKey, album: AlbumId, theirs: (Digest, Digest)) {
         let Some(replica) = self.albums.get(&album) else { return };
@@ -191,14 +200,13 @@ impl Engine {
         if !self.config.anti_entropy {
             return;
         }
+        self.hope(now, peer, album);
         let Some(round) = self.links.begin_round(&peer, album) else { return };
         round.theirs = Some(theirs);
         if mine == theirs {
             (round.barren, round.rest_until) = (0, 0);
             return;
         }
-        // One who refused us may have learned meanwhile who we are.
-        round.rest_until = round.rest_until.min(now + RETRY_MS);
         if round.settled != Some((mine.0, theirs.0)) {
             self.sync_soon(now, album, peer, 0);
         }

@@ -19,7 +19,7 @@ use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha12Rng;
 use serde_json::value::RawValue;
 
-pub use disk::Disk;
+pub use disk::{Disk, Write};
 pub use net::Net;
 
 /// A peer's number.
