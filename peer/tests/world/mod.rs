@@ -151,7 +151,11 @@ impl Home<'_> {
     /// Names of the images, oldest first.
     pub fn names(&self) -> Vec<String> {
         let images = self.json(&["get-images"]);
-        let names = images["images"].as_array().unwrap().iter().map(|image| &image["name"]);
+        let names = images["images"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|image| &image["name"]);
         names.map(|name| name.as_str().unwrap().to_owned()).collect()
     }
 
