@@ -5,6 +5,7 @@
 //! is due already (that would be a hot loop), and nothing that left a peer speaks of an op its disk does not have.
 
 mod disk;
+pub mod lone;
 mod net;
 pub mod people;
 
