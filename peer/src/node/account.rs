@@ -61,7 +61,11 @@ impl Account {
             confirmed: false,
             device_seed: store_hex(&device_seed),
             certificate: Certificate::issue(&root, &device.public()),
-            sealed_root: Sealed { salt: store_hex(&salt), nonce: store_hex(&nonce), text: store_hex(&text) },
+            sealed_root: Sealed {
+                salt: store_hex(&salt),
+                nonce: store_hex(&nonce),
+                text: store_hex(&text),
+            },
         })
     }
 
@@ -69,13 +73,22 @@ impl Account {
     pub(super) fn load(home: &Home) -> Result<Option<Self>, Failure> {
         let damaged = |why: String| {
             let message = format!("{} is damaged: {why}", home.path().join(FILE).display());
-            Failure::new(Code::Damaged, message, "restore it from a backup, or use another --home and register anew")
+            Failure::new(
+                Code::Damaged,
+                message,
+                "restore it from a backup, or use another --home and register anew",
+            )
         };
-        let bytes = home.read_private(FILE).map_err(|error| damaged(error.to_string()))?;
+        let bytes = home
+            .read_private(FILE)
+            .map_err(|error| damaged(error.to_string()))?;
         let Some(bytes) = bytes else { return Ok(None) };
         let account: Self = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
-        let device = account.try_device().ok_or_else(|| damaged("no device key".into()))?;
-        if account.v != 1 || account.certificate.device != device.public() || !account.certificate.is_valid() {
+        let device = account
+            .try_device()
+            .ok_or_else(|| damaged("no device key".into()))?;
+        if account.v != 1 || account.certificate.device != device.public() || !account.certificate.is_valid()
+        {
             return Err(damaged("its keys do not belong together".into()));
         }
         Ok(Some(account))
@@ -85,14 +98,20 @@ impl Account {
     pub(super) fn save(&self, home: &Home) -> Result<(), Failure> {
         let bytes = serde_json::to_vec_pretty(self).expect("plain data has a JSON text");
         home.write_private(FILE, &bytes).map_err(|error| {
-            Failure::new(Code::Internal, error.to_string(), "free some space or check the folder's permissions")
+            Failure::new(
+                Code::Internal,
+                error.to_string(),
+                "free some space or check the folder's permissions",
+            )
         })
     }
 
     /// Takes back an account that the central refused.
     pub(super) fn forget(home: &Home) -> Result<(), Failure> {
         let removed = home.remove_private(FILE);
-        removed.map(drop).map_err(|error| Failure::new(Code::Internal, error.to_string(), ""))
+        removed
+            .map(drop)
+            .map_err(|error| Failure::new(Code::Internal, error.to_string(), ""))
     }
 
     fn try_device(&self) -> Option<KeyPair> {
@@ -106,16 +125,31 @@ impl Account {
 
     /// Who writes, in this life of the database.
     pub(super) fn author(&self, incarnation: Incarnation) -> crdt::Author {
-        crdt::Author { device: self.device(), certificate: self.certificate.clone(), incarnation }
+        crdt::Author {
+            device: self.device(),
+            certificate: self.certificate.clone(),
+            incarnation,
+        }
     }
 
     /// Whether this password opens the sealed root: what signs in when the central cannot be asked.
     pub(super) fn password_fits(&self, password: &str) -> bool {
         let sealed = &self.sealed_root;
-        let parts = (from_hex(&sealed.salt), from_hex(&sealed.nonce), from_hex(&sealed.text));
-        let (Some(salt), Some(nonce), Some(text)) = parts else { return false };
-        let Ok(key) = seal_key(password, &salt) else { return false };
-        nonce.len() == 24 && XChaCha20Poly1305::new(&key.into()).decrypt(XNonce::from_slice(&nonce), &text[..]).is_ok()
+        let parts = (
+            from_hex(&sealed.salt),
+            from_hex(&sealed.nonce),
+            from_hex(&sealed.text),
+        );
+        let (Some(salt), Some(nonce), Some(text)) = parts else {
+            return false;
+        };
+        let Ok(key) = seal_key(password, &salt) else {
+            return false;
+        };
+        nonce.len() == 24
+            && XChaCha20Poly1305::new(&key.into())
+                .decrypt(XNonce::from_slice(&nonce), &text[..])
+                .is_ok()
     }
 }
 
@@ -134,9 +168,17 @@ fn store_hex(bytes: &[u8]) -> String {
 }
 
 fn from_hex(text: &str) -> Option<Vec<u8>> {
-    let digits: Option<Vec<u8>> = text.chars().map(|digit| digit.to_digit(16).map(|value| value as u8)).collect();
+    let digits: Option<Vec<u8>> = text
+        .chars()
+        .map(|digit| digit.to_digit(16).map(|value| value as u8))
+        .collect();
     let digits = digits.filter(|digits| digits.len() % 2 == 0)?;
-    Some(digits.chunks_exact(2).map(|pair| pair[0] * 16 + pair[1]).collect())
+    Some(
+        digits
+            .chunks_exact(2)
+            .map(|pair| pair[0] * 16 + pair[1])
+            .collect(),
+    )
 }
 
 #[cfg(test)]

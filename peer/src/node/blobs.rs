@@ -14,7 +14,14 @@ const STALLED: Duration = Duration::from_secs(10);
 const CHUNKS_PER_REQUEST: u32 = 64;
 
 /// Brings one blob from one peer. What was verified stays on disk, whatever the outcome.
-pub(super) async fn fetch(net: Net, blobs: Blobs, peer: PublicKey, album: AlbumId, blob: BlobHash, size: u64) -> Outcome {
+pub(super) async fn fetch(
+    net: Net,
+    blobs: Blobs,
+    peer: PublicKey,
+    album: AlbumId,
+    blob: BlobHash,
+    size: u64,
+) -> Outcome {
     match try_fetch(&net, &blobs, peer, album, blob, size).await {
         Ok(()) => Outcome::Done,
         Err(_) if blobs.has(&blob.0) => Outcome::Done,
@@ -32,7 +39,9 @@ async fn try_fetch(
 ) -> Result<(), Outcome> {
     let part = {
         let blobs = blobs.clone();
-        blocking(move || blobs.part_begin(&blob.0, size)).await.map_err(|error| disk_outcome(&error))?
+        blocking(move || blobs.part_begin(&blob.0, size))
+            .await
+            .map_err(|error| disk_outcome(&error))?
     };
     if part.needs_list() {
         let mut replies = ask(net, peer, &Call::Chunks { album, blob }).await?;
@@ -43,24 +52,42 @@ async fn try_fetch(
             _ => return Err(Outcome::Wrong),
         }
         let list = next(&mut replies).await?.ok_or(Outcome::Broken)?;
-        let list: Vec<[u8; 32]> = list.chunks_exact(32).map(|value| value.try_into().unwrap_or([0; 32])).collect();
+        let list: Vec<[u8; 32]> = list
+            .chunks_exact(32)
+            .map(|value| value.try_into().unwrap_or([0; 32]))
+            .collect();
         let part = part.clone();
-        blocking(move || part.set_list(&list)).await.map_err(|error| disk_outcome(&error))?;
+        blocking(move || part.set_list(&list))
+            .await
+            .map_err(|error| disk_outcome(&error))?;
     }
     loop {
         let missing = part.missing();
         let Some(first) = missing.first() else { break };
         let runs: Vec<(u32, u32)> = runs_of(&missing);
-        let mut replies = ask(net, peer, &Call::Blob { album, blob, chunks: runs }).await?;
+        let mut replies = ask(
+            net,
+            peer,
+            &Call::Blob {
+                album,
+                blob,
+                chunks: runs,
+            },
+        )
+        .await?;
         let mut came = 0;
         while let Some(frame) = next(&mut replies).await? {
-            let Some((index, bytes)) = frame.split_first_chunk::<4>() else { return Err(Outcome::Wrong) };
+            let Some((index, bytes)) = frame.split_first_chunk::<4>() else {
+                return Err(Outcome::Wrong);
+            };
             let index = u32::from_le_bytes(*index);
             if bytes.len() > CHUNK_BYTES || frame.first() == Some(&b'{') && decode_answer(&frame).is_ok() {
                 return Err(Outcome::NotThere);
             }
             let (part, bytes) = (part.clone(), bytes.to_vec());
-            blocking(move || part.write_chunk(index, &bytes)).await.map_err(|error| disk_outcome(&error))?;
+            blocking(move || part.write_chunk(index, &bytes))
+                .await
+                .map_err(|error| disk_outcome(&error))?;
             came += 1;
         }
         if came == 0 || part.missing().first() == Some(first) && part.missing() == missing {
@@ -68,7 +95,9 @@ async fn try_fetch(
         }
     }
     let last = part.clone();
-    blocking(move || last.finish()).await.map_err(|error| disk_outcome(&error))?;
+    blocking(move || last.finish())
+        .await
+        .map_err(|error| disk_outcome(&error))?;
     Ok(())
 }
 
@@ -102,7 +131,9 @@ fn disk_outcome(error: &PartError) -> Outcome {
 }
 
 async fn ask(net: &Net, peer: PublicKey, call: &Call) -> Result<Replies, Outcome> {
-    net.request(peer, encode_call(call)).await.map_err(|_| Outcome::Broken)
+    net.request(peer, encode_call(call))
+        .await
+        .map_err(|_| Outcome::Broken)
 }
 
 async fn next(replies: &mut Replies) -> Result<Option<Vec<u8>>, Outcome> {
@@ -123,7 +154,8 @@ pub(super) async fn serve_list(blobs: Blobs, blob: BlobHash, mut reply: Responde
         reply.send(&list.concat()).await?;
         reply.finish().await
     };
-    sent.await.unwrap_or_else(|error| tracing::debug!("chunk list: {error}"));
+    sent.await
+        .unwrap_or_else(|error| tracing::debug!("chunk list: {error}"));
     Ok(())
 }
 
@@ -136,7 +168,10 @@ pub(super) async fn serve_chunks(
 ) -> Result<bool, BlobError> {
     let count = blobs.size(&blob.0).map_or(0, store::chunk_count);
     let mut whole = false;
-    for index in chunks.iter().flat_map(|(first, n)| *first..first.saturating_add(*n).min(count)) {
+    for index in chunks
+        .iter()
+        .flat_map(|(first, n)| *first..first.saturating_add(*n).min(count))
+    {
         let of = blobs.clone();
         let bytes = blocking(move || of.read_chunk(&blob.0, index)).await?;
         let frame = [&index.to_le_bytes()[..], &bytes].concat();

@@ -101,7 +101,11 @@ pub(super) async fn run(handle: Handle, choice: CentralChoice) {
                 }
             }
             Err(reason) => {
-                if handle.with(move |node| node.central.trouble = Some(reason)).await.is_err() {
+                if handle
+                    .with(move |node| node.central.trouble = Some(reason))
+                    .await
+                    .is_err()
+                {
                     break;
                 }
             }
@@ -137,11 +141,16 @@ async fn connect(
         CentralChoice::Embedded { dir } => embedded_central(dir, serving).await?,
         CentralChoice::Address(address) => {
             let key = address.clone();
-            let pinned = handle.with(move |node| pinned_key(node, &key)).await.map_err(|failure| failure.message)?;
+            let pinned = handle
+                .with(move |node| pinned_key(node, &key))
+                .await
+                .map_err(|failure| failure.message)?;
             (address.clone(), pinned.map_or(Pin::FirstUse, Pin::Key))
         }
     };
-    let (client, fingerprint) = Client::connect(&address, pin).await.map_err(|error| error.to_string())?;
+    let (client, fingerprint) = Client::connect(&address, pin)
+        .await
+        .map_err(|error| error.to_string())?;
     if pin == Pin::FirstUse {
         let key = address.clone();
         let pin = move |node: &mut Node| node.put("central-keys", key.as_bytes(), fingerprint.to_vec());
@@ -163,15 +172,21 @@ async fn embedded_central(dir: &Path, serving: &mut Option<Embedded>) -> Result<
         }
     }
     match serving {
-        Some(Embedded::Serving(server)) => Ok((server.local_addr().to_string(), Pin::Key(server.fingerprint()))),
+        Some(Embedded::Serving(server)) => {
+            Ok((server.local_addr().to_string(), Pin::Key(server.fingerprint())))
+        }
         _ => Err("no central".into()),
     }
 }
 
 /// Serves one connection until it is lost; returns why.
 async fn attend(handle: &Handle, client: &Client) -> String {
-    let Some(mut pushes) = client.pushes() else { return "no pushes".into() };
-    let Ok(wake) = handle.with(|node| node.central.wake.clone()).await else { return "the node is ending".into() };
+    let Some(mut pushes) = client.pushes() else {
+        return "no pushes".into();
+    };
+    let Ok(wake) = handle.with(|node| node.central.wake.clone()).await else {
+        return "the node is ending".into();
+    };
     let mut refresh = Duration::ZERO;
     let mut in_session = false;
     loop {
@@ -198,17 +213,39 @@ async fn attend(handle: &Handle, client: &Client) -> String {
 
 async fn take_push(handle: &Handle, push: Push) {
     let step = move |node: &mut Node| match push {
-        Push::Album { album, name, by, removed } => {
+        Push::Album {
+            album,
+            name,
+            by,
+            removed,
+        } => {
             let known = node.engine.album(&album).is_some_and(Album::has_genesis);
             if removed {
                 node.central.listed.retain(|listed| listed.album != album);
                 news::tell(node, Some(name), News::Uninvited { by });
             } else if !known {
-                news::tell(node, Some(name), News::Invited { owner: by.clone(), by });
+                news::tell(
+                    node,
+                    Some(name),
+                    News::Invited {
+                        owner: by.clone(),
+                        by,
+                    },
+                );
             }
         }
-        Push::Peer { album, cert, addresses } => {
-            let entry = PeerEntry { name: String::new(), user: cert.user(), cert, addresses, seen_ms: None };
+        Push::Peer {
+            album,
+            cert,
+            addresses,
+        } => {
+            let entry = PeerEntry {
+                name: String::new(),
+                user: cert.user(),
+                cert,
+                addresses,
+                seen_ms: None,
+            };
             meet(node, album, vec![entry]);
         }
     };
@@ -217,17 +254,25 @@ async fn take_push(handle: &Handle, push: Push) {
 
 /// Session, announcement, lists, peers: whatever of it is out of date.
 async fn refresh_session(handle: &Handle, client: &Client, in_session: &mut bool) -> Result<(), ClientError> {
-    let wanted = handle.with(|node| if node.signed_in { node.identity() } else { None }).await;
+    let wanted = handle
+        .with(|node| if node.signed_in { node.identity() } else { None })
+        .await;
     let Ok(Some(identity)) = wanted else {
         *in_session = false;
         return Ok(());
     };
     if !*in_session {
         // A central whose database was wiped takes the name back from the device that proves it.
-        client.resume_or_reclaim(&identity.name, &identity.certificate, &identity.device).await?;
+        client
+            .resume_or_reclaim(&identity.name, &identity.certificate, &identity.device)
+            .await?;
         *in_session = true;
     }
-    let address = handle.with(|node| node.net.as_ref().map(net::Net::local_addr)).await.ok().flatten();
+    let address = handle
+        .with(|node| node.net.as_ref().map(net::Net::local_addr))
+        .await
+        .ok()
+        .flatten();
     if let Some(address) = address {
         client.announce(&reachable(address)).await?;
     }
@@ -237,7 +282,10 @@ async fn refresh_session(handle: &Handle, client: &Client, in_session: &mut bool
     let listed = entries.iter().filter_map(|entry| {
         let list = central::lists::verify(&entry.list, &entry.sig, &entry.cert).ok()?;
         let mine = list.members.iter().find(|member| member.user == me)?;
-        let owner = list.members.iter().find(|member| member.role == central::proto::Role::Owner)?;
+        let owner = list
+            .members
+            .iter()
+            .find(|member| member.role == central::proto::Role::Owner)?;
         (list.album == entry.album).then(|| Listed {
             album: list.album,
             name: list.name.clone(),
@@ -257,7 +305,11 @@ async fn refresh_session(handle: &Handle, client: &Client, in_session: &mut bool
 }
 
 /// Asks where the members of an album are, and dials them.
-pub(super) async fn find_members(handle: &Handle, client: &Client, album: AlbumId) -> Result<(), ClientError> {
+pub(super) async fn find_members(
+    handle: &Handle,
+    client: &Client,
+    album: AlbumId,
+) -> Result<(), ClientError> {
     match client.album_peers(&album).await {
         Ok(peers) => {
             let _ = handle.with(move |node| meet(node, album, peers)).await;
@@ -284,7 +336,11 @@ fn meet(node: &mut Node, album: AlbumId, peers: Vec<PeerEntry>) {
         if waiting {
             node.gate.expect(peer.cert.device);
         }
-        let addresses: Vec<SocketAddr> = peer.addresses.iter().filter_map(|address| address.parse().ok()).collect();
+        let addresses: Vec<SocketAddr> = peer
+            .addresses
+            .iter()
+            .filter_map(|address| address.parse().ok())
+            .collect();
         let name = Some(peer.name).filter(|name| !name.is_empty());
         node.learn(peer.cert.device, peer.cert, name, addresses);
     }
@@ -301,9 +357,12 @@ fn reachable(address: SocketAddr) -> Vec<String> {
         // Connecting a UDP socket sends nothing; it only picks a route.
         socket.connect("192.0.2.1:9").map(|()| socket)
     });
-    let chosen = probe.and_then(|socket| socket.local_addr()).map(|local| local.ip());
+    let chosen = probe
+        .and_then(|socket| socket.local_addr())
+        .map(|local| local.ip());
     let ips = chosen.into_iter().chain([std::net::Ipv4Addr::LOCALHOST.into()]);
-    ips.map(|ip| SocketAddr::new(ip, address.port()).to_string()).collect()
+    ips.map(|ip| SocketAddr::new(ip, address.port()).to_string())
+        .collect()
 }
 
 /// A list of an album's members, ready for the central.
@@ -318,7 +377,10 @@ async fn put_lists(handle: &Handle, client: &Client, identity: &Identity) -> Res
     let device = identity.device.clone();
     let lists = handle.with(move |node| {
         let me = node.account.as_ref().map(|account| account.certificate.user());
-        let albums = node.engine.albums().filter(|album| me.is_some_and(|me| album.role_of(&me) >= Role::Curator));
+        let albums = node
+            .engine
+            .albums()
+            .filter(|album| me.is_some_and(|me| album.role_of(&me) >= Role::Curator));
         albums.map(|album| sign_list(album, &device)).collect::<Vec<_>>()
     });
     for list in lists.await.unwrap_or_default() {
@@ -341,7 +403,12 @@ pub(super) async fn announce_members(handle: &Handle, album: AlbumId) -> bool {
 }
 
 async fn put(client: &Client, list: &SignedList, identity: &Identity) -> Result<(), ClientError> {
-    let put = client.album_put(&list.text, &list.signature, &identity.certificate, list.genesis.as_ref());
+    let put = client.album_put(
+        &list.text,
+        &list.signature,
+        &identity.certificate,
+        list.genesis.as_ref(),
+    );
     match put.await {
         Ok(_) => Ok(()),
         Err(ClientError::Refused(refused)) => {
@@ -361,7 +428,11 @@ fn sign_list(album: &Album, device: &KeyPair) -> SignedList {
             Role::Viewer => central::proto::Role::Viewer,
             Role::None => return None,
         };
-        Some(Member { user: member.user, name: member.name, role })
+        Some(Member {
+            user: member.user,
+            name: member.name,
+            role,
+        })
     });
     let list = AlbumList {
         v: central::proto::VERSION,
@@ -372,8 +443,15 @@ fn sign_list(album: &Album, device: &KeyPair) -> SignedList {
     };
     let text = serde_json::to_string(&list).expect("plain data has a JSON text");
     let signature = device.sign(Domain::AlbumList, text.as_bytes());
-    let genesis = album.genesis_op().map(|op| Genesis { header: op.header_text().to_owned(), sig: op.sig });
-    SignedList { text, signature, genesis }
+    let genesis = album.genesis_op().map(|op| Genesis {
+        header: op.header_text().to_owned(),
+        sig: op.sig,
+    });
+    SignedList {
+        text,
+        signature,
+        genesis,
+    }
 }
 
 fn role_word(role: central::proto::Role) -> &'static str {
@@ -392,13 +470,20 @@ fn role_word(role: central::proto::Role) -> &'static str {
 pub(super) async fn client(handle: &Handle, deadline: Duration) -> Result<Client, Failure> {
     let until = tokio::time::Instant::now() + deadline;
     loop {
-        let state = handle.with(|node| (node.central.client.clone(), node.central.trouble.clone())).await?;
+        let state = handle
+            .with(|node| (node.central.client.clone(), node.central.trouble.clone()))
+            .await?;
         match state {
             (Some(client), _) if !client.is_closed() => return Ok(client),
             (_, trouble) if tokio::time::Instant::now() >= until => {
                 let why = trouble.unwrap_or_else(|| "no answer yet".into());
-                let hint = "is the central running? `calotype status` shows its address; albums go on without it";
-                return Err(Failure::new(Code::Unreachable, format!("the central cannot be reached: {why}"), hint));
+                let hint =
+                    "is the central running? `calotype status` shows its address; albums go on without it";
+                return Err(Failure::new(
+                    Code::Unreachable,
+                    format!("the central cannot be reached: {why}"),
+                    hint,
+                ));
             }
             _ => tokio::time::sleep(Duration::from_millis(20)).await,
         }
@@ -408,7 +493,11 @@ pub(super) async fn client(handle: &Handle, deadline: Duration) -> Result<Client
 /// A central's refusal as ours.
 pub(super) fn failure(error: ClientError) -> Failure {
     let ClientError::Refused(refused) = error else {
-        return Failure::new(Code::Unreachable, error.to_string(), "try again; albums go on without it");
+        return Failure::new(
+            Code::Unreachable,
+            error.to_string(),
+            "try again; albums go on without it",
+        );
     };
     let code = match refused.code {
         central::proto::Code::Auth => Code::Auth,

@@ -31,7 +31,9 @@ pub(super) async fn serve(listener: UnixListener, handle: Handle, doors: TaskTra
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                let ours = stream.peer_cred().is_ok_and(|cred| cred.uid() == rustix::process::getuid().as_raw());
+                let ours = stream
+                    .peer_cred()
+                    .is_ok_and(|cred| cred.uid() == rustix::process::getuid().as_raw());
                 if ours {
                     tokio::spawn(serve_door(stream, handle.clone(), doors.clone()));
                 }

@@ -50,6 +50,9 @@ impl net::Policy for Gate {
 
     fn may_read(&self, device: &PublicKey, topic: &AlbumId) -> bool {
         let rules = self.rules();
-        rules.certificates.get(device).is_some_and(|certificate| rules.access.may_read(topic, certificate))
+        rules
+            .certificates
+            .get(device)
+            .is_some_and(|certificate| rules.access.may_read(topic, certificate))
     }
 }

@@ -58,13 +58,22 @@ fn walk(dir: &Path, depth: usize, each: &mut dyn FnMut(Listed)) {
         Ok(entries) => entries.filter_map(Result::ok).map(|entry| entry.path()).collect(),
         Err(error) => {
             let message = format!("cannot be read: {error}");
-            return each(Listed::Failed(failed(dir, Code::NotFound, message, "check the folder's permissions")));
+            return each(Listed::Failed(failed(
+                dir,
+                Code::NotFound,
+                message,
+                "check the folder's permissions",
+            )));
         }
     };
     entries.sort();
     for path in entries {
-        let Ok(kind) = std::fs::symlink_metadata(&path).map(|meta| meta.file_type()) else { continue };
-        let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        let Ok(kind) = std::fs::symlink_metadata(&path).map(|meta| meta.file_type()) else {
+            continue;
+        };
+        let hidden = path
+            .file_name()
+            .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
         if hidden {
             continue;
         }
@@ -72,16 +81,24 @@ fn walk(dir: &Path, depth: usize, each: &mut dyn FnMut(Listed)) {
         if kind.is_dir() && depth < DEPTH_MAX {
             walk(&path, depth + 1, each);
         } else if kind.is_file() {
-            each(if looks_like_image(&path) { Listed::File(path) } else { Listed::Skipped });
+            each(if looks_like_image(&path) {
+                Listed::File(path)
+            } else {
+                Listed::Skipped
+            });
         }
     }
 }
 
 /// Whether a file in a folder is an image, or one whose name says that it should be and whose failure is worth telling.
 fn looks_like_image(path: &Path) -> bool {
-    let named = path.extension().and_then(|ending| ending.to_str()).is_some_and(|ending| {
-        ["jpg", "jpeg", "png", "gif", "webp", "bmp", "tif", "tiff"].contains(&ending.to_ascii_lowercase().as_str())
-    });
+    let named = path
+        .extension()
+        .and_then(|ending| ending.to_str())
+        .is_some_and(|ending| {
+            ["jpg", "jpeg", "png", "gif", "webp", "bmp", "tif", "tiff"]
+                .contains(&ending.to_ascii_lowercase().as_str())
+        });
     let starts = || {
         use std::io::Read as _;
         let mut head = Vec::new();
@@ -97,20 +114,41 @@ pub(super) fn look(path: &Path, name: String, blobs: &Blobs, at: u64) -> Result<
     let meta = std::fs::metadata(path).map_err(|error| unreadable(path, &error))?;
     if !meta.is_file() {
         let message = "not a file".to_owned();
-        return Err(failed(path, Code::NotAnImage, message, "give image files or folders of them"));
+        return Err(failed(
+            path,
+            Code::NotAnImage,
+            message,
+            "give image files or folders of them",
+        ));
     }
     if meta.len() > limits.file_bytes_max {
-        let message = format!("{} bytes are more than the limit of {}", meta.len(), limits.file_bytes_max);
-        return Err(failed(path, Code::TooLarge, message, "scale it down, or save it in a smaller format"));
+        let message = format!(
+            "{} bytes are more than the limit of {}",
+            meta.len(),
+            limits.file_bytes_max
+        );
+        return Err(failed(
+            path,
+            Code::TooLarge,
+            message,
+            "scale it down, or save it in a smaller format",
+        ));
     }
     let bytes = std::fs::read(path).map_err(|error| unreadable(path, &error))?;
     let decoded = codec::decode(&bytes, &limits).map_err(|error| not_decoded(path, &error))?;
     let preview = codec::preview(&decoded.raster)
         .map_err(|error| failed(path, Code::Internal, error.to_string(), "please report this"))?;
     let stored = blobs.import_many(vec![bytes, preview]);
-    let mut stored = stored.into_iter().map(|blob| blob.map_err(|error| not_stored(path, &error)));
+    let mut stored = stored
+        .into_iter()
+        .map(|blob| blob.map_err(|error| not_stored(path, &error)));
     let (Some(original), Some(preview)) = (stored.next(), stored.next()) else {
-        return Err(failed(path, Code::Internal, "the blob store lost a file".into(), "please report this"));
+        return Err(failed(
+            path,
+            Code::Internal,
+            "the blob store lost a file".into(),
+            "please report this",
+        ));
     };
     let (original, preview) = (original?, preview?);
     let image = Image {
@@ -125,10 +163,16 @@ pub(super) fn look(path: &Path, name: String, blobs: &Blobs, at: u64) -> Result<
         }),
         taken: decoded.probe.taken,
         damaged: decoded.damaged.is_some(),
-        preview: Some(Preview { hash: BlobHash(preview.hash), size: preview.size }),
+        preview: Some(Preview {
+            hash: BlobHash(preview.hash),
+            size: preview.size,
+        }),
         version: None,
     };
-    Ok(Looked { path: path.to_path_buf(), image })
+    Ok(Looked {
+        path: path.to_path_buf(),
+        image,
+    })
 }
 
 /// A file's own name as an entry's name.
@@ -139,11 +183,21 @@ pub(super) fn name_of(path: &Path) -> Result<String, Failed> {
         Some(Ok(name)) => Ok(name),
         Some(Err(error)) => {
             let message = format!("cannot be an image's name: {error}");
-            Err(failed(path, Code::Usage, message, "give it another name: /addImage FILE --name NAME"))
+            Err(failed(
+                path,
+                Code::Usage,
+                message,
+                "give it another name: /addImage FILE --name NAME",
+            ))
         }
         None => {
             let message = "the file's name is not text".to_owned();
-            Err(failed(path, Code::Usage, message, "give it another name: /addImage FILE --name NAME"))
+            Err(failed(
+                path,
+                Code::Usage,
+                message,
+                "give it another name: /addImage FILE --name NAME",
+            ))
         }
     }
 }
@@ -155,7 +209,10 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Failed {
         _ => Code::Internal,
     };
     let (message, hint) = match code {
-        Code::NotFound => ("no such file".to_owned(), "check the path; quote it if it has spaces"),
+        Code::NotFound => (
+            "no such file".to_owned(),
+            "check the path; quote it if it has spaces",
+        ),
         _ => (format!("cannot be read: {error}"), "check the file's permissions"),
     };
     failed(path, code, message, hint)
@@ -171,13 +228,22 @@ fn not_decoded(path: &Path, error: &CodecError) -> Failed {
 }
 
 fn not_stored(path: &Path, error: &BlobError) -> Failed {
-    let code = if matches!(error, BlobError::DiskFull { .. }) { Code::DiskFull } else { Code::Internal };
+    let code = if matches!(error, BlobError::DiskFull { .. }) {
+        Code::DiskFull
+    } else {
+        Code::Internal
+    };
     failed(path, code, error.to_string(), "free some space and try again")
 }
 
 /// A file that did not become an entry; the message speaks of it without naming it.
 pub(super) fn failed(path: &Path, code: Code, message: String, hint: &str) -> Failed {
-    Failed { path: path.display().to_string(), code, message, hint: hint.into() }
+    Failed {
+        path: path.display().to_string(),
+        code,
+        message,
+        hint: hint.into(),
+    }
 }
 
 /// Filters an original into a version's bytes and preview. `step` hears how far it is and may stop it.
@@ -195,7 +261,11 @@ pub(super) fn make_version(
     let encoded = codec::encode_version(&raster, decoded.probe.media, &decoded.metadata)?;
     Ok(Version {
         pixels: raster.pixel_hash(),
-        shape: Shape { media: encoded.media.mime().into(), width: raster.width, height: raster.height },
+        shape: Shape {
+            media: encoded.media.mime().into(),
+            width: raster.width,
+            height: raster.height,
+        },
         extension: encoded.media.extension(),
         preview: codec::preview(&raster)?,
         pixel_engine: codec::pixel_engine(decoded.probe.media),

@@ -87,9 +87,15 @@ pub struct Running {
 /// `busy` (another node, naming its pid), `disk_full`, `damaged`. A missing central is none: a node works without.
 pub async fn start(config: Config) -> Result<Running, Failure> {
     let (home, wait) = (config.home.clone(), config.lock_wait);
-    let home = blobs::blocking(move || Home::open(&home, wait)).await.map_err(|error| not_opened(&error))?;
+    let home = blobs::blocking(move || Home::open(&home, wait))
+        .await
+        .map_err(|error| not_opened(&error))?;
     let (db, recovered) = Db::open(&home).map_err(|error| {
-        Failure::new(Code::Damaged, format!("cannot open the home's database: {error}"), "restore it from a backup")
+        Failure::new(
+            Code::Damaged,
+            format!("cannot open the home's database: {error}"),
+            "restore it from a backup",
+        )
     })?;
     tracing::debug!(wal_bytes = recovered.wal_bytes, "database open");
     let blob_store = Blobs::open(&home);
@@ -100,7 +106,11 @@ pub async fn start(config: Config) -> Result<Running, Failure> {
     let runtime = place::runtime_dir(home.path());
     let no_socket = |error: std::io::Error| {
         let message = format!("cannot make the control socket in {}: {error}", runtime.display());
-        Failure::new(Code::Denied, message, "check the folder's owner and permissions, or remove it")
+        Failure::new(
+            Code::Denied,
+            message,
+            "check the folder's owner and permissions, or remove it",
+        )
     };
     place::make_private(&runtime).map_err(no_socket)?;
     let control = runtime.join("control");
@@ -108,7 +118,15 @@ pub async fn start(config: Config) -> Result<Running, Failure> {
 
     let central_choice = config.central.clone();
     let signed_out = db.get("node", b"logged-out").ok().flatten().is_some();
-    let (mut node, inputs) = Node::new(Parts { home, db, blobs: blob_store, config, account, incarnation, seed });
+    let (mut node, inputs) = Node::new(Parts {
+        home,
+        db,
+        blobs: blob_store,
+        config,
+        account,
+        incarnation,
+        seed,
+    });
     node.open_albums()?;
     let handle = node.handle.clone();
     let resumes = node.account.as_ref().is_some_and(|account| account.confirmed) && !signed_out;
@@ -124,7 +142,16 @@ pub async fn start(config: Config) -> Result<Running, Failure> {
     let accepting = tokio::spawn(control::serve(listener, handle.clone(), doors.clone()));
     let central = tokio::spawn(central::run(handle.clone(), central_choice));
     let peer_address = handle.with(|node| node.net.as_ref().map(Net::local_addr)).await?;
-    Ok(Running { control, peer_address, handle, ended, doors, node, accepting, central })
+    Ok(Running {
+        control,
+        peer_address,
+        handle,
+        ended,
+        doors,
+        node,
+        accepting,
+        central,
+    })
 }
 
 impl Running {
@@ -135,7 +162,11 @@ impl Running {
 
     /// The guard's address, once somebody is logged in.
     pub async fn peer_address(&self) -> Option<SocketAddr> {
-        match self.handle.with(|node| node.net.as_ref().map(Net::local_addr)).await {
+        match self
+            .handle
+            .with(|node| node.net.as_ref().map(Net::local_addr))
+            .await
+        {
             Ok(address) => address,
             Err(_) => self.peer_address,
         }
@@ -146,7 +177,11 @@ impl Running {
         let mut ended = self.ended.clone();
         match ended.wait_for(Option::is_some).await {
             Ok(result) => result.clone().unwrap_or(Ok(())),
-            Err(_) => Err(Failure::new(Code::Internal, "the node's loop broke off", "please report this")),
+            Err(_) => Err(Failure::new(
+                Code::Internal,
+                "the node's loop broke off",
+                "please report this",
+            )),
         }
     }
 
@@ -156,7 +191,10 @@ impl Running {
         self.accepting.abort();
         let _ = std::fs::remove_file(&self.control);
         self.doors.close();
-        if tokio::time::timeout(LAST_REQUESTS, self.doors.wait()).await.is_err() {
+        if tokio::time::timeout(LAST_REQUESTS, self.doors.wait())
+            .await
+            .is_err()
+        {
             tracing::warn!("requests were cut off");
         }
         self.handle.send(Input::Stop);
@@ -169,35 +207,62 @@ impl Running {
 
 fn not_opened(error: &HomeError) -> Failure {
     match error {
-        HomeError::Busy { .. } => {
-            Failure::new(Code::Busy, error.to_string(), "stop that process, or use another --home")
+        HomeError::Busy { .. } => Failure::new(
+            Code::Busy,
+            error.to_string(),
+            "stop that process, or use another --home",
+        ),
+        HomeError::DiskFull { .. } => {
+            Failure::new(Code::DiskFull, error.to_string(), "free some space and try again")
         }
-        HomeError::DiskFull { .. } => Failure::new(Code::DiskFull, error.to_string(), "free some space and try again"),
-        _ => Failure::new(Code::Denied, error.to_string(), "check the folder's owner and permissions"),
+        _ => Failure::new(
+            Code::Denied,
+            error.to_string(),
+            "check the folder's owner and permissions",
+        ),
     }
 }
 
 /// This life of the database: drawn at first start, and anew where the database shows that it is a copy: another machine
 /// id, or another file than it remembers being.
 fn incarnation(db: &Db) -> Result<Incarnation, Failure> {
-    let unreadable =
-        |error: store::ReadError| Failure::new(Code::Damaged, error.to_string(), "restore the home from a backup");
+    let unreadable = |error: store::ReadError| {
+        Failure::new(Code::Damaged, error.to_string(), "restore the home from a backup")
+    };
     let (device, inode) = db.identity();
     let machine = std::fs::read_to_string("/etc/machine-id").unwrap_or_default();
     let place = format!("{} {device} {inode}", machine.trim()).into_bytes();
     let stored = db.get("node", b"incarnation").map_err(unreadable)?;
-    let same_place = db.get("node", b"place").map_err(unreadable)?.is_some_and(|stored| stored == place);
-    match stored.and_then(|bytes| bytes.try_into().ok()).filter(|_| same_place) {
+    let same_place = db
+        .get("node", b"place")
+        .map_err(unreadable)?
+        .is_some_and(|stored| stored == place);
+    match stored
+        .and_then(|bytes| bytes.try_into().ok())
+        .filter(|_| same_place)
+    {
         Some(bytes) => Ok(Incarnation(bytes)),
         None => {
             let mut bytes = [0; 16];
             rand::rngs::OsRng.fill_bytes(&mut bytes);
             let writes = vec![
-                Write::Put { space: "node", key: b"incarnation".to_vec(), value: bytes.to_vec() },
-                Write::Put { space: "node", key: b"place".to_vec(), value: place },
+                Write::Put {
+                    space: "node",
+                    key: b"incarnation".to_vec(),
+                    value: bytes.to_vec(),
+                },
+                Write::Put {
+                    space: "node",
+                    key: b"place".to_vec(),
+                    value: place,
+                },
             ];
             db.commit_wait(writes).map_err(|error| {
-                Failure::new(Code::DiskFull, error.to_string(), "free some space and start again")
+                Failure::new(
+                    Code::DiskFull,
+                    error.to_string(),
+                    "free some space and start again",
+                )
             })?;
             Ok(Incarnation(bytes))
         }
@@ -208,7 +273,10 @@ fn incarnation(db: &Db) -> Result<Incarnation, Failure> {
 async fn sign_in(handle: &Handle) -> Result<(), Failure> {
     let parts = handle.with(|node| {
         let account = node.account.as_ref()?;
-        let me = Me { author: account.author(node.incarnation), name: account.name.clone() };
+        let me = Me {
+            author: account.author(node.incarnation),
+            name: account.name.clone(),
+        };
         node.engine.sign_in(Some(me));
         node.signed_in = true;
         node.delete("node", b"logged-out");
@@ -227,19 +295,29 @@ async fn sign_in(handle: &Handle) -> Result<(), Failure> {
         let configs: Vec<net::Config> = listens.into_iter().map(config).collect();
         Some((configs, node.gate.clone(), node.net_events()))
     });
-    let Some((configs, gate, events)) = parts.await? else { return Ok(()) };
+    let Some((configs, gate, events)) = parts.await? else {
+        return Ok(());
+    };
     let mut refused = None;
     for config in configs {
         match Net::start(config, gate.clone(), events.clone()).await {
             Ok(net) => return handle.with(move |node| node.go_online(net)).await,
             Err(error @ StartError::Listen { .. }) => refused = Some(error),
             Err(error) => {
-                return Err(Failure::new(Code::Internal, error.to_string(), "check the runtime folder"));
+                return Err(Failure::new(
+                    Code::Internal,
+                    error.to_string(),
+                    "check the runtime folder",
+                ));
             }
         }
     }
     let message = refused.map(|error| error.to_string()).unwrap_or_default();
-    Err(Failure::new(Code::Busy, message, "choose another address with --listen ADDR:PORT"))
+    Err(Failure::new(
+        Code::Busy,
+        message,
+        "choose another address with --listen ADDR:PORT",
+    ))
 }
 
 impl Node {
@@ -250,12 +328,23 @@ impl Node {
         }
         let local = match &self.config.central {
             CentralChoice::Embedded { .. } => true,
-            CentralChoice::Address(address) => ["127.", "localhost", "[::1]"].iter().any(|own| address.starts_with(own)),
+            CentralChoice::Address(address) => ["127.", "localhost", "[::1]"]
+                .iter()
+                .any(|own| address.starts_with(own)),
         };
-        let ip = IpAddr::V4(if local { Ipv4Addr::LOCALHOST } else { Ipv4Addr::UNSPECIFIED });
+        let ip = IpAddr::V4(if local {
+            Ipv4Addr::LOCALHOST
+        } else {
+            Ipv4Addr::UNSPECIFIED
+        });
         let kept = self.db().get("node", b"port").ok().flatten();
-        let kept = kept.and_then(|bytes| bytes.try_into().ok()).map(u16::from_be_bytes);
-        kept.into_iter().chain([0]).map(|port| SocketAddr::new(ip, port)).collect()
+        let kept = kept
+            .and_then(|bytes| bytes.try_into().ok())
+            .map(u16::from_be_bytes);
+        kept.into_iter()
+            .chain([0])
+            .map(|port| SocketAddr::new(ip, port))
+            .collect()
     }
 
     fn go_online(&mut self, net: Net) {
@@ -269,12 +358,20 @@ impl Node {
 
     /// Reads what an earlier life left: albums, who is known, who is blocked, where the person was.
     fn open_albums(&mut self) -> Result<(), Failure> {
-        let unreadable =
-            |error: store::ReadError| Failure::new(Code::Damaged, error.to_string(), "restore the home from a backup");
+        let unreadable = |error: store::ReadError| {
+            Failure::new(Code::Damaged, error.to_string(), "restore the home from a backup")
+        };
         let blobs = self.handle.blobs.list().map_err(|error| {
-            Failure::new(Code::Damaged, format!("cannot list the image bytes: {error}"), "check the disk")
+            Failure::new(
+                Code::Damaged,
+                format!("cannot list the image bytes: {error}"),
+                "check the disk",
+            )
         })?;
-        let blobs = blobs.into_iter().map(|(hash, _)| crdt::id::BlobHash(hash)).collect();
+        let blobs = blobs
+            .into_iter()
+            .map(|(hash, _)| crdt::id::BlobHash(hash))
+            .collect();
         self.feed(Event::BlobsHere { blobs });
         let db = self.db().clone();
         for (key, _) in db.scan("entered", b"").map_err(unreadable)? {

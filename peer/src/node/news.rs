@@ -15,7 +15,11 @@ const NOTICES_PER_CHANGE: usize = 2000;
 
 /// Sends a notice to everyone who watches.
 pub(super) fn tell(node: &Node, album: Option<String>, news: News) {
-    node.handle.notify(Notice { at: rfc3339(clock_ms()), news, album });
+    node.handle.notify(Notice {
+        at: rfc3339(clock_ms()),
+        news,
+        album,
+    });
 }
 
 /// Something a person should know.
@@ -37,10 +41,17 @@ pub(super) fn peer(node: &Node, device: PublicKey, certificate: &Certificate, re
 
 /// An image's bytes are here.
 pub(super) fn bytes_ready(node: &Node, id: AlbumId, blob: BlobHash) {
-    let Some(album) = node.engine.album(&id) else { return };
+    let Some(album) = node.engine.album(&id) else {
+        return;
+    };
     for view in album.images_of_blob(&blob) {
         let author = node.name_of(&view.user);
-        let news = News::BytesReady { name: view.name, hash: blob.hex(), author, size: view.image.size };
+        let news = News::BytesReady {
+            name: view.name,
+            hash: blob.hex(),
+            author,
+            size: view.image.size,
+        };
         tell(node, Some(album.name().to_owned()), news);
     }
 }
@@ -50,7 +61,9 @@ pub(super) fn changed(node: &mut Node, id: AlbumId, changes: &[Change], mine: bo
     if changes.iter().any(|change| matches!(change, Change::Role { .. })) {
         node.central.albums_changed();
     }
-    let Some(album) = node.engine.album(&id) else { return };
+    let Some(album) = node.engine.album(&id) else {
+        return;
+    };
     let name = album.name().to_owned();
     let me = node.user();
     let mut held: BTreeMap<String, u64> = BTreeMap::new();
@@ -62,7 +75,11 @@ pub(super) fn changed(node: &mut Node, id: AlbumId, changes: &[Change], mine: bo
                 let is_me = Some(*user) == me;
                 let (user, by) = (node.name_of(user), by(node, album, changes, mine));
                 match (before, after) {
-                    (Role::None, role) if !is_me => Some(News::MemberAdded { user, role: role.to_string(), by }),
+                    (Role::None, role) if !is_me => Some(News::MemberAdded {
+                        user,
+                        role: role.to_string(),
+                        by,
+                    }),
                     (_, Role::None) => Some(News::MemberRemoved { user, by }),
                     _ => None,
                 }
@@ -108,16 +125,26 @@ fn came(node: &Node, album: &Album, id: &FactId) -> Option<News> {
                 mean: album.rating(image).and_then(|rating| rating.mean()),
             })
         }
-        Fact::Chat { text, .. } => Some(News::Chat { user: by, text: text.clone() }),
+        Fact::Chat { text, .. } => Some(News::Chat {
+            user: by,
+            text: text.clone(),
+        }),
         _ => None,
     }
 }
 
 fn went(node: &Node, album: &Album, id: &FactId, changes: &[Change], mine: bool) -> Option<News> {
-    let Fact::Image(image) = album.fact(id)?.fact else { return None };
+    let Fact::Image(image) = album.fact(id)?.fact else {
+        return None;
+    };
     let author = node.name_of(&album.user_of_actor(&id.actor)?);
     let by = by(node, album, changes, mine);
-    Some(News::ImageRemoved { name: image.name.clone(), hash: image.hash.hex(), author, by })
+    Some(News::ImageRemoved {
+        name: image.name.clone(),
+        hash: image.hash.hex(),
+        author,
+        by,
+    })
 }
 
 /// Who did it, as far as one receipt can tell: me, or the author of the ops that came.

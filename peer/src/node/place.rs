@@ -14,7 +14,9 @@ pub fn runtime_dir(home: &Path) -> PathBuf {
     let hash = blake3::hash(home.as_os_str().as_bytes()).to_hex();
     let name = format!("calotype-{}", &hash[..8]);
     // 24 bytes are left for the sockets' own names.
-    let given = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|dir| dir.is_dir());
+    let given = std::env::var_os("XDG_RUNTIME_DIR")
+        .map(PathBuf::from)
+        .filter(|dir| dir.is_dir());
     match given.map(|dir| dir.join(&name)) {
         Some(dir) if dir.as_os_str().len() + 24 <= SOCKET_PATH_BYTES_MAX => dir,
         _ => {

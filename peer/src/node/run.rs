@@ -152,9 +152,15 @@ impl Node {
         let (frames_in, frames) = mpsc::channel(FRAMES_QUEUE);
         let (net_in, net) = mpsc::channel(FRAMES_QUEUE);
         let (notices, _) = broadcast::channel(NOTICES_KEPT);
-        let handle = Handle { inputs: inputs_in, notices, blobs: parts.blobs };
-        let config =
-            engine::Config { strategy: parts.config.replication, anti_entropy: parts.config.anti_entropy };
+        let handle = Handle {
+            inputs: inputs_in,
+            notices,
+            blobs: parts.blobs,
+        };
+        let config = engine::Config {
+            strategy: parts.config.replication,
+            anti_entropy: parts.config.anti_entropy,
+        };
         let node = Self {
             home: parts.home,
             config: parts.config,
@@ -257,7 +263,11 @@ impl Node {
             }
             Err(error @ CommitError::DiskFull { .. }) => {
                 self.feed(Event::NotPersisted { token, album });
-                Err(Failure::new(Code::DiskFull, error.to_string(), "free some space and try again; nothing was changed"))
+                Err(Failure::new(
+                    Code::DiskFull,
+                    error.to_string(),
+                    "free some space and try again; nothing was changed",
+                ))
             }
             Err(error) => {
                 let hint = "the disk cannot be trusted: check it, then start calotype again";
@@ -273,7 +283,13 @@ impl Node {
 
     fn on_net(&mut self, event: net::Event) {
         match event {
-            net::Event::LinkUp { peer, certificate, address, dialled, .. } => {
+            net::Event::LinkUp {
+                peer,
+                certificate,
+                address,
+                dialled,
+                ..
+            } => {
                 self.remember_device(peer, &certificate, dialled.then_some(address));
                 news::peer(self, peer, &certificate, None);
                 self.feed(Event::LinkUp { peer, certificate });
@@ -285,7 +301,11 @@ impl Node {
                 self.feed(Event::LinkDown { peer });
             }
             net::Event::Refused { kind, detail, .. } => tracing::debug!("refused ({kind}): {detail}"),
-            net::Event::Gossip { topic, from, payload } => self.feed(Event::Gossip { album: topic, from, payload }),
+            net::Event::Gossip { topic, from, payload } => self.feed(Event::Gossip {
+                album: topic,
+                from,
+                payload,
+            }),
             net::Event::Request { peer, body, reply } => {
                 self.last_call += 1;
                 let call = CallId(self.last_call);
@@ -309,7 +329,10 @@ impl Node {
                     Err(failure) => self.fatal = Some(failure),
                 },
                 Action::Publish { album, payload } => {
-                    let full = self.publisher.as_ref().is_some_and(|bus| bus.try_send((album, payload)).is_err());
+                    let full = self
+                        .publisher
+                        .as_ref()
+                        .is_some_and(|bus| bus.try_send((album, payload)).is_err());
                     if full {
                         tracing::warn!("gossip queue full; anti-entropy will mend it");
                     }
@@ -317,8 +340,19 @@ impl Node {
                 Action::Ask { ask, peer, body } => self.ask(ask, peer, body),
                 Action::Answer { call, frames } => self.answer(call, frames),
                 Action::ServeList { call, blob } => self.serve_list(call, blob),
-                Action::ServeChunks { call, peer, blob, chunks } => self.serve_chunks(call, peer, blob, chunks),
-                Action::Fetch { fetch, peer, album, blob, size } => self.fetch(fetch, peer, album, blob, size),
+                Action::ServeChunks {
+                    call,
+                    peer,
+                    blob,
+                    chunks,
+                } => self.serve_chunks(call, peer, blob, chunks),
+                Action::Fetch {
+                    fetch,
+                    peer,
+                    album,
+                    blob,
+                    size,
+                } => self.fetch(fetch, peer, album, blob, size),
                 Action::Changed { album, changes, mine } => news::changed(self, album, &changes, mine),
                 Action::Access => self.access_changed(),
             }
@@ -351,7 +385,14 @@ impl Node {
                 tracing::error!("cannot keep a setting: {error}");
             }
         };
-        self.db.commit(vec![Write::Put { space, key: key.to_vec(), value }], Box::new(complain));
+        self.db.commit(
+            vec![Write::Put {
+                space,
+                key: key.to_vec(),
+                value,
+            }],
+            Box::new(complain),
+        );
     }
 
     /// Drops a small value.
@@ -361,7 +402,13 @@ impl Node {
                 tracing::error!("cannot drop a setting: {error}");
             }
         };
-        self.db.commit(vec![Write::Delete { space, key: key.to_vec() }], Box::new(complain));
+        self.db.commit(
+            vec![Write::Delete {
+                space,
+                key: key.to_vec(),
+            }],
+            Box::new(complain),
+        );
     }
 
     /// Reads an album from the database into the engine.
@@ -373,11 +420,20 @@ impl Node {
             _ => unreadable += 1,
         };
         let loaded = self.db.ops(&album.0, 0, &mut read).map_err(|error| {
-            Failure::new(Code::Damaged, format!("cannot read album {}: {error}", album.hex()), "check the disk")
+            Failure::new(
+                Code::Damaged,
+                format!("cannot read album {}: {error}", album.hex()),
+                "check the disk",
+            )
         })?;
         let bad = loaded.bad.len() + unreadable;
         if bad > 0 {
-            news::warn(self, format!("{bad} damaged entries of an album on disk were left out; peers will send them again"));
+            news::warn(
+                self,
+                format!(
+                    "{bad} damaged entries of an album on disk were left out; peers will send them again"
+                ),
+            );
         }
         self.feed(Event::Loaded { album, ops });
         Ok(())
@@ -399,7 +455,9 @@ impl Node {
     }
 
     fn answer(&mut self, call: CallId, frames: Vec<Vec<u8>>) {
-        let Some(mut reply) = self.calls.remove(&call) else { return };
+        let Some(mut reply) = self.calls.remove(&call) else {
+            return;
+        };
         if frames.is_empty() {
             return; // Dropping it tells the asker that it failed.
         }
@@ -416,7 +474,9 @@ impl Node {
     }
 
     fn serve_list(&mut self, call: CallId, blob: BlobHash) {
-        let Some(reply) = self.calls.remove(&call) else { return };
+        let Some(reply) = self.calls.remove(&call) else {
+            return;
+        };
         let handle = self.handle.clone();
         tokio::spawn(async move {
             if let Err(error) = blobs::serve_list(handle.blobs.clone(), blob, reply).await {
@@ -427,7 +487,9 @@ impl Node {
     }
 
     fn serve_chunks(&mut self, call: CallId, peer: PublicKey, blob: BlobHash, chunks: Vec<(u32, u32)>) {
-        let Some(reply) = self.calls.remove(&call) else { return };
+        let Some(reply) = self.calls.remove(&call) else {
+            return;
+        };
         let handle = self.handle.clone();
         tokio::spawn(async move {
             match blobs::serve_chunks(handle.blobs.clone(), blob, chunks, reply).await {
@@ -465,7 +527,11 @@ impl Node {
             }
             net.recheck();
         }
-        self.subscribed = if self.net.is_some() { topics } else { BTreeSet::new() };
+        self.subscribed = if self.net.is_some() {
+            topics
+        } else {
+            BTreeSet::new()
+        };
         self.central.albums_changed();
     }
 
@@ -506,7 +572,12 @@ impl Node {
         &self.db
     }
 
-    fn remember_device(&mut self, device: PublicKey, certificate: &Certificate, address: Option<std::net::SocketAddr>) {
+    fn remember_device(
+        &mut self,
+        device: PublicKey,
+        certificate: &Certificate,
+        address: Option<std::net::SocketAddr>,
+    ) {
         let addresses = address.into_iter().collect();
         self.learn(device, certificate.clone(), None, addresses);
     }
@@ -522,7 +593,11 @@ impl Node {
         let user = certificate.user();
         let named = self.engine.albums().find_map(|album| album.name_of(&user));
         let before = self.known.get(&device);
-        let blank = || Known { certificate, name: String::new(), addresses: Vec::new() };
+        let blank = || Known {
+            certificate,
+            name: String::new(),
+            addresses: Vec::new(),
+        };
         let mut known = before.cloned().unwrap_or_else(blank);
         if let Some(name) = name.or(named) {
             known.name = name;

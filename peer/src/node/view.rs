@@ -18,8 +18,15 @@ impl Node {
 
     /// A name for a user: what an album calls them, else what the central did, else the first digits of the id.
     pub(super) fn name_of(&self, user: &UserId) -> String {
-        let mine = self.account.as_ref().filter(|account| account.certificate.user() == *user);
-        let known = || self.known.values().find(|known| known.certificate.user() == *user && !known.name.is_empty());
+        let mine = self
+            .account
+            .as_ref()
+            .filter(|account| account.certificate.user() == *user);
+        let known = || {
+            self.known
+                .values()
+                .find(|known| known.certificate.user() == *user && !known.name.is_empty())
+        };
         mine.map(|account| account.name.clone())
             .or_else(|| self.engine.albums().find_map(|album| album.name_of(user)))
             .or_else(|| known().map(|known| known.name.clone()))
@@ -33,13 +40,22 @@ impl Node {
     pub(super) fn album_id(&self, label: Option<&str>) -> Result<AlbumId, Failure> {
         let Some(label) = label else {
             let hint = "/enterAlbum NAME, or name one with --album";
-            return self.current.ok_or_else(|| Failure::new(Code::Usage, "no album is entered", hint));
+            return self
+                .current
+                .ok_or_else(|| Failure::new(Code::Usage, "no album is entered", hint));
         };
         let here = self.engine.albums().map(|album| {
-            let owner = album.owner().map(|owner| self.name_of(&owner)).unwrap_or_default();
+            let owner = album
+                .owner()
+                .map(|owner| self.name_of(&owner))
+                .unwrap_or_default();
             (album.id(), album.name().to_owned(), owner)
         });
-        pick_album(label, here.filter(|(id, name, _)| self.entered.contains(id) && !name.is_empty()).collect())
+        pick_album(
+            label,
+            here.filter(|(id, name, _)| self.entered.contains(id) && !name.is_empty())
+                .collect(),
+        )
     }
 
     /// That album's replica.
@@ -59,7 +75,10 @@ impl Node {
     pub(super) fn image_entries(&self, album: &Album) -> Vec<ImageEntry> {
         let mut images: Vec<ImageView<'_>> = album.images().collect();
         images.sort_by_key(|view| (view.lamport, view.id.actor, view.id.header, view.id.seq));
-        images.iter().map(|image| self.image_entry(album, image)).collect()
+        images
+            .iter()
+            .map(|image| self.image_entry(album, image))
+            .collect()
     }
 
     /// One image.
@@ -95,8 +114,15 @@ impl Node {
     pub(super) fn rating(&self, album: &Album, blob: &BlobHash) -> api::Rating {
         let rating = album.rating(blob).unwrap_or_default();
         let me = self.user();
-        let mine = album.ratings(blob).find(|(user, _)| Some(*user) == me).map(|(_, stars)| stars);
-        api::Rating { mean: rating.mean(), count: rating.count, mine }
+        let mine = album
+            .ratings(blob)
+            .find(|(user, _)| Some(*user) == me)
+            .map(|(_, stars)| stars);
+        api::Rating {
+            mean: rating.mean(),
+            count: rating.count,
+            mine,
+        }
     }
 
     /// The role of this home's user.
@@ -115,7 +141,11 @@ pub(super) fn image_named<'a>(album: &'a Album, name: &str) -> Result<ImageView<
         Found::Ambiguous(images) => {
             let names: Vec<String> = images.iter().map(|view| view.name.clone()).collect();
             let hint = format!("give one of: {}", names.join(", "));
-            Err(Failure::new(Code::Ambiguous, format!("{name:?} could be {} images", names.len()), hint))
+            Err(Failure::new(
+                Code::Ambiguous,
+                format!("{name:?} could be {} images", names.len()),
+                hint,
+            ))
         }
         Found::None => {
             let names: Vec<String> = album.images().map(|view| view.name).collect();
@@ -123,7 +153,11 @@ pub(super) fn image_named<'a>(album: &'a Album, name: &str) -> Result<ImageView<
                 Some(near) => format!("did you mean {near}?"),
                 None => "/getImages lists what is here".into(),
             };
-            Err(Failure::new(Code::NotFound, format!("no image {name:?} in {}", album.name()), hint))
+            Err(Failure::new(
+                Code::NotFound,
+                format!("no image {name:?} in {}", album.name()),
+                hint,
+            ))
         }
     }
 }
@@ -153,10 +187,16 @@ pub(super) fn pick_album(label: &str, albums: Vec<(AlbumId, String, String)>) ->
             Err(Failure::new(Code::NotFound, format!("no album {label:?}"), hint))
         }
         _ => {
-            let all: Vec<String> =
-                found.iter().map(|(id, name, owner)| format!("{name}@{owner} ({})", &id.hex()[..8])).collect();
+            let all: Vec<String> = found
+                .iter()
+                .map(|(id, name, owner)| format!("{name}@{owner} ({})", &id.hex()[..8]))
+                .collect();
             let hint = format!("give one of: {}", all.join(", "));
-            Err(Failure::new(Code::Ambiguous, format!("{label:?} could be {} albums", all.len()), hint))
+            Err(Failure::new(
+                Code::Ambiguous,
+                format!("{label:?} could be {} albums", all.len()),
+                hint,
+            ))
         }
     }
 }

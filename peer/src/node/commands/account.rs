@@ -15,15 +15,29 @@ const PASSWORD_CHARS_MIN: usize = 1;
 
 pub(super) async fn register(handle: &Handle, user: String, password: Secret) -> Result<Reply, Failure> {
     let user = crdt::name::user_name(&user).map_err(|error| {
-        Failure::new(Code::Usage, format!("{user:?} cannot be a user name: {error}"), "for example: /register alice")
+        Failure::new(
+            Code::Usage,
+            format!("{user:?} cannot be a user name: {error}"),
+            "for example: /register alice",
+        )
     })?;
     if password.0.chars().count() < PASSWORD_CHARS_MIN {
-        return Err(Failure::new(Code::Usage, "the password is empty", "type at least one character"));
+        return Err(Failure::new(
+            Code::Usage,
+            "the password is empty",
+            "type at least one character",
+        ));
     }
     let taken = handle.with(|node| node.account.clone()).await?;
-    if let Some(account) = taken.as_ref().filter(|account| account.name != user || account.confirmed) {
+    if let Some(account) = taken
+        .as_ref()
+        .filter(|account| account.name != user || account.confirmed)
+    {
         let message = format!("this home belongs to {} already", account.name);
-        let hint = format!("/login {}, or use another home: calotype --home DIR", account.name);
+        let hint = format!(
+            "/login {}, or use another home: calotype --home DIR",
+            account.name
+        );
         return Err(Failure::new(Code::Exists, message, hint));
     }
     let client = central::client(handle, CENTRAL_WAIT).await?;
@@ -40,7 +54,9 @@ pub(super) async fn register(handle: &Handle, user: String, password: Secret) ->
     // Written first: an account that the central has and this home forgot would be lost with its name.
     let kept = account.clone();
     handle.with(move |node| kept.save(&node.home)).await??;
-    let registered = client.register(&user, &password.0, &account.certificate, &account.device()).await;
+    let registered = client
+        .register(&user, &password.0, &account.certificate, &account.device())
+        .await;
     if let Err(error) = registered {
         handle.with(|node| Account::forget(&node.home)).await??;
         let mut failure = central::failure(error);
@@ -69,12 +85,16 @@ async fn confirm(handle: &Handle, mut account: Account) -> Result<Reply, Failure
 pub(super) async fn login(handle: &Handle, user: String, password: Secret) -> Result<Reply, Failure> {
     let account = handle.with(|node| node.account.clone()).await?;
     let Some(account) = account.filter(|account| account.name == user) else {
-        let holder = handle.with(|node| node.account.as_ref().map(|account| account.name.clone())).await?;
+        let holder = handle
+            .with(|node| node.account.as_ref().map(|account| account.name.clone()))
+            .await?;
         let message = match holder {
             Some(holder) => format!("this home holds the device key of {holder}, not of {user}"),
             None => format!("this home holds no device key of {user}"),
         };
-        let hint = format!("log in in the home that registered {user} (calotype --home DIR), or /register a new name");
+        let hint = format!(
+            "log in in the home that registered {user} (calotype --home DIR), or /register a new name"
+        );
         return Err(Failure::new(Code::Auth, message, hint));
     };
     match central::client(handle, CENTRAL_WAIT).await {
@@ -97,7 +117,11 @@ pub(super) async fn login(handle: &Handle, user: String, password: Secret) -> Re
 pub(super) async fn logout(handle: &Handle) -> Result<Reply, Failure> {
     let (net, client, name) = handle
         .with(|node| {
-            let name = node.account.as_ref().filter(|_| node.signed_in).map(|account| account.name.clone());
+            let name = node
+                .account
+                .as_ref()
+                .filter(|_| node.signed_in)
+                .map(|account| account.name.clone());
             node.signed_in = false;
             node.engine.sign_in(None);
             node.put("node", b"logged-out", vec![1]);
@@ -121,7 +145,10 @@ pub(super) async fn logout(handle: &Handle) -> Result<Reply, Failure> {
 async fn session(handle: &Handle, registered: bool) -> Result<Reply, Failure> {
     handle
         .with(move |node: &mut Node| {
-            let account = node.account.as_ref().ok_or_else(|| Failure::new(Code::Auth, "nobody is logged in", ""))?;
+            let account = node
+                .account
+                .as_ref()
+                .ok_or_else(|| Failure::new(Code::Auth, "nobody is logged in", ""))?;
             Ok(Reply::Session(Session {
                 user: account.name.clone(),
                 user_id: account.certificate.user().hex(),

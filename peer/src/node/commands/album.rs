@@ -7,13 +7,11 @@ use crdt::Album;
 use crdt::fact::Role;
 use crdt::id::AlbumId;
 
+use super::super::central;
 use super::super::run::{Handle, Node, clock_ms};
 use super::super::view::pick_album;
-use super::super::central;
 use super::{done, refused, settled};
-use crate::api::{
-    AlbumEntry, Albums, Code, Element, Entered, Failure, MemberEntry, Metadata, OrSet, Reply,
-};
+use crate::api::{AlbumEntry, Albums, Code, Element, Entered, Failure, MemberEntry, Metadata, OrSet, Reply};
 
 /// How long `enter-album` waits for a grant under way and for the album's history.
 const ENTER_WAIT: Duration = Duration::from_secs(5);
@@ -38,11 +36,18 @@ fn all_albums(node: &Node) -> Vec<AlbumEntry> {
         };
         entries.insert(listed.album, entry);
     }
-    for album in node.engine.albums().filter(|album| album.has_genesis() && node.entered.contains(&album.id())) {
+    for album in node
+        .engine
+        .albums()
+        .filter(|album| album.has_genesis() && node.entered.contains(&album.id()))
+    {
         let entry = AlbumEntry {
             name: album.name().to_owned(),
             album_id: album.id().hex(),
-            owner: album.owner().map(|owner| node.name_of(&owner)).unwrap_or_default(),
+            owner: album
+                .owner()
+                .map(|owner| node.name_of(&owner))
+                .unwrap_or_default(),
             role: node.my_role(album).to_string(),
             here: true,
             current: node.current == Some(album.id()),
@@ -57,13 +62,24 @@ fn all_albums(node: &Node) -> Vec<AlbumEntry> {
 
 pub(super) async fn create(handle: &Handle, name: String) -> Result<Reply, Failure> {
     let name = crdt::name::album_name(&name).map_err(|error| {
-        Failure::new(Code::Usage, format!("{name:?} cannot be an album's name: {error}"), "for example: /createAlbum trip")
+        Failure::new(
+            Code::Usage,
+            format!("{name:?} cannot be an album's name: {error}"),
+            "for example: /createAlbum trip",
+        )
     })?;
     let made = handle.with(move |node| {
-        let mine = node.engine.albums().any(|album| album.name() == name && node.my_role(album) == Role::Owner);
+        let mine = node
+            .engine
+            .albums()
+            .any(|album| album.name() == name && node.my_role(album) == Role::Owner);
         if mine {
             let hint = format!("/enterAlbum {name}, or choose another name");
-            return Err(Failure::new(Code::Exists, format!("you have an album {name:?} already"), hint));
+            return Err(Failure::new(
+                Code::Exists,
+                format!("you have an album {name:?} already"),
+                hint,
+            ));
         }
         let (album, token) = node.engine.create(&name, clock_ms()).map_err(refused)?;
         node.enter(album);
@@ -89,13 +105,19 @@ pub(super) async fn enter(handle: &Handle, label: String) -> Result<Reply, Failu
         })
         .await?;
     loop {
-        let here = handle.with(move |node| node.engine.album(&album).is_some_and(|album| is_in(node, album))).await?;
+        let here = handle
+            .with(move |node| node.engine.album(&album).is_some_and(|album| is_in(node, album)))
+            .await?;
         if here {
             break;
         }
         if tokio::time::Instant::now() >= until {
             let hint = "it goes on looking; try again when one of them is online (/peers)";
-            return Err(Failure::new(Code::Unreachable, format!("no member of {label} could be reached"), hint));
+            return Err(Failure::new(
+                Code::Unreachable,
+                format!("no member of {label} could be reached"),
+                hint,
+            ));
         }
         let client = handle.with(|node| node.central.client.clone()).await?;
         if let Some(client) = client {
@@ -121,9 +143,9 @@ async fn find(handle: &Handle, label: &str, until: tokio::time::Instant) -> Resu
             if !node.signed_in {
                 return Err(refused(engine::EditError::NoUser));
             }
-            let albums = all_albums(node).into_iter().filter_map(|entry| {
-                Some((AlbumId::from_hex(&entry.album_id)?, entry.name, entry.owner))
-            });
+            let albums = all_albums(node)
+                .into_iter()
+                .filter_map(|entry| Some((AlbumId::from_hex(&entry.album_id)?, entry.name, entry.owner)));
             pick_album(&wanted, albums.collect())
         });
         match found.await? {
@@ -151,7 +173,10 @@ async fn entered(handle: &Handle, id: AlbumId, created: bool) -> Result<Reply, F
             Ok(Reply::Entered(Entered {
                 album: album.name().to_owned(),
                 album_id: id.hex(),
-                owner: album.owner().map(|owner| node.name_of(&owner)).unwrap_or_default(),
+                owner: album
+                    .owner()
+                    .map(|owner| node.name_of(&owner))
+                    .unwrap_or_default(),
                 role: node.my_role(album).to_string(),
                 members: album.members().filter(|member| member.role > Role::None).count() as u64,
                 images: album.image_count() as u64,
@@ -163,7 +188,9 @@ async fn entered(handle: &Handle, id: AlbumId, created: bool) -> Result<Reply, F
 
 pub(super) async fn leave(handle: &Handle) -> Result<Reply, Failure> {
     let left = handle.with(|node| {
-        let name = node.current.and_then(|id| Some(node.engine.album(&id)?.name().to_owned()));
+        let name = node
+            .current
+            .and_then(|id| Some(node.engine.album(&id)?.name().to_owned()));
         node.set_current(None);
         name
     });
@@ -179,15 +206,21 @@ pub(super) async fn metadata(handle: &Handle, label: Option<String>) -> Result<R
             let album = node.album(label.as_deref())?;
             let linked: Vec<_> = node.engine.linked().map(|(_, user)| user).collect();
             let me = node.user();
-            let members = album.members().filter(|member| member.role > Role::None).map(|member| MemberEntry {
-                user: node.name_of(&member.user),
-                role: member.role.to_string(),
-                online: Some(member.user) == me || linked.contains(&member.user),
-            });
+            let members = album
+                .members()
+                .filter(|member| member.role > Role::None)
+                .map(|member| MemberEntry {
+                    user: node.name_of(&member.user),
+                    role: member.role.to_string(),
+                    online: Some(member.user) == me || linked.contains(&member.user),
+                });
             Ok(Reply::Metadata(Metadata {
                 album: album.name().to_owned(),
                 album_id: album.id().hex(),
-                owner: album.owner().map(|owner| node.name_of(&owner)).unwrap_or_default(),
+                owner: album
+                    .owner()
+                    .map(|owner| node.name_of(&owner))
+                    .unwrap_or_default(),
                 members: members.collect(),
                 images: node.image_entries(album),
             }))
@@ -201,14 +234,28 @@ pub(super) async fn or_set(handle: &Handle, label: Option<String>) -> Result<Rep
             let album = node.album(label.as_deref())?;
             let elements = album.elements().map(|element| {
                 let value: serde_json::Value = serde_json::from_str(element.text).unwrap_or_default();
-                let kind = value.get("kind").and_then(|kind| kind.as_str()).unwrap_or_default().to_owned();
-                Element { dot: (element.id.actor.to_string(), element.id.seq), kind, value }
+                let kind = value
+                    .get("kind")
+                    .and_then(|kind| kind.as_str())
+                    .unwrap_or_default()
+                    .to_owned();
+                Element {
+                    dot: (element.id.actor.to_string(), element.id.seq),
+                    kind,
+                    value,
+                }
             });
             let me = node.engine.me().map(|me| me.author.actor());
             Ok(Reply::OrSet(OrSet {
                 album: album.name().to_owned(),
-                replica: me.filter(|actor| album.last_seq(actor).0 > 0).map(|actor| actor.to_string()),
-                clock: album.clock().into_iter().map(|(actor, seq)| (actor.to_string(), seq)).collect(),
+                replica: me
+                    .filter(|actor| album.last_seq(actor).0 > 0)
+                    .map(|actor| actor.to_string()),
+                clock: album
+                    .clock()
+                    .into_iter()
+                    .map(|(actor, seq)| (actor.to_string(), seq))
+                    .collect(),
                 elements: elements.collect(),
                 held: album.held_count() as u64,
                 digest: album.digest().hex(),

@@ -19,7 +19,8 @@ pub(super) async fn export(
 ) -> Result<Reply, Failure> {
     let wanted = handle.with(move |node| {
         let album = node.album(label.as_deref())?;
-        let images: Vec<(String, BlobHash)> = album.images().map(|view| (view.name, view.image.hash)).collect();
+        let images: Vec<(String, BlobHash)> =
+            album.images().map(|view| (view.name, view.image.hash)).collect();
         Ok::<_, Failure>((album.name().to_owned(), images))
     });
     let (album, images) = wanted.await??;
@@ -27,13 +28,22 @@ pub(super) async fn export(
     let work = move || {
         std::fs::create_dir_all(&to).map_err(|error| {
             let hint = "choose a folder that you may write";
-            Failure::new(Code::Denied, format!("cannot make {}: {error}", to.display()), hint)
+            Failure::new(
+                Code::Denied,
+                format!("cannot make {}: {error}", to.display()),
+                hint,
+            )
         })?;
         let (mut written, mut already, mut missing) = (0, 0, Vec::new());
         let total = images.len() as u64;
         for (done, (name, hash)) in images.into_iter().enumerate() {
             let done = done as u64;
-            let _ = steps.try_send(Progress { doing: "exporting".into(), done, total, unit: "images".into() });
+            let _ = steps.try_send(Progress {
+                doing: "exporting".into(),
+                done,
+                total,
+                unit: "images".into(),
+            });
             if steps.is_closed() {
                 break;
             }
@@ -46,12 +56,22 @@ pub(super) async fn export(
         Ok((written, already, missing))
     };
     let (written, already, missing) = blocking(work).await?;
-    let exported = Exported { album, dir: dir.display().to_string(), written, already, missing };
+    let exported = Exported {
+        album,
+        dir: dir.display().to_string(),
+        written,
+        already,
+        missing,
+    };
     if exported.missing.is_empty() {
         return Ok(Reply::Exported(exported));
     }
     let message = format!("the bytes of {} images are not here", exported.missing.len());
-    let mut failure = Failure::new(Code::Partial, message, "`calotype sync` brings what linked members hold");
+    let mut failure = Failure::new(
+        Code::Partial,
+        message,
+        "`calotype sync` brings what linked members hold",
+    );
     failure.reply = Some(Box::new(Reply::Exported(exported)));
     Err(failure)
 }
@@ -74,7 +94,11 @@ fn copy_out(blobs: &store::Blobs, hash: &BlobHash, path: &Path) -> Result<Copied
                 return Ok(Copied::There);
             }
             let message = format!("{} exists with other bytes", path.display());
-            Err(Failure::new(Code::Exists, message, "move it away, or export into another folder"))
+            Err(Failure::new(
+                Code::Exists,
+                message,
+                "move it away, or export into another folder",
+            ))
         }
         Err(error) => Err(not_written(&error)),
     }
@@ -82,10 +106,20 @@ fn copy_out(blobs: &store::Blobs, hash: &BlobHash, path: &Path) -> Result<Copied
 
 fn not_written(error: &BlobError) -> Failure {
     match error {
-        BlobError::DiskFull { .. } => Failure::new(Code::DiskFull, error.to_string(), "free some space and try again"),
-        BlobError::Exists { .. } => Failure::new(Code::Exists, error.to_string(), "choose another name, or --force"),
-        BlobError::Corrupt { .. } => Failure::new(Code::Damaged, error.to_string(), "peers will send it again"),
-        _ => Failure::new(Code::Denied, error.to_string(), "check the folder and its permissions"),
+        BlobError::DiskFull { .. } => {
+            Failure::new(Code::DiskFull, error.to_string(), "free some space and try again")
+        }
+        BlobError::Exists { .. } => {
+            Failure::new(Code::Exists, error.to_string(), "choose another name, or --force")
+        }
+        BlobError::Corrupt { .. } => {
+            Failure::new(Code::Damaged, error.to_string(), "peers will send it again")
+        }
+        _ => Failure::new(
+            Code::Denied,
+            error.to_string(),
+            "check the folder and its permissions",
+        ),
     }
 }
 
@@ -99,8 +133,14 @@ pub(super) async fn save(
     let (name, hash) = local(handle, label, name).await?;
     let to = if path.is_dir() { path.join(&name) } else { path };
     let (blobs, target) = (handle.blobs.clone(), to.clone());
-    let size = blocking(move || blobs.export(&hash.0, &target, force)).await.map_err(|error| not_written(&error))?;
-    Ok(Reply::Saved(Saved { name, path: to.display().to_string(), size }))
+    let size = blocking(move || blobs.export(&hash.0, &target, force))
+        .await
+        .map_err(|error| not_written(&error))?;
+    Ok(Reply::Saved(Saved {
+        name,
+        path: to.display().to_string(),
+        size,
+    }))
 }
 
 pub(super) async fn locate(handle: &Handle, label: Option<String>, name: String) -> Result<Reply, Failure> {
@@ -108,8 +148,16 @@ pub(super) async fn locate(handle: &Handle, label: Option<String>, name: String)
     let path = handle.blobs.path(&hash.0);
     let size = handle.blobs.size(&hash.0);
     match (path, size) {
-        (Some(path), Some(size)) => Ok(Reply::Saved(Saved { name, path: path.display().to_string(), size })),
-        _ => Err(Failure::new(Code::NotFound, format!("the bytes of {name} are not here"), "`calotype sync`")),
+        (Some(path), Some(size)) => Ok(Reply::Saved(Saved {
+            name,
+            path: path.display().to_string(),
+            size,
+        })),
+        _ => Err(Failure::new(
+            Code::NotFound,
+            format!("the bytes of {name} are not here"),
+            "`calotype sync`",
+        )),
     }
 }
 

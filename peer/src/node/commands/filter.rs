@@ -40,38 +40,68 @@ pub(super) async fn filter(
         let view = image_named(album, &name)?;
         if !node.engine.is_here(&view.image.hash) {
             let message = format!("the bytes of {} are not here yet", view.name);
-            return Err(Failure::new(Code::NotFound, message, "wait for them (`calotype sync`), or ask who has them"));
+            return Err(Failure::new(
+                Code::NotFound,
+                message,
+                "wait for them (`calotype sync`), or ask who has them",
+            ));
         }
-        Ok((album.id(), album.name().to_owned(), view.name.clone(), view.image.clone()))
+        Ok((
+            album.id(),
+            album.name().to_owned(),
+            view.name.clone(),
+            view.image.clone(),
+        ))
     };
     let (id, _, source_name, source) = handle.with(source).await??;
     let blobs = handle.blobs.clone();
     let (hash, steps) = (source.hash, steps.clone());
     let work = move || {
         let bytes = blobs.read(&hash.0).map_err(|error| {
-            Failure::new(Code::Damaged, format!("cannot read the source: {error}"), "peers will send it again")
+            Failure::new(
+                Code::Damaged,
+                format!("cannot read the source: {error}"),
+                "peers will send it again",
+            )
         })?;
         let mut told = 0;
         let version = import::make_version(&bytes, &recipe, &mut |done, total| {
             if done >= told {
                 told = done + 5;
-                let _ = steps.try_send(Progress { doing: "filtering".into(), done, total, unit: "steps".into() });
+                let _ = steps.try_send(Progress {
+                    doing: "filtering".into(),
+                    done,
+                    total,
+                    unit: "steps".into(),
+                });
             }
             // The door hung up: nobody wants it any more.
-            if steps.is_closed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            if steps.is_closed() {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
         });
         let version = version.map_err(not_made)?;
         let stored = blobs.import_many(vec![version.bytes.clone(), version.preview.clone()]);
         let stored: Result<Vec<_>, _> = stored.into_iter().collect();
         let stored = stored.map_err(|error| {
-            let code = if matches!(error, store::BlobError::DiskFull { .. }) { Code::DiskFull } else { Code::Internal };
+            let code = if matches!(error, store::BlobError::DiskFull { .. }) {
+                Code::DiskFull
+            } else {
+                Code::Internal
+            };
             Failure::new(code, error.to_string(), "free some space and try again")
         })?;
         Ok::<_, Failure>((version, stored))
     };
     let (version, stored) = blocking(work).await?;
     let [original, preview] = &stored[..] else {
-        return Err(Failure::new(Code::Internal, "the blob store lost a file", "please report this"));
+        return Err(Failure::new(
+            Code::Internal,
+            "the blob store lost a file",
+            "please report this",
+        ));
     };
     let hash = BlobHash(original.hash);
     let name = new_name.unwrap_or_else(|| version_name(&source.name, &canonical, version.extension));
@@ -83,7 +113,10 @@ pub(super) async fn filter(
         shape: Some(version.shape),
         taken: version.taken,
         damaged: source.damaged,
-        preview: Some(Preview { hash: BlobHash(preview.hash), size: preview.size }),
+        preview: Some(Preview {
+            hash: BlobHash(preview.hash),
+            size: preview.size,
+        }),
         version: Some(Box::new(Version {
             source: source.hash,
             recipe: canonical,
@@ -95,12 +128,18 @@ pub(super) async fn filter(
     let step = move |node: &mut Node| {
         let here = vec![hash, image.preview.map_or(hash, |preview| preview.hash)];
         node.feed(engine::Event::BlobsHere { blobs: here });
-        let known = node.engine.album(&id).is_some_and(|album| !album.images_of_blob(&hash).is_empty());
+        let known = node
+            .engine
+            .album(&id)
+            .is_some_and(|album| !album.images_of_blob(&hash).is_empty());
         if known {
             return Ok::<_, Failure>((None, false));
         }
         let now = node.now();
-        let token = node.engine.edit(now, id, vec![Fact::Image(image)], Vec::new()).map_err(refused)?;
+        let token = node
+            .engine
+            .edit(now, id, vec![Fact::Image(image)], Vec::new())
+            .map_err(refused)?;
         Ok((Some(node.durable(token)), true))
     };
     let (durable, new) = handle.with(step).await??;
@@ -111,9 +150,20 @@ pub(super) async fn filter(
         let album = node.engine.album(&id)?;
         let view = album.images_of_blob(&hash).into_iter().next()?;
         let image = node.image_entry(album, &view);
-        Some(Filtered { album: album.name().to_owned(), image, source: source_name, new })
+        Some(Filtered {
+            album: album.name().to_owned(),
+            image,
+            source: source_name,
+            new,
+        })
     });
-    let gone = || Failure::new(Code::NotFound, "the version was removed as it was added", "/getImages shows what is here");
+    let gone = || {
+        Failure::new(
+            Code::NotFound,
+            "the version was removed as it was added",
+            "/getImages shows what is here",
+        )
+    };
     reply.await?.map(Reply::Filtered).ok_or_else(gone)
 }
 
@@ -123,7 +173,10 @@ fn version_name(source: &str, recipe: &str, extension: &str) -> String {
         Some((stem, ending)) if !stem.is_empty() && ending.len() <= 5 => stem,
         _ => source,
     };
-    let recipe: String = recipe.chars().map(|c| if matches!(c, ':' | ',') { '-' } else { c }).collect();
+    let recipe: String = recipe
+        .chars()
+        .map(|c| if matches!(c, ':' | ',') { '-' } else { c })
+        .collect();
     let room = 255 - extension.len() - 1;
     let mut name = format!("{stem}.{recipe}");
     while name.len() > room {
@@ -136,10 +189,18 @@ fn not_made(error: VersionError) -> Failure {
     let message = error.to_string();
     match error {
         VersionError::Decode(error) => {
-            let code = if error.code() == "too_large" { Code::TooLarge } else { Code::Damaged };
+            let code = if error.code() == "too_large" {
+                Code::TooLarge
+            } else {
+                Code::Damaged
+            };
             Failure::new(code, message, error.hint())
         }
-        VersionError::Filter(_) => Failure::new(Code::Usage, message, "`calotype filters` lists filters and ranges"),
+        VersionError::Filter(_) => Failure::new(
+            Code::Usage,
+            message,
+            "`calotype filters` lists filters and ranges",
+        ),
         VersionError::Encode(_) => Failure::new(Code::Internal, message, "please report this"),
     }
 }
@@ -151,9 +212,15 @@ mod tests {
     #[test]
     fn a_version_is_named_after_source_and_recipe() {
         assert_eq!(version_name("sunset.jpg", "sepia", "jpg"), "sunset.sepia.jpg");
-        assert_eq!(version_name("a.b.png", "grayscale+blur:2", "webp"), "a.b.grayscale+blur-2.webp");
+        assert_eq!(
+            version_name("a.b.png", "grayscale+blur:2", "webp"),
+            "a.b.grayscale+blur-2.webp"
+        );
         assert_eq!(version_name(".hidden", "invert", "webp"), ".hidden.invert.webp");
         let long = version_name(&"ü".repeat(127), "crop:1,2,3,4", "webp");
-        assert!(long.len() <= 255 && crdt::name::image_name(&long).is_ok(), "{long}");
+        assert!(
+            long.len() <= 255 && crdt::name::image_name(&long).is_ok(),
+            "{long}"
+        );
     }
 }

@@ -17,7 +17,10 @@ pub(super) async fn list(handle: &Handle, label: Option<String>) -> Result<Reply
     handle
         .with(move |node| {
             let album = node.album(label.as_deref())?;
-            Ok(Reply::Images(Images { album: album.name().to_owned(), images: node.image_entries(album) }))
+            Ok(Reply::Images(Images {
+                album: album.name().to_owned(),
+                images: node.image_entries(album),
+            }))
         })
         .await?
 }
@@ -50,14 +53,23 @@ pub(super) async fn add(
     }
     if name.is_some() && files.len() != 1 {
         let message = format!("--name gives one name, but there are {} files", files.len());
-        return Err(Failure::new(Code::Usage, message, "add them without --name, or one at a time"));
+        return Err(Failure::new(
+            Code::Usage,
+            message,
+            "add them without --name, or one at a time",
+        ));
     }
     let rename = name.is_some();
     let mut looked: Vec<Looked> = Vec::new();
     let total = files.len() as u64;
     for (index, group) in files.chunks(GROUP).enumerate() {
         let done = (index * GROUP) as u64;
-        let _ = steps.try_send(Progress { doing: "importing".into(), done, total, unit: "images".into() });
+        let _ = steps.try_send(Progress {
+            doing: "importing".into(),
+            done,
+            total,
+            unit: "images".into(),
+        });
         for outcome in look_all(handle, group, name.as_deref()).await {
             match outcome {
                 Ok(image) => looked.push(image),
@@ -77,9 +89,10 @@ async fn may_add(handle: &Handle, label: Option<String>) -> Result<AlbumId, Fail
         let have = node.engine.me().map(|me| album.role_of(&me.author.user()));
         match have {
             None => Err(refused(engine::EditError::NoUser)),
-            Some(have) if have < need => {
-                Err(refused(engine::EditError::Author(crdt::AuthorError::Role { need, have })))
-            }
+            Some(have) if have < need => Err(refused(engine::EditError::Author(crdt::AuthorError::Role {
+                need,
+                have,
+            }))),
             Some(_) => Ok(album.id()),
         }
     };
@@ -89,7 +102,11 @@ async fn may_add(handle: &Handle, label: Option<String>) -> Result<AlbumId, Fail
 fn check_name(name: &str) -> Result<String, Failure> {
     crdt::name::image_name(name).map_err(|error| {
         let message = format!("{name:?} cannot be an image's name: {error}");
-        Failure::new(Code::Usage, message, "names have 1 to 255 bytes and no / or \\, for example sunset.jpg")
+        Failure::new(
+            Code::Usage,
+            message,
+            "names have 1 to 255 bytes and no / or \\, for example sunset.jpg",
+        )
     })
 }
 
@@ -109,7 +126,14 @@ async fn look_all(handle: &Handle, paths: &[PathBuf], name: Option<&str>) -> Vec
             })
             .collect();
         for (task, path) in work.into_iter().zip(pair) {
-            let lost = |_| Err(import::failed(path, Code::Internal, "the decoder failed".into(), "please report this"));
+            let lost = |_| {
+                Err(import::failed(
+                    path,
+                    Code::Internal,
+                    "the decoder failed".into(),
+                    "please report this",
+                ))
+            };
             outcomes.push(task.await.unwrap_or_else(lost));
         }
     }
@@ -119,9 +143,16 @@ async fn look_all(handle: &Handle, paths: &[PathBuf], name: Option<&str>) -> Vec
 type Committed = (Vec<BlobHash>, Vec<Already>);
 
 /// Makes the entries as one command: what the album has already is left out unless it was given a new name.
-async fn commit(handle: &Handle, id: AlbumId, looked: Vec<Looked>, rename: bool) -> Result<Committed, Failure> {
+async fn commit(
+    handle: &Handle,
+    id: AlbumId,
+    looked: Vec<Looked>,
+    rename: bool,
+) -> Result<Committed, Failure> {
     let step = move |node: &mut Node| -> Result<(Committed, Option<Durable>), Failure> {
-        let Some(album) = node.engine.album(&id) else { return Err(refused(engine::EditError::NoAlbum)) };
+        let Some(album) = node.engine.album(&id) else {
+            return Err(refused(engine::EditError::NoAlbum));
+        };
         let mut fresh: BTreeMap<BlobHash, String> = BTreeMap::new();
         let (mut facts, mut added, mut already) = (Vec::new(), Vec::new(), Vec::new());
         let mut here = Vec::new();
@@ -129,10 +160,20 @@ async fn commit(handle: &Handle, id: AlbumId, looked: Vec<Looked>, rename: bool)
             here.push(image.hash);
             here.extend(image.preview.map(|preview| preview.hash));
             let path = path.display().to_string();
-            let twin = album.images_of_blob(&image.hash).into_iter().next().map(|view| view.name);
-            let known = twin.filter(|_| !rename).or_else(|| fresh.get(&image.hash).cloned());
+            let twin = album
+                .images_of_blob(&image.hash)
+                .into_iter()
+                .next()
+                .map(|view| view.name);
+            let known = twin
+                .filter(|_| !rename)
+                .or_else(|| fresh.get(&image.hash).cloned());
             match known {
-                Some(name) => already.push(Already { path, name, hash: image.hash.hex() }),
+                Some(name) => already.push(Already {
+                    path,
+                    name,
+                    hash: image.hash.hex(),
+                }),
                 None => {
                     fresh.insert(image.hash, image.name.clone());
                     added.push(image.hash);
@@ -164,22 +205,44 @@ async fn report(
     skipped: u64,
 ) -> Result<Reply, Failure> {
     let step = move |node: &mut Node| {
-        let Some(album) = node.engine.album(&id) else { return Err(refused(engine::EditError::NoAlbum)) };
+        let Some(album) = node.engine.album(&id) else {
+            return Err(refused(engine::EditError::NoAlbum));
+        };
         let me = node.user();
         let entries = added.iter().filter_map(|hash| {
             let views = album.images_of_blob(hash);
-            let view = views.iter().rev().find(|view| Some(view.user) == me).or(views.last())?;
+            let view = views
+                .iter()
+                .rev()
+                .find(|view| Some(view.user) == me)
+                .or(views.last())?;
             Some(node.image_entry(album, view))
         });
-        Ok(Added { album: album.name().to_owned(), added: entries.collect(), already, failed, skipped })
+        Ok(Added {
+            album: album.name().to_owned(),
+            added: entries.collect(),
+            already,
+            failed,
+            skipped,
+        })
     };
     let added = handle.with(step).await??;
-    let Some(first) = added.failed.first() else { return Ok(Reply::Added(added)) };
+    let Some(first) = added.failed.first() else {
+        return Ok(Reply::Added(added));
+    };
     let worked = added.added.len() + added.already.len();
     let mut failure = if worked == 0 {
-        Failure::new(first.code, format!("{}: {}", first.path, first.message), first.hint.clone())
+        Failure::new(
+            first.code,
+            format!("{}: {}", first.path, first.message),
+            first.hint.clone(),
+        )
     } else {
-        let message = format!("{} of {} could not be added", added.failed.len(), added.failed.len() + worked);
+        let message = format!(
+            "{} of {} could not be added",
+            added.failed.len(),
+            added.failed.len() + worked
+        );
         Failure::new(Code::Partial, message, "the others are in; see each message")
     };
     failure.reply = Some(Box::new(Reply::Added(added)));
@@ -196,10 +259,17 @@ pub(super) async fn add_classic(
     let name = check_name(&name)?;
     let Some(hash) = BlobHash::from_hex(&hash) else {
         let message = format!("{hash:?} is not a BLAKE3 hash");
-        return Err(Failure::new(Code::Usage, message, "it has 64 hex digits: /addImage NAME HASH SIZE"));
+        return Err(Failure::new(
+            Code::Usage,
+            message,
+            "it has 64 hex digits: /addImage NAME HASH SIZE",
+        ));
     };
     if size > store::BLOB_BYTES_MAX {
-        let message = format!("{size} bytes are more than the limit of {}", store::BLOB_BYTES_MAX);
+        let message = format!(
+            "{size} bytes are more than the limit of {}",
+            store::BLOB_BYTES_MAX
+        );
         return Err(Failure::new(Code::TooLarge, message, "add a smaller file"));
     }
     let id = may_add(handle, label).await?;
@@ -215,12 +285,25 @@ pub(super) async fn add_classic(
         version: None,
     };
     let step = move |node: &mut Node| {
-        let known = node.engine.album(&id).and_then(|album| album.images_of_blob(&hash).into_iter().next());
+        let known = node
+            .engine
+            .album(&id)
+            .and_then(|album| album.images_of_blob(&hash).into_iter().next());
         if let Some(view) = known {
-            return Ok((Some(Already { path: image.name, name: view.name, hash: hash.hex() }), None));
+            return Ok((
+                Some(Already {
+                    path: image.name,
+                    name: view.name,
+                    hash: hash.hex(),
+                }),
+                None,
+            ));
         }
         let now = node.now();
-        let token = node.engine.edit(now, id, vec![Fact::Image(image)], Vec::new()).map_err(refused)?;
+        let token = node
+            .engine
+            .edit(now, id, vec![Fact::Image(image)], Vec::new())
+            .map_err(refused)?;
         Ok::<_, Failure>((None, Some(node.durable(token))))
     };
     let (already, durable) = handle.with(step).await??;
@@ -235,9 +318,16 @@ pub(super) async fn remove(handle: &Handle, label: Option<String>, name: String)
     let step = move |node: &mut Node| {
         let album = node.album(label.as_deref())?;
         let view = image_named(album, &name)?;
-        let removed = Removed { album: album.name().to_owned(), name: view.name, hash: view.image.hash.hex() };
+        let removed = Removed {
+            album: album.name().to_owned(),
+            name: view.name,
+            hash: view.image.hash.hex(),
+        };
         let (id, fact, now) = (album.id(), view.id, node.now());
-        let token = node.engine.edit(now, id, Vec::new(), vec![fact]).map_err(refused)?;
+        let token = node
+            .engine
+            .edit(now, id, Vec::new(), vec![fact])
+            .map_err(refused)?;
         Ok::<_, Failure>((removed, node.durable(token)))
     };
     let (removed, durable) = handle.with(step).await??;
@@ -253,16 +343,30 @@ pub(super) async fn rate(
 ) -> Result<Reply, Failure> {
     if let Some(stars) = stars.filter(|stars| *stars > 5) {
         let message = format!("{stars} stars are more than there are");
-        return Err(Failure::new(Code::Usage, message, "rate from 0 to 5: /rateImage NAME 4"));
+        return Err(Failure::new(
+            Code::Usage,
+            message,
+            "rate from 0 to 5: /rateImage NAME 4",
+        ));
     }
     let step = move |node: &mut Node| {
-        let user = node.engine.me().map(|me| me.author.user()).ok_or_else(|| refused(engine::EditError::NoUser))?;
+        let user = node
+            .engine
+            .me()
+            .map(|me| me.author.user())
+            .ok_or_else(|| refused(engine::EditError::NoUser))?;
         let album = node.album(label.as_deref())?;
         let view = image_named(album, &name)?;
         let (id, name, hash, title) = (album.id(), view.name, view.image.hash, album.name().to_owned());
         let before = album.rating_ids(&user, &hash);
-        let facts: Vec<Fact> =
-            stars.map(|stars| Fact::Rating { image: hash, stars, at: clock_ms() }).into_iter().collect();
+        let facts: Vec<Fact> = stars
+            .map(|stars| Fact::Rating {
+                image: hash,
+                stars,
+                at: clock_ms(),
+            })
+            .into_iter()
+            .collect();
         let durable = if facts.is_empty() && before.is_empty() {
             None
         } else {
@@ -272,7 +376,14 @@ pub(super) async fn rate(
         };
         let rating = node.engine.album(&id).map(|album| node.rating(album, &hash));
         let rating = rating.ok_or_else(|| refused(engine::EditError::NoAlbum))?;
-        Ok::<_, Failure>((Rated { album: title, name, rating }, durable))
+        Ok::<_, Failure>((
+            Rated {
+                album: title,
+                name,
+                rating,
+            },
+            durable,
+        ))
     };
     let (rated, durable) = handle.with(step).await??;
     if let Some(durable) = durable {

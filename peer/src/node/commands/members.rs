@@ -5,8 +5,8 @@ use std::time::Duration;
 use crdt::fact::{Fact, Role};
 use crdt::id::{AlbumId, UserId};
 
-use super::super::run::{Durable, Handle, Node, clock_ms, rfc3339};
 use super::super::central;
+use super::super::run::{Durable, Handle, Node, clock_ms, rfc3339};
 use super::{refused, settled};
 use crate::api::{Chat, ChatLine, Code, Failure, Membership, Reply};
 
@@ -14,9 +14,18 @@ use crate::api::{Chat, ChatLine, Code, Failure, Membership, Reply};
 const LOOKUP_WAIT: Duration = Duration::from_secs(5);
 
 pub(super) async fn add(handle: &Handle, label: Option<String>, name: String) -> Result<Reply, Failure> {
-    handle.with(|node| node.engine.me().map(drop).ok_or_else(|| refused(engine::EditError::NoUser))).await??;
+    handle
+        .with(|node| {
+            node.engine
+                .me()
+                .map(drop)
+                .ok_or_else(|| refused(engine::EditError::NoUser))
+        })
+        .await??;
     let wanted = label.clone();
-    handle.with(move |node| node.album(wanted.as_deref()).map(drop)).await??;
+    handle
+        .with(move |node| node.album(wanted.as_deref()).map(drop))
+        .await??;
     let user = find_user(handle, &name).await?;
     let step = move |node: &mut Node| {
         let album = node.album(label.as_deref())?;
@@ -24,7 +33,12 @@ pub(super) async fn add(handle: &Handle, label: Option<String>, name: String) ->
         if role > Role::None {
             return Ok((id, album_name, role, None));
         }
-        let facts = vec![Fact::Grant { user, role: Role::Contributor, name, at: clock_ms() }];
+        let facts = vec![Fact::Grant {
+            user,
+            role: Role::Contributor,
+            name,
+            at: clock_ms(),
+        }];
         let durable = edit(node, id, facts)?;
         Ok((id, album_name, Role::Contributor, Some(durable)))
     };
@@ -36,17 +50,31 @@ pub(super) async fn remove(handle: &Handle, label: Option<String>, name: String)
     let step = move |node: &mut Node| {
         let album = node.album(label.as_deref())?;
         let (id, album_name) = (album.id(), album.name().to_owned());
-        let member = album.members().find(|member| member.role > Role::None && node.name_of(&member.user) == name);
+        let member = album
+            .members()
+            .find(|member| member.role > Role::None && node.name_of(&member.user) == name);
         let Some(member) = member else {
             let hint = "/getMetadata lists the members";
-            return Err(Failure::new(Code::NotFound, format!("no member {name:?} in {album_name}"), hint));
+            return Err(Failure::new(
+                Code::NotFound,
+                format!("no member {name:?} in {album_name}"),
+                hint,
+            ));
         };
         if member.role == Role::Owner {
             let hint = "an album has one owner for ever; /leaveAlbum closes it here";
             return Err(Failure::new(Code::Denied, "the owner cannot be removed", hint));
         }
         let user = member.user;
-        let durable = edit(node, id, vec![Fact::Role { user, role: Role::None, at: clock_ms() }])?;
+        let durable = edit(
+            node,
+            id,
+            vec![Fact::Role {
+                user,
+                role: Role::None,
+                at: clock_ms(),
+            }],
+        )?;
         Ok(((id, album_name, Role::None, Some(durable)), user))
     };
     let (changed, user) = handle.with(step).await??;
@@ -61,13 +89,22 @@ fn edit(node: &mut Node, album: AlbumId, facts: Vec<Fact>) -> Result<Durable, Fa
 
 type Changed = (AlbumId, String, Role, Option<Durable>);
 
-async fn finish(handle: &Handle, (id, album, role, durable): Changed, user: UserId) -> Result<Reply, Failure> {
+async fn finish(
+    handle: &Handle,
+    (id, album, role, durable): Changed,
+    user: UserId,
+) -> Result<Reply, Failure> {
     if let Some(durable) = durable {
         settled(durable).await?;
     }
     let announced = central::announce_members(handle, id).await;
     let user = handle.with(move |node| node.name_of(&user)).await?;
-    Ok(Reply::Membership(Membership { album, user, role: role.to_string(), announced }))
+    Ok(Reply::Membership(Membership {
+        album,
+        user,
+        role: role.to_string(),
+        announced,
+    }))
 }
 
 /// Who a name is: by the central, or, when it is away, by the albums here.
@@ -87,9 +124,14 @@ async fn find_user(handle: &Handle, name: &str) -> Result<UserId, Failure> {
         Err(away) => {
             let wanted = name.to_owned();
             let known = handle.with(move |node| {
-                let members = node.engine.albums().flat_map(|album| album.members().collect::<Vec<_>>());
-                let mut users: Vec<UserId> =
-                    members.filter(|member| member.name == wanted).map(|member| member.user).collect();
+                let members = node
+                    .engine
+                    .albums()
+                    .flat_map(|album| album.members().collect::<Vec<_>>());
+                let mut users: Vec<UserId> = members
+                    .filter(|member| member.name == wanted)
+                    .map(|member| member.user)
+                    .collect();
                 users.dedup();
                 users
             });
@@ -121,20 +163,33 @@ pub(super) async fn say(handle: &Handle, label: Option<String>, text: String) ->
     });
     let (durable, album, user) = said.await??;
     settled(durable).await?;
-    Ok(Reply::Said(ChatLine { album, user, at: rfc3339(at), text }))
+    Ok(Reply::Said(ChatLine {
+        album,
+        user,
+        at: rfc3339(at),
+        text,
+    }))
 }
 
-pub(super) async fn chat(handle: &Handle, label: Option<String>, limit: Option<usize>) -> Result<Reply, Failure> {
+pub(super) async fn chat(
+    handle: &Handle,
+    label: Option<String>,
+    limit: Option<usize>,
+) -> Result<Reply, Failure> {
     handle
         .with(move |node| {
             let album = node.album(label.as_deref())?;
             let name = album.name().to_owned();
-            let lines = album.chat().rev().take(limit.unwrap_or(usize::MAX)).map(|line| ChatLine {
-                album: name.clone(),
-                user: node.name_of(&line.user),
-                at: rfc3339(line.at),
-                text: line.text.to_owned(),
-            });
+            let lines = album
+                .chat()
+                .rev()
+                .take(limit.unwrap_or(usize::MAX))
+                .map(|line| ChatLine {
+                    album: name.clone(),
+                    user: node.name_of(&line.user),
+                    at: rfc3339(line.at),
+                    text: line.text.to_owned(),
+                });
             let mut lines: Vec<_> = lines.collect();
             lines.reverse();
             Ok(Reply::Chat(Chat { album: name, lines }))

@@ -35,22 +35,39 @@ pub(super) async fn execute(handle: Handle, request: Request, steps: Steps) -> R
         Request::GetMetadata { album } => album::metadata(&handle, album).await,
         Request::GetOrSet { album } => album::or_set(&handle, album).await,
         Request::AddImage { album, paths, name } => images::add(&handle, album, paths, name, &steps).await,
-        Request::AddClassic { album, name, hash, size } => images::add_classic(&handle, album, name, hash, size).await,
+        Request::AddClassic {
+            album,
+            name,
+            hash,
+            size,
+        } => images::add_classic(&handle, album, name, hash, size).await,
         Request::RemoveImage { album, name } => images::remove(&handle, album, name).await,
         Request::RateImage { album, name, stars } => images::rate(&handle, album, name, stars).await,
         Request::AddUser { album, user } => members::add(&handle, album, user).await,
         Request::RemoveUser { album, user } => members::remove(&handle, album, user).await,
-        Request::Filter { album, name, recipe, new_name } => {
-            filter::filter(&handle, album, name, recipe, new_name, &steps).await
-        }
+        Request::Filter {
+            album,
+            name,
+            recipe,
+            new_name,
+        } => filter::filter(&handle, album, name, recipe, new_name, &steps).await,
         Request::Say { album, text } => members::say(&handle, album, text).await,
         Request::Chat { album, limit } => members::chat(&handle, album, limit).await,
         Request::Peers => state::peers(&handle).await,
         Request::Status => state::status(&handle).await,
         Request::Net => state::net(&handle).await,
-        Request::Sync { album, timeout_ms, quiet } => sync::sync(&handle, album, timeout_ms, quiet, &steps).await,
+        Request::Sync {
+            album,
+            timeout_ms,
+            quiet,
+        } => sync::sync(&handle, album, timeout_ms, quiet, &steps).await,
         Request::Export { album, dir } => files::export(&handle, album, dir, &steps).await,
-        Request::Save { album, name, path, force } => files::save(&handle, album, name, path, force).await,
+        Request::Save {
+            album,
+            name,
+            path,
+            force,
+        } => files::save(&handle, album, name, path, force).await,
         Request::Locate { album, name } => files::locate(&handle, album, name).await,
         Request::Block { peer } => state::block(&handle, peer, true).await,
         Request::Unblock { peer } => state::block(&handle, peer, false).await,
@@ -59,7 +76,11 @@ pub(super) async fn execute(handle: Handle, request: Request, steps: Steps) -> R
             handle.send(super::run::Input::Stop);
             done("the node ends")
         }
-        Request::Watch => Err(Failure::new(Code::Internal, "watch is a stream, not a request", "")),
+        Request::Watch => Err(Failure::new(
+            Code::Internal,
+            "watch is a stream, not a request",
+            "",
+        )),
     }
 }
 
@@ -69,7 +90,13 @@ fn done(text: impl Into<String>) -> Result<Reply, Failure> {
 
 /// Waits until an edit is on disk.
 async fn settled(durable: Durable) -> Result<(), Failure> {
-    durable.await.unwrap_or_else(|_| Err(Failure::new(Code::Unreachable, "the node is ending", "start it again")))
+    durable.await.unwrap_or_else(|_| {
+        Err(Failure::new(
+            Code::Unreachable,
+            "the node is ending",
+            "start it again",
+        ))
+    })
 }
 
 /// An edit that the engine refused, for people.
@@ -77,9 +104,11 @@ fn refused(error: engine::EditError) -> Failure {
     use crdt::AuthorError;
     let message = error.to_string();
     match error {
-        engine::EditError::NoUser => {
-            Failure::new(Code::Auth, "nobody is logged in", "/register NAME for a new account, /login NAME for yours")
-        }
+        engine::EditError::NoUser => Failure::new(
+            Code::Auth,
+            "nobody is logged in",
+            "/register NAME for a new account, /login NAME for yours",
+        ),
         engine::EditError::NoAlbum => Failure::new(
             Code::Unreachable,
             "the album has not arrived yet",
@@ -95,9 +124,11 @@ fn refused(error: engine::EditError) -> Failure {
             "you are no member of this album",
             "ask the album's owner to /addUser you",
         ),
-        engine::EditError::Author(AuthorError::Revoked) => {
-            Failure::new(Code::Denied, "this device was revoked", "use another of your devices")
-        }
+        engine::EditError::Author(AuthorError::Revoked) => Failure::new(
+            Code::Denied,
+            "this device was revoked",
+            "use another of your devices",
+        ),
         engine::EditError::Author(_) => Failure::new(Code::Internal, message, "please report this"),
     }
 }

@@ -18,7 +18,10 @@ pub(super) async fn peers(handle: &Handle) -> Result<Reply, Failure> {
             Some(net) => net.links().into_iter().map(|link| (link.peer, link)).collect(),
             None => BTreeMap::new(),
         };
-        let known = node.known.iter().filter(|(_, known)| Some(known.certificate.user()) != me);
+        let known = node
+            .known
+            .iter()
+            .filter(|(_, known)| Some(known.certificate.user()) != me);
         let entries = known.map(|(device, known)| {
             let user = known.certificate.user();
             let link = links.get(device);
@@ -27,7 +30,10 @@ pub(super) async fn peers(handle: &Handle) -> Result<Reply, Failure> {
                 (false, Some(_)) => "linked",
                 (false, None) => "away",
             };
-            let shared = node.engine.albums().filter(|album| album.role_of(&user) > Role::None);
+            let shared = node
+                .engine
+                .albums()
+                .filter(|album| album.role_of(&user) > Role::None);
             let address = link.map(|link| link.address).or(known.addresses.first().copied());
             PeerEntry {
                 user: node.name_of(&user),
@@ -39,7 +45,9 @@ pub(super) async fn peers(handle: &Handle) -> Result<Reply, Failure> {
                 bytes_out: link.map_or(0, |link| link.bytes_out),
             }
         });
-        let mut peers: Vec<PeerEntry> = entries.filter(|peer| !peer.albums.is_empty() || peer.state != "away").collect();
+        let mut peers: Vec<PeerEntry> = entries
+            .filter(|peer| !peer.albums.is_empty() || peer.state != "away")
+            .collect();
         peers.sort_by(|a, b| (&a.user, &a.device).cmp(&(&b.user, &b.device)));
         peers
     });
@@ -50,7 +58,8 @@ pub(super) async fn peers(handle: &Handle) -> Result<Reply, Failure> {
 const FIRST_CONNECT: Duration = Duration::from_millis(500);
 
 pub(super) async fn status(handle: &Handle) -> Result<Reply, Failure> {
-    let first = handle.with(|node| node.signed_in && node.central.client.is_none() && node.central.trouble.is_none());
+    let first =
+        handle.with(|node| node.signed_in && node.central.client.is_none() && node.central.trouble.is_none());
     if first.await? {
         // Whatever comes of it is what the status says.
         let _ = central::client(handle, FIRST_CONNECT).await;
@@ -64,15 +73,25 @@ pub(super) async fn status(handle: &Handle) -> Result<Reply, Failure> {
                 node.engine.is_here(&view.image.hash) && !node.engine.held_elsewhere(&view.image.hash)
             })
         });
-        let mut refused: BTreeMap<String, u64> =
-            node.engine.refused().iter().map(|(kind, count)| ((*kind).to_owned(), *count)).collect();
+        let mut refused: BTreeMap<String, u64> = node
+            .engine
+            .refused()
+            .iter()
+            .map(|(kind, count)| ((*kind).to_owned(), *count))
+            .collect();
         for (kind, count) in node.net.iter().flat_map(net::Net::counters) {
             *refused.entry(kind.to_owned()).or_default() += count;
         }
         refused.retain(|_, count| *count > 0);
         Status {
-            user: node.account.as_ref().filter(|_| node.signed_in).map(|account| account.name.clone()),
-            album: node.current.and_then(|id| Some(node.engine.album(&id)?.name().to_owned())),
+            user: node
+                .account
+                .as_ref()
+                .filter(|_| node.signed_in)
+                .map(|account| account.name.clone()),
+            album: node
+                .current
+                .and_then(|id| Some(node.engine.album(&id)?.name().to_owned())),
             peers: node.engine.linked().count() as u64,
             pending_bytes,
             pending_images,
@@ -80,7 +99,11 @@ pub(super) async fn status(handle: &Handle) -> Result<Reply, Failure> {
             only_copies: only_copies.count() as u64,
             central: node.central.word(node.signed_in).into(),
             central_address: node.central.address.clone(),
-            peer_address: node.net.as_ref().map(|net| net.local_addr().to_string()).unwrap_or_default(),
+            peer_address: node
+                .net
+                .as_ref()
+                .map(|net| net.local_addr().to_string())
+                .unwrap_or_default(),
             home: node.home.path().display().to_string(),
             pid: std::process::id(),
             replication: strategy_word(node.config.replication).into(),
@@ -93,7 +116,12 @@ pub(super) async fn status(handle: &Handle) -> Result<Reply, Failure> {
 pub(super) async fn net(handle: &Handle) -> Result<Reply, Failure> {
     let net = handle.with(|node| Net {
         replication: strategy_word(node.config.replication).into(),
-        counters: node.engine.traffic().iter().map(|(name, count)| ((*name).to_owned(), *count)).collect(),
+        counters: node
+            .engine
+            .traffic()
+            .iter()
+            .map(|(name, count)| ((*name).to_owned(), *count))
+            .collect(),
     });
     Ok(Reply::Net(net.await?))
 }
@@ -101,9 +129,16 @@ pub(super) async fn net(handle: &Handle) -> Result<Reply, Failure> {
 pub(super) async fn prompt(handle: &Handle) -> Result<Reply, Failure> {
     let prompt = handle.with(|node| {
         let album = node.current.and_then(|id| node.engine.album(&id));
-        let linked = node.engine.linked().filter(|(_, user)| album.is_some_and(|album| album.role_of(user) > Role::None));
+        let linked = node
+            .engine
+            .linked()
+            .filter(|(_, user)| album.is_some_and(|album| album.role_of(user) > Role::None));
         Prompt {
-            user: node.account.as_ref().filter(|_| node.signed_in).map(|account| account.name.clone()),
+            user: node
+                .account
+                .as_ref()
+                .filter(|_| node.signed_in)
+                .map(|account| account.name.clone()),
             album: album.map(|album| album.name().to_owned()),
             peers: linked.count() as u64,
             fetching: node.engine.pending_obtainable(),
@@ -127,7 +162,11 @@ pub(super) async fn block(handle: &Handle, peer: String, block: bool) -> Result<
             .map(|(device, _)| *device)
             .collect();
         if found.is_empty() {
-            return Err(Failure::new(Code::NotFound, format!("no peer {peer:?}"), "/peers lists them"));
+            return Err(Failure::new(
+                Code::NotFound,
+                format!("no peer {peer:?}"),
+                "/peers lists them",
+            ));
         }
         for device in &found {
             if block {
@@ -138,7 +177,11 @@ pub(super) async fn block(handle: &Handle, peer: String, block: bool) -> Result<
                 node.delete("blocked", &device.0);
             }
             if let Some(net) = &node.net {
-                if block { net.block(*device) } else { net.unblock(*device) }
+                if block {
+                    net.block(*device)
+                } else {
+                    net.unblock(*device)
+                }
             }
         }
         node.dial_known();
@@ -146,7 +189,9 @@ pub(super) async fn block(handle: &Handle, peer: String, block: bool) -> Result<
     };
     let peer = handle.with(step).await??;
     match block {
-        true => done(format!("{peer} is blocked: no links with them until /unblock {peer}")),
+        true => done(format!(
+            "{peer} is blocked: no links with them until /unblock {peer}"
+        )),
         false => done(format!("{peer} may link again")),
     }
 }

@@ -47,16 +47,29 @@ pub(super) async fn sync(
         if late {
             let mut failure = if lonely {
                 let hint = "they sync by themselves once one of them is online; see /peers";
-                Failure::new(Code::Unreachable, format!("no other member of {} was reached", look.synced.album), hint)
+                Failure::new(
+                    Code::Unreachable,
+                    format!("no other member of {} was reached", look.synced.album),
+                    hint,
+                )
             } else {
                 let message = format!("{} is not in sync yet after {timeout_ms} ms", look.synced.album);
-                Failure::new(Code::Partial, message, "it goes on by itself; give --timeout more time to wait longer")
+                Failure::new(
+                    Code::Partial,
+                    message,
+                    "it goes on by itself; give --timeout more time to wait longer",
+                )
             };
             failure.reply = Some(Box::new(Reply::Synced(look.synced)));
             return Err(failure);
         }
         let (done, total) = (look.bytes.0, look.bytes.1);
-        let _ = steps.try_send(Progress { doing: "syncing".into(), done, total, unit: "images".into() });
+        let _ = steps.try_send(Progress {
+            doing: "syncing".into(),
+            done,
+            total,
+            unit: "images".into(),
+        });
         tokio::time::sleep(LOOK).await;
     }
 }
@@ -84,9 +97,16 @@ fn look(node: &mut Node, id: crdt::id::AlbumId) -> Look {
             compared: Vec::new(),
             pending_images: 0,
         };
-        return Look { synced, others: false, reachable: false, bytes: (0, 0) };
+        return Look {
+            synced,
+            others: false,
+            reachable: false,
+            bytes: (0, 0),
+        };
     };
-    let others = album.members().any(|member| member.role > crdt::fact::Role::None && Some(member.user) != me);
+    let others = album
+        .members()
+        .any(|member| member.role > crdt::fact::Role::None && Some(member.user) != me);
     let equal = standing.iter().all(|(_, standing)| *standing == Standing::Equal);
     let mut compared: Vec<String> = standing
         .iter()
@@ -97,7 +117,10 @@ fn look(node: &mut Node, id: crdt::id::AlbumId) -> Look {
     compared.sort();
     compared.dedup();
     let total = album.image_count() as u64;
-    let pending = album.images().filter(|view| !node.engine.is_here(&view.image.hash)).count() as u64;
+    let pending = album
+        .images()
+        .filter(|view| !node.engine.is_here(&view.image.hash))
+        .count() as u64;
     let synced = Synced {
         album: album.name().to_owned(),
         synced: equal && obtainable == 0,
@@ -107,5 +130,10 @@ fn look(node: &mut Node, id: crdt::id::AlbumId) -> Look {
     };
     let known = node.known.values().any(|known| !known.addresses.is_empty());
     let reachable = others && (!standing.is_empty() || known);
-    Look { synced, others, reachable, bytes: (total - pending, total) }
+    Look {
+        synced,
+        others,
+        reachable,
+        bytes: (total - pending, total),
+    }
 }
