@@ -19,7 +19,9 @@ use crate::{Action, Engine, Strategy};
 impl Engine {
     /// Sends ops that are new here to the album's topic, in the form this engine was told to use.
     pub(crate) fn spread(&mut self, now: u64, album: AlbumId, ops: Vec<Arc<Op>>) {
-        let Some(replica) = self.albums.get_mut(&album) else { return };
+        let Some(replica) = self.albums.get_mut(&album) else {
+            return;
+        };
         match self.config.strategy {
             Strategy::Op => {
                 for op in ops {
@@ -49,19 +51,26 @@ impl Engine {
 
     /// The next piece of an album's state. One that is asked for meanwhile begins when this one is out.
     fn pour(&mut self, now: u64, album: AlbumId) {
-        let Some(replica) = self.albums.get_mut(&album) else { return };
+        let Some(replica) = self.albums.get_mut(&album) else {
+            return;
+        };
         if replica.pouring.is_empty() {
             replica.take_gathered();
             replica.pouring = replica.album.needed_ops().cloned().collect();
         }
-        let run = wire::chunks(replica.pouring.make_contiguous(), OPS_CHUNK_BYTES).next().unwrap_or_default().to_vec();
+        let run = wire::chunks(replica.pouring.make_contiguous(), OPS_CHUNK_BYTES)
+            .next()
+            .unwrap_or_default()
+            .to_vec();
         replica.pouring.drain(..run.len());
         replica.pour_on(now);
         self.publish(album, &run);
     }
 
     pub(crate) fn publish(&mut self, album: AlbumId, ops: &[Arc<Op>]) {
-        let Some(replica) = self.albums.get_mut(&album) else { return };
+        let Some(replica) = self.albums.get_mut(&album) else {
+            return;
+        };
         replica.published += 1;
         let heads = replica.album.heads_root();
         let payload = wire::encode_message(replica.epoch, replica.published, &heads, ops);
@@ -90,10 +99,14 @@ impl Engine {
             Some(Terms::Member | Terms::Unknown) => {}
         }
         self.hope(now, from, album);
-        let Some(replica) = self.albums.get_mut(&album) else { return };
+        let Some(replica) = self.albums.get_mut(&album) else {
+            return;
+        };
         let complete = replica.hear(from, message.epoch, message.seq);
         let taken = self.take_ops(now, album, message.ops, true);
-        let Some(replica) = self.albums.get(&album) else { return };
+        let Some(replica) = self.albums.get(&album) else {
+            return;
+        };
         let equal = replica.album.heads_root() == message.heads;
         if taken.early {
             self.sync_soon(now, album, from, 0);
@@ -117,7 +130,9 @@ impl Engine {
                     continue;
                 }
             };
-            let Some(replica) = self.albums.get_mut(&id) else { return taken };
+            let Some(replica) = self.albums.get_mut(&id) else {
+                return taken;
+            };
             let reach = taken.reached.entry(op.header.actor).or_default();
             reach.last = reach.last.max(op.last_seq());
             reach.joined |= op.header.prev.is_none_or(|prev| replica.album.knows(&prev));

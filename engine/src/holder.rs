@@ -74,7 +74,10 @@ impl Holder {
 
     /// An album that names the blob and that the peer may read.
     pub(crate) fn common(&self, want: &Want) -> Option<AlbumId> {
-        want.albums.iter().find(|album| self.albums.contains(album)).copied()
+        want.albums
+            .iter()
+            .find(|album| self.albums.contains(album))
+            .copied()
     }
 
     /// To be asked then, if it may know.
@@ -135,23 +138,33 @@ impl Holder {
     }
 
     pub(crate) fn is_to_ask(&self, blob: &BlobHash) -> bool {
-        self.known.get(blob).is_some_and(|known| matches!(known.state, State::ToAsk(..)))
+        self.known
+            .get(blob)
+            .is_some_and(|known| matches!(known.state, State::ToAsk(..)))
     }
 
     /// Whether a question about it is under way.
     pub(crate) fn is_asked(&self, blob: &BlobHash) -> bool {
-        self.known.get(blob).is_some_and(|known| known.state == State::Asking)
+        self.known
+            .get(blob)
+            .is_some_and(|known| known.state == State::Asking)
     }
 
     /// When the next question is due; an album whose question is under way waits for its answer.
     pub(crate) fn next_due(&self) -> Option<u64> {
-        let free = self.to_ask.iter().filter(|(album, _)| !self.asking.contains_key(album));
+        let free = self
+            .to_ask
+            .iter()
+            .filter(|(album, _)| !self.asking.contains_key(album));
         free.filter_map(|(_, queue)| Some(queue.first()?.0)).min()
     }
 
     /// Takes the questions that are due, one for each album that has none under way.
     pub(crate) fn questions(&mut self, now: u64) -> Vec<(AlbumId, Vec<BlobHash>)> {
-        let free = self.to_ask.iter().filter(|(album, _)| !self.asking.contains_key(album));
+        let free = self
+            .to_ask
+            .iter()
+            .filter(|(album, _)| !self.asking.contains_key(album));
         let questions = free.map(|(album, queue)| {
             let due = queue.iter().take_while(|(at, _)| *at <= now).take(HAVE_MAX);
             (*album, due.map(|(_, blob)| *blob).collect::<Vec<_>>())
@@ -168,7 +181,10 @@ impl Holder {
 
     pub(crate) fn check_invariants(&self, wants: &BTreeMap<BlobHash, Want>) {
         for (blob, known) in &self.known {
-            assert!(wants.contains_key(blob), "something is known of a blob that nobody wants");
+            assert!(
+                wants.contains_key(blob),
+                "something is known of a blob that nobody wants"
+            );
             match known.state {
                 State::ToAsk(album, at) => assert!(self.to_ask[&album].contains(&(at, *blob))),
                 State::Holds { original } => assert!(self.holds.contains(&(original, *blob))),
@@ -178,9 +194,14 @@ impl Holder {
         }
         let indexed = self.holds.len() + self.to_ask.values().map(BTreeSet::len).sum::<usize>();
         let states = self.known.values().map(|known| known.state);
-        let expected = states.filter(|state| matches!(state, State::ToAsk(..) | State::Holds { .. })).count();
+        let expected = states
+            .filter(|state| matches!(state, State::ToAsk(..) | State::Holds { .. }))
+            .count();
         assert_eq!(indexed, expected);
-        assert!(self.to_ask.keys().all(|album| self.albums.contains(album)), "asked about an album it may not read");
+        assert!(
+            self.to_ask.keys().all(|album| self.albums.contains(album)),
+            "asked about an album it may not read"
+        );
         assert!(self.asking.values().all(|asked| asked.len() <= HAVE_MAX));
     }
 }

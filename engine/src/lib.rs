@@ -166,7 +166,10 @@ impl Engine {
         removes: Vec<FactId>,
     ) -> Result<Token, EditError> {
         let me = self.me.as_ref().ok_or(EditError::NoUser)?;
-        let replica = self.albums.get_mut(&album).filter(|replica| replica.album.has_genesis());
+        let replica = self
+            .albums
+            .get_mut(&album)
+            .filter(|replica| replica.album.has_genesis());
         let replica = replica.ok_or(EditError::NoAlbum)?;
         let draft = Draft { facts, removes };
         let ops = match replica.album.author(&me.author, draft.clone()) {
@@ -192,7 +195,12 @@ impl Engine {
     pub fn say(&mut self, now: u64, album: AlbumId, text: String, at_ms: u64) -> Result<Token, EditError> {
         let user = self.me.as_ref().ok_or(EditError::NoUser)?.author.user();
         let replica = self.albums.get(&album).ok_or(EditError::NoAlbum)?;
-        let mine: Vec<FactId> = replica.album.chat().filter(|line| line.user == user).map(|line| line.id).collect();
+        let mine: Vec<FactId> = replica
+            .album
+            .chat()
+            .filter(|line| line.user == user)
+            .map(|line| line.id)
+            .collect();
         let excess = (mine.len() + 1).saturating_sub(limits::CHAT_KEPT);
         let removes = mine.into_iter().take(excess).collect();
         self.edit(now, album, vec![Fact::Chat { text, at: at_ms }], removes)
@@ -213,7 +221,10 @@ impl Engine {
         let mut access = Access::default();
         for (id, replica) in &self.albums {
             let album = &replica.album;
-            let readers = album.members().filter(|member| member.role >= Role::Viewer).map(|member| member.user);
+            let readers = album
+                .members()
+                .filter(|member| member.role >= Role::Viewer)
+                .map(|member| member.user);
             access.readers.insert(*id, readers.collect());
             access.revoked.extend(album.revoked_devices());
         }
@@ -268,7 +279,10 @@ impl Engine {
     /// When [`Event::Tick`] is due, in the milliseconds of `handle`.
     pub fn next_timer(&self) -> Option<u64> {
         let gossip = self.albums.values().filter_map(Replica::flush_due).min();
-        [gossip, self.links.next_due(), self.transfer.next_due()].into_iter().flatten().min()
+        [gossip, self.links.next_due(), self.transfer.next_due()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Takes in what happened. Total: nothing that a peer sends makes it fail.
@@ -347,8 +361,14 @@ impl Engine {
 
     fn on_blob_gone(&mut self, now: u64, blob: BlobHash) {
         self.transfer.gone(blob);
-        for (id, replica) in self.albums.iter().filter(|(_, replica)| replica.album.names_blob(&blob)) {
-            let named = transfer::blobs_of_album(&replica.album).into_iter().filter(|wanted| wanted.blob == blob);
+        for (id, replica) in self
+            .albums
+            .iter()
+            .filter(|(_, replica)| replica.album.names_blob(&blob))
+        {
+            let named = transfer::blobs_of_album(&replica.album)
+                .into_iter()
+                .filter(|wanted| wanted.blob == blob);
             self.transfer.want(now, *id, named);
         }
     }
@@ -362,7 +382,9 @@ impl Engine {
 
     /// What the last ops changed: bytes that are wanted now or no longer, and, once durable, news.
     fn follow_changes(&mut self, now: u64, id: AlbumId, fresh: &[Arc<Op>], mine: bool) {
-        let Some(replica) = self.albums.get_mut(&id) else { return };
+        let Some(replica) = self.albums.get_mut(&id) else {
+            return;
+        };
         let changes = replica.album.drain_changes();
         for change in &changes {
             match change {
@@ -380,12 +402,19 @@ impl Engine {
                 _ => {}
             }
         }
-        if fresh.iter().any(|op| op.facts.iter().any(|fact| fact.fact.is_member())) {
+        if fresh
+            .iter()
+            .any(|op| op.facts.iter().any(|fact| fact.fact.is_member()))
+        {
             self.regroup(now, id);
             self.out.push_fenced(Action::Access);
         }
         if !changes.is_empty() {
-            self.out.push_fenced(Action::Changed { album: id, changes, mine });
+            self.out.push_fenced(Action::Changed {
+                album: id,
+                changes,
+                mine,
+            });
         }
     }
 

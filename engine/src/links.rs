@@ -44,7 +44,9 @@ impl Links {
 
     /// Where anti-entropy stands, begun if it was not.
     pub(crate) fn begin_round(&mut self, peer: &PublicKey, album: AlbumId) -> Option<&mut Round> {
-        self.by_device.get_mut(peer).map(|link| link.rounds.entry(album).or_default())
+        self.by_device
+            .get_mut(peer)
+            .map(|link| link.rounds.entry(album).or_default())
     }
 
     pub(crate) fn round(&mut self, peer: &PublicKey, album: AlbumId) -> Option<&mut Round> {
@@ -60,7 +62,13 @@ impl Links {
     }
 
     fn insert(&mut self, peer: PublicKey, user: UserId) {
-        self.by_device.insert(peer, Link { user, rounds: BTreeMap::new() });
+        self.by_device.insert(
+            peer,
+            Link {
+                user,
+                rounds: BTreeMap::new(),
+            },
+        );
     }
 
     fn remove(&mut self, peer: &PublicKey) {
@@ -80,9 +88,8 @@ impl Links {
         if let Some(link) = self.by_device.get_mut(peer) {
             link.rounds.remove(&album);
         }
-        self.asks.retain(|_, (asked, of, purpose)| {
-            !(asked == peer && *of == album && *purpose == Purpose::Round)
-        });
+        self.asks
+            .retain(|_, (asked, of, purpose)| !(asked == peer && *of == album && *purpose == Purpose::Round));
     }
 
     /// A number for a request.
@@ -104,12 +111,19 @@ impl Links {
 
     /// When the earliest round is due.
     pub(crate) fn next_due(&self) -> Option<u64> {
-        self.by_device.values().flat_map(|link| link.rounds.values()).filter_map(Round::due).min()
+        self.by_device
+            .values()
+            .flat_map(|link| link.rounds.values())
+            .filter_map(Round::due)
+            .min()
     }
 
     /// Rounds that are due: (peer, album).
     pub(crate) fn due(&self, now: u64) -> Vec<(PublicKey, AlbumId)> {
-        let rounds = self.by_device.iter().flat_map(|(peer, link)| link.rounds.iter().map(move |round| (peer, round)));
+        let rounds = self
+            .by_device
+            .iter()
+            .flat_map(|(peer, link)| link.rounds.iter().map(move |round| (peer, round)));
         let due = rounds.filter(|(_, (_, round))| round.due().is_some_and(|at| at <= now));
         due.map(|(peer, (album, _))| (*peer, *album)).collect()
     }
@@ -165,13 +179,17 @@ impl Engine {
     /// What a linked device is to an album here; none if either is not.
     pub(crate) fn terms(&self, peer: &PublicKey, album: &AlbumId) -> Option<Terms> {
         let user = self.links.user(peer)?;
-        self.albums.get(album).map(|replica| terms(&replica.album, &user, peer))
+        self.albums
+            .get(album)
+            .map(|replica| terms(&replica.album, &user, peer))
     }
 
     /// The linked devices that share an album.
     pub(crate) fn sharers(&self, album: &AlbumId) -> Vec<PublicKey> {
         let peers = self.links.all().map(|(peer, _)| peer);
-        peers.filter(|peer| self.terms(peer, album) == Some(Terms::Member)).collect()
+        peers
+            .filter(|peer| self.terms(peer, album) == Some(Terms::Member))
+            .collect()
     }
 
     pub(crate) fn on_link_up(&mut self, now: u64, peer: PublicKey, certificate: &Certificate) {
@@ -215,7 +233,11 @@ impl Engine {
     pub(crate) fn ask(&mut self, peer: PublicKey, purpose: Purpose, call: &crate::wire::Call) -> AskId {
         let ask = self.links.next_ask(peer, call.album(), purpose);
         self.tally("requests_out", 1);
-        self.out.push(Action::Ask { ask, peer, body: crate::wire::encode_call(call) });
+        self.out.push(Action::Ask {
+            ask,
+            peer,
+            body: crate::wire::encode_call(call),
+        });
         ask
     }
 

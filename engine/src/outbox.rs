@@ -50,11 +50,16 @@ impl Outbox {
             let action = match action {
                 action if fence < token => action,
                 Action::Access => Action::Access,
-                Action::Publish { album: of, .. } | Action::Changed { album: of, .. } if of == album => continue,
+                Action::Publish { album: of, .. } | Action::Changed { album: of, .. } if of == album => {
+                    continue;
+                }
                 Action::Answer { call, .. }
                 | Action::ServeList { call, .. }
                 | Action::ServeChunks { call, .. } => {
-                    self.ready.push_back(Action::Answer { call, frames: Vec::new() });
+                    self.ready.push_back(Action::Answer {
+                        call,
+                        frames: Vec::new(),
+                    });
                     continue;
                 }
                 action => action,
@@ -94,7 +99,10 @@ mod tests {
     }
 
     fn publish(album: AlbumId) -> Action {
-        Action::Publish { album, payload: vec![] }
+        Action::Publish {
+            album,
+            payload: vec![],
+        }
     }
 
     #[test]
@@ -121,7 +129,10 @@ mod tests {
         out.dropped(bad, TRIP);
         out.persisted(good);
         assert!(matches!(out.poll(), Some(Action::Access)));
-        assert!(matches!(out.poll(), Some(Action::Publish { album: OTHER, .. })), "another album's word stands");
+        assert!(
+            matches!(out.poll(), Some(Action::Publish { album: OTHER, .. })),
+            "another album's word stands"
+        );
         assert!(out.poll().is_none());
     }
 
@@ -132,9 +143,20 @@ mod tests {
         let bad = out.next_token(TRIP);
         let blob = crdt::id::BlobHash([3; 32]);
         let peer = crdt::id::PublicKey([4; 32]);
-        out.push_fenced(Action::Answer { call: CallId(1), frames: vec![vec![1]] });
-        out.push_fenced(Action::ServeList { call: CallId(2), blob });
-        out.push_fenced(Action::ServeChunks { call: CallId(3), peer, blob, chunks: vec![] });
+        out.push_fenced(Action::Answer {
+            call: CallId(1),
+            frames: vec![vec![1]],
+        });
+        out.push_fenced(Action::ServeList {
+            call: CallId(2),
+            blob,
+        });
+        out.push_fenced(Action::ServeChunks {
+            call: CallId(3),
+            peer,
+            blob,
+            chunks: vec![],
+        });
         out.dropped(bad, TRIP);
         let ended: Vec<u64> = std::iter::from_fn(|| out.poll())
             .filter_map(|action| match action {

@@ -107,7 +107,10 @@ mod tests {
         assert!(replica.hear(peer, first, 2));
         assert!(replica.hear(peer, first, 2), "a repetition misses nothing");
         assert!(replica.hear(peer, first, 1), "nor does a late one");
-        assert!(replica.hear(peer, first, 3), "which does not move its publisher back");
+        assert!(
+            replica.hear(peer, first, 3),
+            "which does not move its publisher back"
+        );
         assert!(replica.hear(peer, first, 2));
         assert!(!replica.hear(peer, first, 5), "4 was lost");
         assert!(replica.hear(peer, first, 6), "which does not stop what follows");

@@ -35,7 +35,9 @@ impl Engine {
             }
             return self.refuse(call, RefusalCode::Denied, "not an album that you may read here");
         }
-        let Some(replica) = self.albums.get(&id) else { return };
+        let Some(replica) = self.albums.get(&id) else {
+            return;
+        };
         let album = &replica.album;
         match asked {
             Call::Hello { heads, facts, .. } => {
@@ -64,14 +66,18 @@ impl Engine {
                 self.answer(call, frames);
             }
             Call::Refs { refs, .. } => {
-                let refs: Vec<OpRef> =
-                    refs.into_iter().map(|(actor, seq, header)| OpRef { actor, seq, header }).collect();
+                let refs: Vec<OpRef> = refs
+                    .into_iter()
+                    .map(|(actor, seq, header)| OpRef { actor, seq, header })
+                    .collect();
                 let frames = ops_frames(&album.ops_by_refs(&refs));
                 self.answer(call, frames);
             }
             Call::Have { blobs, .. } => {
-                let have: Vec<bool> =
-                    blobs.iter().map(|blob| album.names_blob(blob) && self.transfer.is_here(blob)).collect();
+                let have: Vec<bool> = blobs
+                    .iter()
+                    .map(|blob| album.names_blob(blob) && self.transfer.is_here(blob))
+                    .collect();
                 self.answer(call, vec![encode_answer::have(&have)]);
             }
             Call::Chunks { blob, .. } | Call::Blob { blob, .. } if !self.serves(album, &blob) => {
@@ -79,7 +85,12 @@ impl Engine {
             }
             Call::Chunks { blob, .. } => self.out.push_fenced(Action::ServeList { call, blob }),
             Call::Blob { blob, chunks, .. } => {
-                self.out.push_fenced(Action::ServeChunks { call, peer, blob, chunks });
+                self.out.push_fenced(Action::ServeChunks {
+                    call,
+                    peer,
+                    blob,
+                    chunks,
+                });
             }
         }
     }
@@ -89,7 +100,10 @@ impl Engine {
     }
 
     fn may_read(&self, peer: PublicKey, id: &AlbumId) -> bool {
-        let begun = self.albums.get(id).is_some_and(|replica| replica.album.has_genesis());
+        let begun = self
+            .albums
+            .get(id)
+            .is_some_and(|replica| replica.album.has_genesis());
         begun && self.terms(&peer, id) == Some(Terms::Member)
     }
 
@@ -99,7 +113,10 @@ impl Engine {
     }
 
     fn refuse(&mut self, call: CallId, code: RefusalCode, message: &str) {
-        self.out.push_fenced(Action::Answer { call, frames: vec![encode_answer::refused(code, message)] });
+        self.out.push_fenced(Action::Answer {
+            call,
+            frames: vec![encode_answer::refused(code, message)],
+        });
     }
 }
 

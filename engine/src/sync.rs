@@ -90,12 +90,32 @@ pub(crate) struct Reach {
 
 /// What the running request of a round asked, what came of it, and what is left to ask.
 enum Step {
-    Hello { told: bool },
-    Tree { nodes: Option<Vec<u8>> },
-    Node { at: u8, told: bool, nodes: Vec<u8>, leaves: Vec<u16> },
-    Heads { left: Vec<u16>, found: Vec<Head> },
-    Ops { asked: Vec<Pull>, left: Vec<Pull>, reached: BTreeMap<ActorId, Reach>, more: Option<bool> },
-    Refs { asked: BTreeSet<(ActorId, u64, HeaderRef)>, ended: bool },
+    Hello {
+        told: bool,
+    },
+    Tree {
+        nodes: Option<Vec<u8>>,
+    },
+    Node {
+        at: u8,
+        told: bool,
+        nodes: Vec<u8>,
+        leaves: Vec<u16>,
+    },
+    Heads {
+        left: Vec<u16>,
+        found: Vec<Head>,
+    },
+    Ops {
+        asked: Vec<Pull>,
+        left: Vec<Pull>,
+        reached: BTreeMap<ActorId, Reach>,
+        more: Option<bool>,
+    },
+    Refs {
+        asked: BTreeSet<(ActorId, u64, HeaderRef)>,
+        ended: bool,
+    },
 }
 
 impl Engine {
@@ -137,11 +157,14 @@ impl Engine {
 
     /// Where this replica stands with each linked member of an album.
     pub fn standing(&self, id: &AlbumId) -> Vec<(PublicKey, Standing)> {
-        let Some(replica) = self.albums.get(id) else { return Vec::new() };
+        let Some(replica) = self.albums.get(id) else {
+            return Vec::new();
+        };
         let mine = (replica.album.heads_root(), replica.album.facts_root());
         let standing = self.sharers(id).into_iter().map(|peer| {
             let round = self.links.standing(&peer, id);
-            let equal = round.is_some_and(|round| !round.unsure && round.step.is_none() && round.theirs == Some(mine));
+            let equal = round
+                .is_some_and(|round| !round.unsure && round.step.is_none() && round.theirs == Some(mine));
             (peer, if equal { Standing::Equal } else { Standing::Unsure })
         });
         standing.collect()
@@ -163,8 +186,14 @@ impl Engine {
     }
 
     fn say_hello(&mut self, now: u64, peer: PublicKey, album: AlbumId) {
-        let Some(replica) = self.albums.get(&album) else { return };
-        let call = Call::Hello { album, heads: replica.album.heads_root(), facts: replica.album.facts_root() };
+        let Some(replica) = self.albums.get(&album) else {
+            return;
+        };
+        let call = Call::Hello {
+            album,
+            heads: replica.album.heads_root(),
+            facts: replica.album.facts_root(),
+        };
         if let Some(round) = self.links.round(&peer, album) {
             (round.due, round.gained, round.steps) = (None, 0, 0);
         }
@@ -173,7 +202,9 @@ impl Engine {
 
     fn step(&mut self, now: u64, peer: PublicKey, step: Step, call: &Call) {
         let album = call.album();
-        let Some(round) = self.links.round(&peer, album) else { return };
+        let Some(round) = self.links.round(&peer, album) else {
+            return;
+        };
         round.steps += 1;
         if round.steps > STEPS_PER_ROUND_MAX {
             return self.round_over(now, peer, album);
@@ -194,14 +225,24 @@ impl Engine {
     }
 
     /// A peer said hello: if we differ, pull, unless this very difference was looked at already.
-    pub(crate) fn heard_hello(&mut self, now: u64, peer: PublicKey, album: AlbumId, theirs: (Digest, Digest)) {
-        let Some(replica) = self.albums.get(&album) else { return };
+    pub(crate) fn heard_hello(
+        &mut self,
+        now: u64,
+        peer: PublicKey,
+        album: AlbumId,
+        theirs: (Digest, Digest),
+    ) {
+        let Some(replica) = self.albums.get(&album) else {
+            return;
+        };
         let mine = (replica.album.heads_root(), replica.album.facts_root());
         if !self.config.anti_entropy {
             return;
         }
         self.hope(now, peer, album);
-        let Some(round) = self.links.begin_round(&peer, album) else { return };
+        let Some(round) = self.links.begin_round(&peer, album) else {
+            return;
+        };
         round.theirs = Some(theirs);
         if mine == theirs {
             (round.barren, round.rest_until) = (0, 0);
@@ -212,7 +253,14 @@ impl Engine {
         }
     }
 
-    pub(crate) fn on_round_frame(&mut self, now: u64, ask: AskId, peer: PublicKey, album: AlbumId, frame: &[u8]) {
+    pub(crate) fn on_round_frame(
+        &mut self,
+        now: u64,
+        ask: AskId,
+        peer: PublicKey,
+        album: AlbumId,
+        frame: &[u8],
+    ) {
         if let Err(why) = self.take_frame(now, peer, album, frame) {
             if let Some(kind) = why {
                 self.count(kind);
@@ -230,7 +278,9 @@ impl Engine {
         album: AlbumId,
         frame: &[u8],
     ) -> Result<(), Option<&'static str>> {
-        let Some(replica) = self.albums.get(&album) else { return Err(None) };
+        let Some(replica) = self.albums.get(&album) else {
+            return Err(None);
+        };
         let replica = &replica.album;
         let round = self.links.round(&peer, album).ok_or(None)?;
         round.answer_bytes += frame.len();
@@ -252,25 +302,56 @@ impl Engine {
             (Step::Tree { nodes: nodes @ None }, Answer::Hashes(theirs)) => {
                 *nodes = Some(differing(&replica.tree_hashes(None), &theirs));
             }
-            (Step::Node { at, told: told @ false, leaves, .. }, Answer::Hashes(theirs)) => {
+            (
+                Step::Node {
+                    at,
+                    told: told @ false,
+                    leaves,
+                    ..
+                },
+                Answer::Hashes(theirs),
+            ) => {
                 *told = true;
                 let differing = differing(&replica.tree_hashes(Some(*at)), &theirs);
-                leaves.extend(differing.into_iter().map(|leaf| u16::from(*at) * 64 + u16::from(leaf)));
+                leaves.extend(
+                    differing
+                        .into_iter()
+                        .map(|leaf| u16::from(*at) * 64 + u16::from(leaf)),
+                );
             }
             (Step::Heads { found, .. }, Answer::Heads(heads)) => {
                 let room = HEADS_PER_ROUND_MAX.saturating_sub(found.len());
-                found.extend(heads.into_iter().filter(|(_, _, hash)| !replica.knows(hash)).take(room));
+                found.extend(
+                    heads
+                        .into_iter()
+                        .filter(|(_, _, hash)| !replica.knows(hash))
+                        .take(room),
+                );
             }
-            (Step::Ops { more: more @ None, .. }, Answer::End { more: cut }) => *more = Some(cut),
-            (Step::Refs { ended: ended @ false, .. }, Answer::End { .. }) => *ended = true,
+            (
+                Step::Ops {
+                    more: more @ None, ..
+                },
+                Answer::End { more: cut },
+            ) => *more = Some(cut),
+            (
+                Step::Refs {
+                    ended: ended @ false, ..
+                },
+                Answer::End { .. },
+            ) => *ended = true,
             (Step::Ops { more: None, .. } | Step::Refs { ended: false, .. }, Answer::Ops(ops)) => {
                 let taken = self.take_ops(now, album, ops, false);
                 // Gone if these ops say that the peer is no member any more.
-                let Some(round) = self.links.round(&peer, album) else { return Ok(()) };
+                let Some(round) = self.links.round(&peer, album) else {
+                    return Ok(());
+                };
                 round.gained += taken.new;
                 if let Some((_, Step::Ops { asked, reached, .. })) = &mut round.step {
                     for pull in asked {
-                        let Some(reach) = taken.reached.get(&pull.actor) else { continue };
+                        let Some(reach) = taken.reached.get(&pull.actor) else {
+                            continue;
+                        };
                         let sum = reached.entry(pull.actor).or_default();
                         sum.last = sum.last.max(reach.last);
                         sum.joined |= reach.joined;
@@ -284,26 +365,51 @@ impl Engine {
 
     /// The answer of the running step is complete: on to the next.
     pub(crate) fn on_round_ended(&mut self, now: u64, peer: PublicKey, album: AlbumId, whole: bool) {
-        let Some(replica) = self.albums.get(&album) else { return };
+        let Some(replica) = self.albums.get(&album) else {
+            return;
+        };
         let mine = replica.album.heads_root();
-        let Some(round) = self.links.round(&peer, album) else { return };
-        let Some((_, step)) = round.step.take().filter(|_| whole) else { return self.round_failed(now, peer, album) };
+        let Some(round) = self.links.round(&peer, album) else {
+            return;
+        };
+        let Some((_, step)) = round.step.take().filter(|_| whole) else {
+            return self.round_failed(now, peer, album);
+        };
         match step {
             Step::Hello { told: true } if round.theirs.is_some_and(|theirs| theirs.0 == mine) => {
                 self.round_over(now, peer, album);
             }
             Step::Hello { told: true } => {
-                self.step(now, peer, Step::Tree { nodes: None }, &Call::Tree { album, node: None });
+                self.step(
+                    now,
+                    peer,
+                    Step::Tree { nodes: None },
+                    &Call::Tree { album, node: None },
+                );
             }
             Step::Tree { nodes: Some(nodes) } => self.ask_nodes(now, peer, album, nodes, Vec::new()),
-            Step::Node { told: true, nodes, leaves, .. } => self.ask_nodes(now, peer, album, nodes, leaves),
+            Step::Node {
+                told: true,
+                nodes,
+                leaves,
+                ..
+            } => self.ask_nodes(now, peer, album, nodes, leaves),
             Step::Heads { left, found } => self.ask_heads(now, peer, album, left, found),
-            Step::Ops { asked, left, reached, more: Some(more) } => {
+            Step::Ops {
+                asked,
+                left,
+                reached,
+                more: Some(more),
+            } => {
                 let next = self.after_ops(album, asked, left, &reached, more);
                 self.ask_ops(now, peer, album, next);
             }
             Step::Refs { asked, ended: true } => self.ask_refs(now, peer, album, asked),
-            Step::Hello { .. } | Step::Tree { .. } | Step::Node { .. } | Step::Ops { .. } | Step::Refs { .. } => {
+            Step::Hello { .. }
+            | Step::Tree { .. }
+            | Step::Node { .. }
+            | Step::Ops { .. }
+            | Step::Refs { .. } => {
                 self.round_failed(now, peer, album);
             }
         }
@@ -312,25 +418,57 @@ impl Engine {
     fn ask_nodes(&mut self, now: u64, peer: PublicKey, album: AlbumId, mut nodes: Vec<u8>, leaves: Vec<u16>) {
         match nodes.pop() {
             Some(at) => {
-                let step = Step::Node { at, told: false, nodes, leaves };
-                self.step(now, peer, step, &Call::Tree { album, node: Some(at) });
+                let step = Step::Node {
+                    at,
+                    told: false,
+                    nodes,
+                    leaves,
+                };
+                self.step(
+                    now,
+                    peer,
+                    step,
+                    &Call::Tree {
+                        album,
+                        node: Some(at),
+                    },
+                );
             }
             None => self.ask_heads(now, peer, album, leaves, Vec::new()),
         }
     }
 
-    fn ask_heads(&mut self, now: u64, peer: PublicKey, album: AlbumId, mut leaves: Vec<u16>, found: Vec<Head>) {
+    fn ask_heads(
+        &mut self,
+        now: u64,
+        peer: PublicKey,
+        album: AlbumId,
+        mut leaves: Vec<u16>,
+        found: Vec<Head>,
+    ) {
         if leaves.is_empty() || found.len() >= HEADS_PER_ROUND_MAX {
-            let Some(replica) = self.albums.get(&album) else { return };
+            let Some(replica) = self.albums.get(&album) else {
+                return;
+            };
             let pulls = found.into_iter().map(|(actor, _, hash)| {
                 let (after, _) = replica.album.last_seq(&actor);
-                Pull { actor, hash, after, joined: false }
+                Pull {
+                    actor,
+                    hash,
+                    after,
+                    joined: false,
+                }
             });
             let pulls = pulls.collect();
             return self.ask_ops(now, peer, album, pulls);
         }
         let left = leaves.split_off(leaves.len().min(LEAVES_MAX));
-        self.step(now, peer, Step::Heads { left, found }, &Call::Heads { album, leaves });
+        self.step(
+            now,
+            peer,
+            Step::Heads { left, found },
+            &Call::Heads { album, leaves },
+        );
     }
 
     /// Asks for ops back from heads: of each actor one head at a time, so that what came tells where to go on.
@@ -347,8 +485,16 @@ impl Engine {
                 left.push(pull);
             }
         }
-        let want = asked.iter().map(|pull| (pull.actor, pull.hash, pull.after)).collect();
-        let step = Step::Ops { asked, left, reached: BTreeMap::new(), more: None };
+        let want = asked
+            .iter()
+            .map(|pull| (pull.actor, pull.hash, pull.after))
+            .collect();
+        let step = Step::Ops {
+            asked,
+            left,
+            reached: BTreeMap::new(),
+            more: None,
+        };
         self.step(now, peer, step, &Call::Ops { album, want });
     }
 
@@ -362,7 +508,9 @@ impl Engine {
         reached: &BTreeMap<ActorId, Reach>,
         more: bool,
     ) -> Vec<Pull> {
-        let Some(replica) = self.albums.get(&album) else { return Vec::new() };
+        let Some(replica) = self.albums.get(&album) else {
+            return Vec::new();
+        };
         let reach = |pull: &Pull| reached.get(&pull.actor).copied().unwrap_or_default();
         let moved = asked.iter().any(|pull| reach(pull).last > pull.after);
         let mut next = Vec::new();
@@ -373,9 +521,17 @@ impl Engine {
                 continue;
             }
             if more && moved && (joined || last <= pull.after) {
-                next.push(Pull { after: pull.after.max(last), joined, ..pull });
+                next.push(Pull {
+                    after: pull.after.max(last),
+                    joined,
+                    ..pull
+                });
             } else if pull.after > 0 && !joined {
-                next.push(Pull { after: 0, joined: true, ..pull });
+                next.push(Pull {
+                    after: 0,
+                    joined: true,
+                    ..pull
+                });
             }
         }
         next.extend(left);
@@ -390,29 +546,52 @@ impl Engine {
         album: AlbumId,
         mut asked: BTreeSet<(ActorId, u64, HeaderRef)>,
     ) {
-        let Some(replica) = self.albums.get(&album) else { return };
-        let missing = replica.album.missing().into_iter().map(|op| (op.actor, op.seq, op.header));
+        let Some(replica) = self.albums.get(&album) else {
+            return;
+        };
+        let missing = replica
+            .album
+            .missing()
+            .into_iter()
+            .map(|op| (op.actor, op.seq, op.header));
         let refs: Vec<_> = missing.filter(|op| !asked.contains(op)).take(WANTS_MAX).collect();
         if refs.is_empty() {
             return self.round_over(now, peer, album);
         }
         asked.extend(refs.iter().copied());
-        self.step(now, peer, Step::Refs { asked, ended: false }, &Call::Refs { album, refs });
+        self.step(
+            now,
+            peer,
+            Step::Refs { asked, ended: false },
+            &Call::Refs { album, refs },
+        );
     }
 
     fn round_over(&mut self, now: u64, peer: PublicKey, album: AlbumId) {
         let again = now + self.jitter(ROUND_MS);
         let member = self.terms(&peer, &album) == Some(Terms::Member);
-        let Some(replica) = self.albums.get(&album) else { return };
+        let Some(replica) = self.albums.get(&album) else {
+            return;
+        };
         let mine = replica.album.heads_root();
-        let Some(round) = self.links.round(&peer, album) else { return };
+        let Some(round) = self.links.round(&peer, album) else {
+            return;
+        };
         round.step = None;
         round.unsure = false;
         round.failed = 0;
         round.settled = round.theirs.map(|theirs| (mine, theirs.0));
         let equal = round.theirs.is_some_and(|theirs| theirs.0 == mine);
-        round.barren = if equal || round.gained > 0 { 0 } else { round.barren + 1 };
-        round.rest_until = if round.barren > FREE_ROUNDS { now + RETRY_MS } else { 0 };
+        round.barren = if equal || round.gained > 0 {
+            0
+        } else {
+            round.barren + 1
+        };
+        round.rest_until = if round.barren > FREE_ROUNDS {
+            now + RETRY_MS
+        } else {
+            0
+        };
         if round.gained > 0 {
             round.due = Some(now);
             // Others may lack it too, who would else find out by their timers only.
@@ -444,5 +623,9 @@ impl Engine {
 
 /// Where two sets of 64 hashes differ.
 fn differing(mine: &[Digest; 64], theirs: &[Digest]) -> Vec<u8> {
-    (0..64).zip(mine.iter().zip(theirs)).filter(|(_, (mine, theirs))| mine != theirs).map(|(at, _)| at).collect()
+    (0..64)
+        .zip(mine.iter().zip(theirs))
+        .filter(|(_, (mine, theirs))| mine != theirs)
+        .map(|(at, _)| at)
+        .collect()
 }

@@ -26,8 +26,16 @@ pub(crate) struct Wanted {
 
 /// The blobs an image fact names.
 pub(crate) fn blobs_of(image: &Image) -> impl Iterator<Item = Wanted> + use<> {
-    let original = Wanted { blob: image.hash, size: image.size, preview: false };
-    let preview = image.preview.map(|preview| Wanted { blob: preview.hash, size: preview.size, preview: true });
+    let original = Wanted {
+        blob: image.hash,
+        size: image.size,
+        preview: false,
+    };
+    let preview = image.preview.map(|preview| Wanted {
+        blob: preview.hash,
+        size: preview.size,
+        preview: true,
+    });
     preview.into_iter().chain([original])
 }
 
@@ -87,19 +95,27 @@ impl Transfer {
     }
 
     pub(crate) fn pending(&self) -> (u64, u64) {
-        (self.wants.len() as u64, u64::try_from(self.pending_bytes).unwrap_or(u64::MAX))
+        (
+            self.wants.len() as u64,
+            u64::try_from(self.pending_bytes).unwrap_or(u64::MAX),
+        )
     }
 
     /// Wanted blobs that a linked peer holds, those on their way included.
     pub(crate) fn coming(&self) -> u64 {
         let held = self.holders.values().flat_map(Holder::held);
         let under_way = self.fetches.values().map(|fetch| fetch.blob);
-        let coming: BTreeSet<BlobHash> = held.chain(under_way).filter(|blob| self.wants.contains_key(blob)).collect();
+        let coming: BTreeSet<BlobHash> = held
+            .chain(under_way)
+            .filter(|blob| self.wants.contains_key(blob))
+            .collect();
         coming.len() as u64
     }
 
     pub(crate) fn held_elsewhere(&self, blob: &BlobHash) -> bool {
-        self.copies.get(blob).is_some_and(|holders| holders.iter().any(|peer| self.holders.contains_key(peer)))
+        self.copies
+            .get(blob)
+            .is_some_and(|holders| holders.iter().any(|peer| self.holders.contains_key(peer)))
     }
 
     /// These bytes are here now.
@@ -116,7 +132,9 @@ impl Transfer {
     }
 
     fn unwant(&mut self, blob: &BlobHash) {
-        let Some(want) = self.wants.remove(blob) else { return };
+        let Some(want) = self.wants.remove(blob) else {
+            return;
+        };
         self.pending_bytes -= u128::from(want.size);
         for holder in self.holders.values_mut() {
             holder.forget(blob);
@@ -139,9 +157,19 @@ impl Transfer {
                 {
                     holder.set(blob, State::Taking);
                 }
-                self.wants.insert(blob, Want { size, preview, albums: BTreeSet::new(), fetching });
+                self.wants.insert(
+                    blob,
+                    Want {
+                        size,
+                        preview,
+                        albums: BTreeSet::new(),
+                        fetching,
+                    },
+                );
             }
-            let Some(want) = self.wants.get_mut(&blob) else { continue };
+            let Some(want) = self.wants.get_mut(&blob) else {
+                continue;
+            };
             if want.albums.insert(album) {
                 for holder in self.holders.values_mut() {
                     holder.ask_about(now, blob, want);
@@ -153,7 +181,9 @@ impl Transfer {
     /// An album names this blob no more.
     pub(crate) fn drop_unnamed(&mut self, now: u64, album: AlbumId, blob: &BlobHash) {
         self.copies.remove(blob);
-        let Some(want) = self.wants.get_mut(blob) else { return };
+        let Some(want) = self.wants.get_mut(blob) else {
+            return;
+        };
         want.albums.remove(&album);
         if want.albums.is_empty() {
             return self.unwant(blob);
@@ -195,7 +225,9 @@ impl Transfer {
     /// A linked device is no member of this album, or no longer: nothing is asked of it about this album.
     pub(crate) fn unshare(&mut self, now: u64, peer: PublicKey, album: AlbumId) {
         let wanted = self.wanted_of(album);
-        let Some(holder) = self.holders.get_mut(&peer) else { return };
+        let Some(holder) = self.holders.get_mut(&peer) else {
+            return;
+        };
         if holder.albums.remove(&album) {
             for blob in wanted {
                 if let Some(want) = self.wants.get(&blob) {
@@ -215,7 +247,9 @@ impl Transfer {
     /// Forgets what peers lacked, so that they are asked now.
     pub(crate) fn ask_again(&mut self, now: u64, album: AlbumId) {
         for blob in self.wanted_of(album) {
-            let Some(want) = self.wants.get(&blob) else { continue };
+            let Some(want) = self.wants.get(&blob) else {
+                continue;
+            };
             for holder in self.holders.values_mut().filter(|holder| holder.is_to_ask(&blob)) {
                 holder.forget(&blob);
                 holder.ask_about(now, blob, want);
@@ -233,7 +267,9 @@ impl Transfer {
     }
 
     pub(crate) fn have_ended(&mut self, now: u64, peer: PublicKey, album: AlbumId) {
-        let Some(holder) = self.holders.get_mut(&peer) else { return };
+        let Some(holder) = self.holders.get_mut(&peer) else {
+            return;
+        };
         // Whatever was not answered is asked again later.
         for blob in holder.asking.remove(&album).unwrap_or_default() {
             if let Some(want) = self.wants.get(&blob).filter(|_| holder.is_asked(&blob)) {
@@ -243,7 +279,9 @@ impl Transfer {
     }
 
     pub(crate) fn on_fetched(&mut self, now: u64, id: FetchId, outcome: Outcome) {
-        let Some(Fetch { peer, blob, orphan }) = self.fetches.remove(&id) else { return };
+        let Some(Fetch { peer, blob, orphan }) = self.fetches.remove(&id) else {
+            return;
+        };
         if outcome == Outcome::NoRoom {
             self.paused_until = now + FETCH_RETRY_MS;
         }
@@ -286,22 +324,46 @@ impl Transfer {
     }
 
     pub(crate) fn check_invariants(&self) {
-        assert_eq!(self.pending_bytes, self.wants.values().map(|want| u128::from(want.size)).sum::<u128>());
-        assert!(self.wants.keys().all(|blob| !self.here.contains(blob)), "a blob is wanted and here");
-        assert!(self.wants.values().all(|want| !want.albums.is_empty()), "a blob is wanted for no album");
+        assert_eq!(
+            self.pending_bytes,
+            self.wants
+                .values()
+                .map(|want| u128::from(want.size))
+                .sum::<u128>()
+        );
+        assert!(
+            self.wants.keys().all(|blob| !self.here.contains(blob)),
+            "a blob is wanted and here"
+        );
+        assert!(
+            self.wants.values().all(|want| !want.albums.is_empty()),
+            "a blob is wanted for no album"
+        );
         assert!(self.fetches.len() <= FETCHES_MAX);
         for want in self.wants.values() {
-            assert!(want.fetching.is_none_or(|id| self.fetches.contains_key(&id)), "waits for no transfer");
+            assert!(
+                want.fetching.is_none_or(|id| self.fetches.contains_key(&id)),
+                "waits for no transfer"
+            );
         }
         let mut coming = BTreeSet::new();
         for (id, fetch) in &self.fetches {
-            assert!(fetch.orphan || self.holders.contains_key(&fetch.peer), "{id:?} is from nobody linked");
+            assert!(
+                fetch.orphan || self.holders.contains_key(&fetch.peer),
+                "{id:?} is from nobody linked"
+            );
             assert!(coming.insert(fetch.blob), "a blob comes twice");
             let want = self.wants.get(&fetch.blob);
-            assert!(want.is_none_or(|want| want.fetching == Some(*id)), "{id:?} is nobody's");
+            assert!(
+                want.is_none_or(|want| want.fetching == Some(*id)),
+                "{id:?} is nobody's"
+            );
         }
         for (peer, holder) in &self.holders {
-            let mine = self.fetches.values().filter(|fetch| fetch.peer == *peer && !fetch.orphan);
+            let mine = self
+                .fetches
+                .values()
+                .filter(|fetch| fetch.peer == *peer && !fetch.orphan);
             assert_eq!(holder.fetches, mine.count());
             assert!(holder.fetches <= FETCHES_PER_PEER);
             holder.check_invariants(&self.wants);
@@ -325,14 +387,18 @@ impl Engine {
     }
 
     fn ask_holdings(&mut self, now: u64, peer: PublicKey) {
-        let Some(holder) = self.transfer.holders.get_mut(&peer) else { return };
+        let Some(holder) = self.transfer.holders.get_mut(&peer) else {
+            return;
+        };
         for (album, blobs) in holder.questions(now) {
             self.ask(peer, Purpose::Have, &Call::Have { album, blobs });
         }
     }
 
     pub(crate) fn on_have_frame(&mut self, now: u64, peer: PublicKey, album: AlbumId, frame: &[u8]) {
-        let Some(holder) = self.transfer.holders.get_mut(&peer) else { return };
+        let Some(holder) = self.transfer.holders.get_mut(&peer) else {
+            return;
+        };
         let have = match decode_answer(frame) {
             Ok(Answer::Have(have)) => have,
             // The end of the answer finds the question open.
@@ -340,11 +406,19 @@ impl Engine {
             _ => return self.count("answer_form"),
         };
         let asked = holder.asking.remove(&album).unwrap_or_default();
-        for (blob, has) in asked.into_iter().zip(have.into_iter().chain(std::iter::repeat(false))) {
+        for (blob, has) in asked
+            .into_iter()
+            .zip(have.into_iter().chain(std::iter::repeat(false)))
+        {
             let want = self.transfer.wants.get(&blob).filter(|_| holder.is_asked(&blob));
             let Some(want) = want else { continue };
             if has {
-                holder.set(blob, State::Holds { original: !want.preview });
+                holder.set(
+                    blob,
+                    State::Holds {
+                        original: !want.preview,
+                    },
+                );
             } else {
                 holder.lacks(now, blob, want);
             }
@@ -353,18 +427,41 @@ impl Engine {
 
     fn take_from(&mut self, peer: PublicKey) {
         let transfer = &mut self.transfer;
-        let Some(holder) = transfer.holders.get_mut(&peer) else { return };
+        let Some(holder) = transfer.holders.get_mut(&peer) else {
+            return;
+        };
         while holder.fetches < FETCHES_PER_PEER && transfer.fetches.len() < FETCHES_MAX {
-            let free = holder.held().find(|blob| transfer.wants.get(blob).is_some_and(|want| want.fetching.is_none()));
-            let Some((blob, want)) = free.and_then(|blob| Some((blob, transfer.wants.get_mut(&blob)?))) else { return };
+            let free = holder.held().find(|blob| {
+                transfer
+                    .wants
+                    .get(blob)
+                    .is_some_and(|want| want.fetching.is_none())
+            });
+            let Some((blob, want)) = free.and_then(|blob| Some((blob, transfer.wants.get_mut(&blob)?)))
+            else {
+                return;
+            };
             let Some(album) = holder.common(want) else { return };
             holder.set(blob, State::Taking);
             transfer.last_fetch += 1;
             let fetch = FetchId(transfer.last_fetch);
             want.fetching = Some(fetch);
             holder.fetches += 1;
-            transfer.fetches.insert(fetch, Fetch { peer, blob, orphan: false });
-            self.out.push(Action::Fetch { fetch, peer, album, blob, size: want.size });
+            transfer.fetches.insert(
+                fetch,
+                Fetch {
+                    peer,
+                    blob,
+                    orphan: false,
+                },
+            );
+            self.out.push(Action::Fetch {
+                fetch,
+                peer,
+                album,
+                blob,
+                size: want.size,
+            });
         }
     }
 }

@@ -84,7 +84,10 @@ impl<'de, const N: usize> Deserialize<'de> for Text<N> {
         let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD
             .decode(text.as_bytes())
             .map_err(serde::de::Error::custom)?;
-        bytes.try_into().map(Text).map_err(|_| serde::de::Error::custom("wrong length"))
+        bytes
+            .try_into()
+            .map(Text)
+            .map_err(|_| serde::de::Error::custom("wrong length"))
     }
 }
 
@@ -92,7 +95,14 @@ impl<'de, const N: usize> Deserialize<'de> for Text<N> {
 pub fn encode_message<T: AsRef<Op>>(epoch: Epoch, seq: u64, heads: &Digest, ops: &[T]) -> Vec<u8> {
     let kind = if ops.is_empty() { "digest" } else { "ops" };
     let ops = ops.iter().map(|op| super::raw(op.as_ref())).collect();
-    let out = Out { v: 1, kind, epoch: Text(epoch.0), seq, heads, ops };
+    let out = Out {
+        v: 1,
+        kind,
+        epoch: Text(epoch.0),
+        seq,
+        heads,
+        ops,
+    };
     serde_json::to_vec(&out).expect("plain data has a JSON text")
 }
 
@@ -110,8 +120,16 @@ pub fn decode_message(payload: &[u8]) -> Result<Message, Unreadable> {
         return Err(Unreadable::Unknown);
     }
     let message: In = serde_json::from_str(text).map_err(|_| Unreadable::Form)?;
-    if message.ops.len() > OPS_PER_CHUNK_MAX || message.seq == 0 || (peek.kind == "digest") != message.ops.is_empty() {
+    if message.ops.len() > OPS_PER_CHUNK_MAX
+        || message.seq == 0
+        || (peek.kind == "digest") != message.ops.is_empty()
+    {
         return Err(Unreadable::Form);
     }
-    Ok(Message { epoch: Epoch(message.epoch.0), seq: message.seq, heads: message.heads, ops: message.ops })
+    Ok(Message {
+        epoch: Epoch(message.epoch.0),
+        seq: message.seq,
+        heads: message.heads,
+        ops: message.ops,
+    })
 }

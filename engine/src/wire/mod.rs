@@ -5,13 +5,15 @@ mod gossip;
 mod request;
 
 pub use gossip::{Epoch, Message, Unreadable, decode_message, encode_message};
-pub use request::{Answer, Call, Head, RefusalCode, Refused, Want, decode_answer, decode_call, encode_answer, encode_call};
+pub use request::{
+    Answer, Call, Head, RefusalCode, Refused, Want, decode_answer, decode_call, encode_answer, encode_call,
+};
 
 use crdt::op::Op;
 use serde_json::value::RawValue;
 
 /// Splits ops, in their order, into runs of at most `bytes` of text and [`crate::limits::OPS_PER_CHUNK_MAX`] ops.
-pub fn chunks<'a, T: AsRef<Op>>(ops: &'a [T], bytes: usize) -> impl Iterator<Item = &'a [T]> {
+pub fn chunks<T: AsRef<Op>>(ops: &[T], bytes: usize) -> impl Iterator<Item = &[T]> {
     let mut rest = ops;
     std::iter::from_fn(move || {
         let mut taken = 0;
@@ -36,6 +38,8 @@ fn raw(op: &Op) -> &RawValue {
 
 /// A message's text, if it is an object that keeps the rule of docs/protocol.md §1.
 fn strict(bytes: &[u8], depth_max: usize) -> Option<&str> {
-    let text = std::str::from_utf8(bytes).ok().filter(|text| text.starts_with('{'))?;
+    let text = std::str::from_utf8(bytes)
+        .ok()
+        .filter(|text| text.starts_with('{'))?;
     crdt::text::check_depth(text, depth_max).ok().map(|()| text)
 }

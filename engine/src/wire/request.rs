@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{Unreadable, strict};
-use crate::limits::{CHUNK_RUNS_MAX, FRAME_BYTES_MAX, HAVE_MAX, LEAVES_MAX, OPS_PER_CHUNK_MAX, REQUEST_BYTES_MAX, WANTS_MAX};
+use crate::limits::{
+    CHUNK_RUNS_MAX, FRAME_BYTES_MAX, HAVE_MAX, LEAVES_MAX, OPS_PER_CHUNK_MAX, REQUEST_BYTES_MAX, WANTS_MAX,
+};
 
 /// (actor, last seq, header hash) of an op.
 pub type Head = (ActorId, u64, HeaderHash);
@@ -100,7 +102,9 @@ impl Call {
         match self {
             Call::Hello { .. } | Call::Chunks { .. } => true,
             Call::Tree { node, .. } => node.is_none_or(|node| node < 64),
-            Call::Heads { leaves, .. } => leaves.len() <= LEAVES_MAX && leaves.iter().all(|leaf| *leaf < 4096),
+            Call::Heads { leaves, .. } => {
+                leaves.len() <= LEAVES_MAX && leaves.iter().all(|leaf| *leaf < 4096)
+            }
             Call::Ops { want, .. } => want.len() <= WANTS_MAX,
             Call::Refs { refs, .. } => refs.len() <= WANTS_MAX,
             Call::Have { blobs, .. } => blobs.len() <= HAVE_MAX,
@@ -190,14 +194,33 @@ struct InFrame {
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 enum OutFrame<'a> {
-    Refused { error: &'a Refused },
-    Ops { ops: Vec<&'a RawValue> },
-    End { end: bool, #[serde(skip_serializing_if = "std::ops::Not::not")] more: bool },
-    Roots { heads: Digest, facts: Digest },
-    Hashes { hashes: &'a [Digest] },
-    Heads { heads: &'a [Head] },
-    Have { have: &'a [bool] },
-    Size { size: u64 },
+    Refused {
+        error: &'a Refused,
+    },
+    Ops {
+        ops: Vec<&'a RawValue>,
+    },
+    End {
+        end: bool,
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        more: bool,
+    },
+    Roots {
+        heads: Digest,
+        facts: Digest,
+    },
+    Hashes {
+        hashes: &'a [Digest],
+    },
+    Heads {
+        heads: &'a [Head],
+    },
+    Have {
+        have: &'a [bool],
+    },
+    Size {
+        size: u64,
+    },
 }
 
 /// The text of a call.
@@ -216,7 +239,12 @@ pub fn encode_call(call: &Call) -> Vec<u8> {
 /// # Errors
 /// A refusal to be sent back: unreadable, unknown, or past a limit.
 pub fn decode_call(body: &[u8]) -> Result<Call, Refused> {
-    let refuse = |code, message: &str| Err(Refused { code, message: message.into() });
+    let refuse = |code, message: &str| {
+        Err(Refused {
+            code,
+            message: message.into(),
+        })
+    };
     if body.len() > REQUEST_BYTES_MAX {
         return refuse(RefusalCode::Busy, "request too long");
     }
@@ -233,7 +261,7 @@ pub fn decode_call(body: &[u8]) -> Result<Call, Refused> {
 
 /// Makes answer frames; `decode_answer` reads them.
 pub mod encode_answer {
-    use super::{Digest, Head, Op, OutFrame, Refused, RefusalCode};
+    use super::{Digest, Head, Op, OutFrame, RefusalCode, Refused};
 
     fn text(frame: &OutFrame<'_>) -> Vec<u8> {
         serde_json::to_vec(frame).expect("plain data has a JSON text")
@@ -241,12 +269,19 @@ pub mod encode_answer {
 
     /// A refusal.
     pub fn refused(code: RefusalCode, message: &str) -> Vec<u8> {
-        text(&OutFrame::Refused { error: &Refused { code, message: message.into() } })
+        text(&OutFrame::Refused {
+            error: &Refused {
+                code,
+                message: message.into(),
+            },
+        })
     }
 
     /// Ops as they stand.
     pub fn ops<T: AsRef<Op>>(ops: &[T]) -> Vec<u8> {
-        text(&OutFrame::Ops { ops: ops.iter().map(|op| crate::wire::raw(op.as_ref())).collect() })
+        text(&OutFrame::Ops {
+            ops: ops.iter().map(|op| crate::wire::raw(op.as_ref())).collect(),
+        })
     }
 
     /// The last frame of `ops` and `refs`.
@@ -291,16 +326,29 @@ pub fn decode_answer(frame: &[u8]) -> Result<Answer, Unreadable> {
     let text = strict(frame, MESSAGE_DEPTH_MAX).ok_or(Unreadable::Form)?;
     let frame: InFrame = serde_json::from_str(text).map_err(|_| Unreadable::Form)?;
     let answer = match frame {
-        InFrame { error: Some(refused), .. } => Answer::Refused(refused),
+        InFrame {
+            error: Some(refused), ..
+        } => Answer::Refused(refused),
         InFrame { ops: Some(ops), .. } => Answer::Ops(ops),
-        InFrame { end: Some(true), more, .. } => Answer::End { more },
-        InFrame { heads: Some(heads), facts: Some(facts), .. } => {
-            Answer::Roots { heads: serde_json::from_str(heads.get()).map_err(|_| Unreadable::Form)?, facts }
-        }
-        InFrame { heads: Some(heads), .. } => {
-            Answer::Heads(serde_json::from_str(heads.get()).map_err(|_| Unreadable::Form)?)
-        }
-        InFrame { hashes: Some(hashes), .. } => Answer::Hashes(hashes),
+        InFrame {
+            end: Some(true),
+            more,
+            ..
+        } => Answer::End { more },
+        InFrame {
+            heads: Some(heads),
+            facts: Some(facts),
+            ..
+        } => Answer::Roots {
+            heads: serde_json::from_str(heads.get()).map_err(|_| Unreadable::Form)?,
+            facts,
+        },
+        InFrame {
+            heads: Some(heads), ..
+        } => Answer::Heads(serde_json::from_str(heads.get()).map_err(|_| Unreadable::Form)?),
+        InFrame {
+            hashes: Some(hashes), ..
+        } => Answer::Hashes(hashes),
         InFrame { have: Some(have), .. } => Answer::Have(have),
         InFrame { size: Some(size), .. } => Answer::Size(size),
         _ => return Err(Unreadable::Unknown),
@@ -311,5 +359,9 @@ pub fn decode_answer(frame: &[u8]) -> Result<Answer, Unreadable> {
         Answer::Have(have) => have.len() <= HAVE_MAX,
         _ => true,
     };
-    if fits { Ok(answer) } else { Err(Unreadable::TooLong) }
+    if fits {
+        Ok(answer)
+    } else {
+        Err(Unreadable::TooLong)
+    }
 }

@@ -57,7 +57,10 @@ fn he_promises_more_and_sends_nothing() {
     // Three rounds at once, then one every two seconds at most.
     assert!(counts["hello"] <= 35, "{counts:?}");
     let rounds = counts["hello"];
-    assert!(counts["ops"] <= rounds * HEADS_PER_ROUND_MAX.div_ceil(WANTS_MAX), "{counts:?}");
+    assert!(
+        counts["ops"] <= rounds * HEADS_PER_ROUND_MAX.div_ceil(WANTS_MAX),
+        "{counts:?}"
+    );
 }
 
 /// He greets without pause and answers nothing sensible: each kind of nonsense ends the round.
@@ -70,7 +73,10 @@ fn he_talks_nonsense() {
         vec![b"[]".to_vec()],
         vec![vec![0xff; 100]],
         vec![encode_answer::have(&[true])],
-        vec![encode_answer::roots(OTHER, OTHER), encode_answer::roots(OTHER, OTHER)],
+        vec![
+            encode_answer::roots(OTHER, OTHER),
+            encode_answer::roots(OTHER, OTHER),
+        ],
         vec![encode_answer::end(true)],
         vec![encode_answer::refused(engine::wire::RefusalCode::Denied, "no")],
     ];
@@ -93,7 +99,9 @@ fn he_never_ends_an_answer() {
         let mut fed = 0;
         // Up to the step in question he is honest.
         loop {
-            let Some((ask, call)) = asks(&actions).pop() else { break };
+            let Some((ask, call)) = asks(&actions).pop() else {
+                break;
+            };
             let frames = match &call {
                 Call::Hello { .. } if kind == "hello" => vec![],
                 Call::Hello { .. } => vec![encode_answer::roots(OTHER, OTHER)],
@@ -103,8 +111,16 @@ fn he_never_ends_an_answer() {
             if frames.is_empty() {
                 while fed <= 3 * ANSWER_BYTES_MAX {
                     fed += frame.len().max(64);
-                    lone.feed(Event::Frame { ask, frame: frame.clone() });
-                    if lone.engine.refused().keys().any(|kind| kind.starts_with("answer")) {
+                    lone.feed(Event::Frame {
+                        ask,
+                        frame: frame.clone(),
+                    });
+                    if lone
+                        .engine
+                        .refused()
+                        .keys()
+                        .any(|kind| kind.starts_with("answer"))
+                    {
                         break;
                     }
                 }
@@ -138,10 +154,16 @@ fn he_sends_too_much() {
     let frame = encode_answer::heads(&(0..2_048).map(head).collect::<Vec<_>>());
     for _ in 0..=ANSWER_BYTES_MAX / frame.len() {
         assert!(!lone.engine.refused().contains_key("answer_too_long"));
-        lone.feed(Event::Frame { ask, frame: frame.clone() });
+        lone.feed(Event::Frame {
+            ask,
+            frame: frame.clone(),
+        });
     }
     assert_eq!(lone.engine.refused()["answer_too_long"], 1);
-    assert!(lone.feed(Event::Frame { ask, frame }).is_empty(), "nobody listens any more");
+    assert!(
+        lone.feed(Event::Frame { ask, frame }).is_empty(),
+        "nobody listens any more"
+    );
 }
 
 /// Frames that no program of ours made, in every state.
@@ -175,7 +197,11 @@ fn he_sends_random_bytes() {
         let at = rng.gen_range(0..payload.len());
         payload[at] = rng.r#gen();
         let album = lone.album;
-        lone.feed(Event::Gossip { album, from: bob(), payload: payload.clone() });
+        lone.feed(Event::Gossip {
+            album,
+            from: bob(),
+            payload: payload.clone(),
+        });
         lone.call_raw(payload);
     }
 }
@@ -189,8 +215,16 @@ fn he_greets_without_pause() {
     for number in 0..20_000u64 {
         lone.now += 1;
         let root = Digest(*blake3::hash(&number.to_le_bytes()).as_bytes());
-        let body = engine::wire::encode_call(&Call::Hello { album: lone.album, heads: root, facts: root });
-        let actions = lone.feed(Event::Called { call: engine::CallId(number), peer: bob(), body });
+        let body = engine::wire::encode_call(&Call::Hello {
+            album: lone.album,
+            heads: root,
+            facts: root,
+        });
+        let actions = lone.feed(Event::Called {
+            call: engine::CallId(number),
+            peer: bob(),
+            body,
+        });
         for (ask, call) in asks(&actions) {
             hellos += usize::from(matches!(call, Call::Hello { .. }));
             let mut open = vec![(ask, call)];
@@ -215,15 +249,27 @@ fn who_may_not_read_learns_nothing() {
     let stranger = people::certificate(b'z');
     lone.link(b'z');
     let ask = |lone: &mut Lone, album| {
-        let body = engine::wire::encode_call(&Call::Hello { album, heads: OTHER, facts: OTHER });
-        let actions = lone.feed(Event::Called { call: engine::CallId(1), peer: stranger.device, body });
+        let body = engine::wire::encode_call(&Call::Hello {
+            album,
+            heads: OTHER,
+            facts: OTHER,
+        });
+        let actions = lone.feed(Event::Called {
+            call: engine::CallId(1),
+            peer: stranger.device,
+            body,
+        });
         assert!(asks(&actions).is_empty(), "nor is he asked");
-        let Some(Action::Answer { frames, .. }) = actions.into_iter().last() else { panic!("no answer") };
+        let Some(Action::Answer { frames, .. }) = actions.into_iter().last() else {
+            panic!("no answer")
+        };
         frames
     };
     let album = lone.album;
     assert_eq!(ask(&mut lone, album), ask(&mut lone, AlbumId([3; 32])));
-    lone.engine.edit(1, album, vec![people::role(b'b', Role::None)], vec![]).unwrap();
+    lone.engine
+        .edit(1, album, vec![people::role(b'b', Role::None)], vec![])
+        .unwrap();
     lone.drain();
     let denied = lone.call(&Call::Have { album, blobs: vec![] });
     assert!(matches!(decode_answer(&denied[0]), Ok(Answer::Refused(_))));
@@ -237,19 +283,32 @@ fn who_may_not_read_learns_nothing() {
 fn he_asks_for_the_same_many_times() {
     let mut lone = Lone::new();
     for number in 0..50 {
-        lone.engine.edit(0, lone.album, vec![people::chat(&number.to_string())], vec![]).unwrap();
+        lone.engine
+            .edit(0, lone.album, vec![people::chat(&number.to_string())], vec![])
+            .unwrap();
     }
     lone.drain();
     let album = lone.album;
     let here = lone.engine.album(&album).unwrap();
     let mine = here.heads()[0];
     let leaf = crdt::tree::bucket(&mine.actor.0);
-    let chain: Vec<_> = here.ops().map(|op| (op.header.actor, op.hash, 0)).take(WANTS_MAX).collect();
-    let frames = lone.call(&Call::Heads { album, leaves: vec![leaf; LEAVES_MAX] });
-    let Ok(Answer::Heads(heads)) = decode_answer(&frames[0]) else { panic!() };
+    let chain: Vec<_> = here
+        .ops()
+        .map(|op| (op.header.actor, op.hash, 0))
+        .take(WANTS_MAX)
+        .collect();
+    let frames = lone.call(&Call::Heads {
+        album,
+        leaves: vec![leaf; LEAVES_MAX],
+    });
+    let Ok(Answer::Heads(heads)) = decode_answer(&frames[0]) else {
+        panic!()
+    };
     assert_eq!((frames.len(), heads.len()), (1, 1));
     let frames = lone.call(&Call::Ops { album, want: chain });
-    let Ok(Answer::Ops(ops)) = decode_answer(&frames[0]) else { panic!() };
+    let Ok(Answer::Ops(ops)) = decode_answer(&frames[0]) else {
+        panic!()
+    };
     assert_eq!((frames.len(), ops.len()), (2, 52));
 }
 
@@ -259,7 +318,10 @@ fn an_empty_leaf_is_answered() {
     let mut lone = Lone::new();
     let album = lone.album;
     let empty = (0..4096).find(|leaf| lone.engine.album(&album).unwrap().heads_in_leaf(*leaf).is_empty());
-    let frames = lone.call(&Call::Heads { album, leaves: vec![empty.unwrap()] });
+    let frames = lone.call(&Call::Heads {
+        album,
+        leaves: vec![empty.unwrap()],
+    });
     assert!(matches!(decode_answer(&frames[0]), Ok(Answer::Heads(heads)) if heads.is_empty()));
 }
 
@@ -277,7 +339,10 @@ fn answers_keep_their_limit() {
     let mut after = 0;
     let mut answers = 0;
     loop {
-        let frames = lone.call(&Call::Ops { album, want: vec![(head.actor, head.hash, after)] });
+        let frames = lone.call(&Call::Ops {
+            album,
+            want: vec![(head.actor, head.hash, after)],
+        });
         let sum: usize = frames.iter().map(Vec::len).sum();
         assert!(sum <= OPS_ANSWER_BYTES + 32, "{sum}");
         answers += 1;
@@ -304,24 +369,54 @@ fn a_forged_op_of_mine_does_not_start_a_new_life() {
     let me = people::device(b'a', Incarnation([1; 16]));
     let mut copy = lone.engine.album(&album).unwrap().clone();
     let write = |album: &mut crdt::Album| -> Arc<Op> {
-        album.author(&me, Draft { facts: vec![people::chat("x")], removes: vec![] }).unwrap()[0].clone()
+        album
+            .author(
+                &me,
+                Draft {
+                    facts: vec![people::chat("x")],
+                    removes: vec![],
+                },
+            )
+            .unwrap()[0]
+            .clone()
     };
     let (_, later) = (write(&mut copy), write(&mut copy));
     // At Carol's the album is empty, and everything waits.
     let forged = later.bytes().replacen(&later.sig.to_string(), &"A".repeat(86), 1);
     for (text, lives) in [(forged.as_str(), 0), (later.bytes(), 1)] {
         let mut engine = engine::Engine::new(
-            engine::Config { strategy: engine::Strategy::Op, anti_entropy: true },
+            engine::Config {
+                strategy: engine::Strategy::Op,
+                anti_entropy: true,
+            },
             [2; 32],
         );
-        engine.sign_in(Some(engine::Me { author: me.clone(), name: "alice".to_owned() }));
+        engine.sign_in(Some(engine::Me {
+            author: me.clone(),
+            name: "alice".to_owned(),
+        }));
         engine.open(0, album);
         let certificate = people::certificate(b'b');
-        engine.handle(0, Event::LinkUp { peer: bob(), certificate });
+        engine.handle(
+            0,
+            Event::LinkUp {
+                peer: bob(),
+                certificate,
+            },
+        );
         let heads = serde_json::to_string(&OTHER).unwrap();
-        let payload = format!(r#"{{"v":1,"kind":"ops","epoch":"AQEBAQEBAQE","seq":1,"heads":{heads},"ops":[{text}]}}"#);
-        engine.handle(0, Event::Gossip { album, from: bob(), payload: payload.into_bytes() });
-        let remembered = std::iter::from_fn(|| engine.poll()).filter(|action| matches!(action, Action::Remember { .. }));
+        let payload =
+            format!(r#"{{"v":1,"kind":"ops","epoch":"AQEBAQEBAQE","seq":1,"heads":{heads},"ops":[{text}]}}"#);
+        engine.handle(
+            0,
+            Event::Gossip {
+                album,
+                from: bob(),
+                payload: payload.into_bytes(),
+            },
+        );
+        let remembered =
+            std::iter::from_fn(|| engine.poll()).filter(|action| matches!(action, Action::Remember { .. }));
         assert_eq!(remembered.count(), lives);
         assert_eq!(engine.album(&album).unwrap().waiting_count(), 1);
     }
@@ -335,18 +430,34 @@ fn absurd_sizes_are_only_numbers() {
     let bobs = people::device(b'b', Incarnation([2; 16]));
     for op in 0..20 {
         let facts = (0..200).map(|number| {
-            let crdt::fact::Fact::Image(mut image) = people::image(&format!("{op} {number}")) else { unreachable!() };
+            let crdt::fact::Fact::Image(mut image) = people::image(&format!("{op} {number}")) else {
+                unreachable!()
+            };
             image.size = crdt::limits::INTEGER_MAX;
             image.preview = None;
             crdt::fact::Fact::Image(image)
         });
-        let ops = copy.author(&bobs, Draft { facts: facts.collect(), removes: vec![] }).unwrap();
+        let ops = copy
+            .author(
+                &bobs,
+                Draft {
+                    facts: facts.collect(),
+                    removes: vec![],
+                },
+            )
+            .unwrap();
         for op in ops {
             lone.gossip(copy.heads_root(), &[op]);
         }
     }
     assert_eq!(lone.engine.pending(), (4_000, u64::MAX));
-    let blobs: Vec<BlobHash> = lone.engine.album(&lone.album).unwrap().blobs().map(|(blob, _)| blob).collect();
+    let blobs: Vec<BlobHash> = lone
+        .engine
+        .album(&lone.album)
+        .unwrap()
+        .blobs()
+        .map(|(blob, _)| blob)
+        .collect();
     lone.feed(Event::BlobsHere { blobs });
     assert_eq!(lone.engine.pending(), (0, 0));
 }

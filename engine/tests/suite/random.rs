@@ -33,7 +33,10 @@ impl Run {
         let people = world.rng().gen_range(3..=7);
         for _ in 0..people {
             let strategy = strategy(&mut world, seed);
-            world.add_peer(Config { strategy, anti_entropy: true });
+            world.add_peer(Config {
+                strategy,
+                anti_entropy: true,
+            });
         }
         if world.rng().gen_bool(0.3) {
             for a in 0..people {
@@ -57,7 +60,12 @@ impl Run {
             }
             albums.push(album);
         }
-        Run { world, albums, names: 0, parted: false }
+        Run {
+            world,
+            albums,
+            names: 0,
+            parted: false,
+        }
     }
 
     fn pick(&mut self) -> (At, AlbumId) {
@@ -93,7 +101,9 @@ impl Run {
     }
 
     fn command(&mut self, at: At, album: AlbumId, what: u32) {
-        let Some(here) = self.world.engine(at).album(&album) else { return };
+        let Some(here) = self.world.engine(at).album(&album) else {
+            return;
+        };
         let images: Vec<_> = here.images().map(|view| (view.id, view.image.hash)).collect();
         let may_add = here.role_of(&people::user(b'a' + at as u8)) >= Role::Contributor;
         let peers = self.world.peers.len() as u8;
@@ -107,7 +117,8 @@ impl Run {
             (56..=65, Some((_, hash))) => {
                 let me = people::user(b'a' + at as u8);
                 let old = self.world.album(at, album).rating_ids(&me, &hash);
-                self.world.edit(at, album, vec![people::rating(hash, (what % 6) as u8)], old)
+                self.world
+                    .edit(at, album, vec![people::rating(hash, (what % 6) as u8)], old)
             }
             (66..=80, _) => self.world.edit(at, album, vec![people::chat(&name)], vec![]),
             (81..=86, Some((_, hash))) if may_add => {
@@ -118,8 +129,12 @@ impl Run {
                 self.world.feed(at, engine::Event::BlobsHere { blobs });
                 self.world.edit(at, album, vec![fact], vec![])
             }
-            (87..=92, _) => self.world.edit(at, album, vec![people::grant(other, Role::Contributor)], vec![]),
-            (93..=95, _) => self.world.edit(at, album, vec![people::role(other, Role::None)], vec![]),
+            (87..=92, _) => self
+                .world
+                .edit(at, album, vec![people::grant(other, Role::Contributor)], vec![]),
+            (93..=95, _) => self
+                .world
+                .edit(at, album, vec![people::role(other, Role::None)], vec![]),
             _ => return,
         };
         drop(done);
@@ -140,8 +155,15 @@ impl Run {
             for at in world.readers(0, album) {
                 let here = world.album(at, album);
                 let mut told = world.peers[at].acknowledged.iter().filter(|(of, _)| *of == album);
-                assert!(told.all(|(_, hash)| here.knows(hash)), "peer {at} lost what it acknowledged");
-                assert!(here.forks().is_empty(), "seed {}: an honest peer used a seq twice", world.seed);
+                assert!(
+                    told.all(|(_, hash)| here.knows(hash)),
+                    "peer {at} lost what it acknowledged"
+                );
+                assert!(
+                    here.forks().is_empty(),
+                    "seed {}: an honest peer used a seq twice",
+                    world.seed
+                );
             }
         }
         self.world
@@ -161,7 +183,11 @@ fn run(seed: u64) -> World {
 /// `ENGINE_SEED=S` replays one, `ENGINE_SEEDS=N` runs more.
 #[test]
 fn random_histories_converge() {
-    let var = |name| std::env::var(name).ok().and_then(|text: String| text.parse::<u64>().ok());
+    let var = |name| {
+        std::env::var(name)
+            .ok()
+            .and_then(|text: String| text.parse::<u64>().ok())
+    };
     let (first, count) = match var("ENGINE_SEED") {
         Some(seed) => (seed, 1),
         None => (1, var("ENGINE_SEEDS").unwrap_or(SEEDS)),

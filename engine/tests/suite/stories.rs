@@ -33,7 +33,10 @@ fn a_live_edit_travels_by_gossip_alone() {
         let (mut world, album) = without_anti_entropy(3, strategy);
         let calls = world.calls_made;
         world.write(1, album, people::chat("hello"));
-        assert!(world.run_until(2_000, |world| world.is_settled(album)), "{strategy:?}");
+        assert!(
+            world.run_until(2_000, |world| world.is_settled(album)),
+            "{strategy:?}"
+        );
         assert_eq!(world.calls_made, calls, "nobody asked anything");
     }
 }
@@ -46,7 +49,10 @@ fn a_line_of_three_converges_by_publishing_on() {
         world.part(0, 2);
         world.write(0, album, people::chat("from one end"));
         world.write(2, album, people::chat("from the other"));
-        assert!(world.run_until(3_000, |world| world.is_settled(album)), "{strategy:?}");
+        assert!(
+            world.run_until(3_000, |world| world.is_settled(album)),
+            "{strategy:?}"
+        );
     }
 }
 
@@ -90,7 +96,10 @@ fn a_gap_is_healed_by_anti_entropy() {
         world.run(1_000);
         world.net.mute = false;
         world.write(0, album, people::chat("later"));
-        assert!(world.run_until(2_000, |world| world.is_settled(album)), "{strategy:?}: long before the timer");
+        assert!(
+            world.run_until(2_000, |world| world.is_settled(album)),
+            "{strategy:?}: long before the timer"
+        );
         assert_eq!(world.album(1, album).chat().count(), 2);
     }
 }
@@ -112,7 +121,10 @@ fn a_late_joiner_gets_everything() {
         world.add_image(number % 2, album, &format!("{number}.jpg"));
     }
     world.settle(album);
-    let carol = world.add_peer(Config { strategy: Strategy::Op, anti_entropy: true });
+    let carol = world.add_peer(Config {
+        strategy: Strategy::Op,
+        anti_entropy: true,
+    });
     world.write(0, album, people::grant(b'c', Role::Viewer));
     world.open(carol, album);
     world.settle(album);
@@ -129,14 +141,21 @@ fn a_joiner_of_five_thousand_ops_needs_few_requests() {
         world.write(0, album, people::chat(&format!("line {number}")));
     }
     world.run(30_000);
-    let bob = world.add_peer(Config { strategy: Strategy::Op, anti_entropy: true });
+    let bob = world.add_peer(Config {
+        strategy: Strategy::Op,
+        anti_entropy: true,
+    });
     world.write(0, album, people::grant(b'b', Role::Viewer));
     world.open(bob, album);
     let calls = world.calls_made;
     world.settle(album);
     let pulled = world.calls_made - calls;
     assert!(pulled < 40, "{pulled} requests");
-    assert!(world.answer_max <= OPS_ANSWER_BYTES + 64, "{} bytes", world.answer_max);
+    assert!(
+        world.answer_max <= OPS_ANSWER_BYTES + 64,
+        "{} bytes",
+        world.answer_max
+    );
     assert_eq!(world.album(bob, album).op_count(), 5_002);
 }
 
@@ -220,7 +239,10 @@ fn a_removed_member_gets_nothing_new() {
     world.add_image(0, album, "secret.jpg");
     world.add_image(2, album, "another.jpg");
     world.run(100_000);
-    assert!(world.album(1, album).op_count() <= had + 1, "at most the removal itself");
+    assert!(
+        world.album(1, album).op_count() <= had + 1,
+        "at most the removal itself"
+    );
     assert_eq!(world.peers[1].disk.blobs.len(), blobs);
     assert!(world.is_settled(album), "the others go on");
 }
@@ -229,13 +251,20 @@ fn a_removed_member_gets_nothing_new() {
 #[test]
 fn a_former_member_of_one_album_is_asked_about_the_other_only() {
     let mut world = World::of(11, 2, Strategy::Op);
-    let (trip, home) = (world.shared_album(Role::Contributor), world.shared_album(Role::Contributor));
+    let (trip, home) = (
+        world.shared_album(Role::Contributor),
+        world.shared_album(Role::Contributor),
+    );
     world.write(0, trip, people::role(b'b', Role::None));
     world.run(100);
     assert!(world.engine(0).standing(&trip).is_empty());
     let calls = world.calls_made;
     world.run(60_000);
-    assert!(world.calls_made - calls < 40, "{} requests in a minute", world.calls_made - calls);
+    assert!(
+        world.calls_made - calls < 40,
+        "{} requests in a minute",
+        world.calls_made - calls
+    );
     world.add_image(1, home, "still.jpg");
     world.settle(home);
 }
@@ -260,20 +289,36 @@ fn a_member_who_is_linked_already_is_noticed() {
 #[test]
 fn two_albums_at_once() {
     let mut world = World::of(13, 3, Strategy::Delta);
-    let (one, two) = (world.shared_album(Role::Contributor), world.shared_album(Role::Contributor));
+    let (one, two) = (
+        world.shared_album(Role::Contributor),
+        world.shared_album(Role::Contributor),
+    );
     for number in 0..10 {
-        world.add_image(number % 3, if number % 2 == 0 { one } else { two }, &format!("{number}.jpg"));
+        world.add_image(
+            number % 3,
+            if number % 2 == 0 { one } else { two },
+            &format!("{number}.jpg"),
+        );
     }
     world.settle(one);
     world.settle(two);
-    assert_eq!((world.album(0, one).image_count(), world.album(0, two).image_count()), (5, 5));
+    assert_eq!(
+        (
+            world.album(0, one).image_count(),
+            world.album(0, two).image_count()
+        ),
+        (5, 5)
+    );
 }
 
 #[test]
 fn strategies_mix_in_one_album() {
     let mut world = World::new(14);
     for strategy in ALL {
-        world.add_peer(Config { strategy, anti_entropy: true });
+        world.add_peer(Config {
+            strategy,
+            anti_entropy: true,
+        });
     }
     let album = world.shared_album(Role::Contributor);
     for at in 0..3 {
@@ -315,7 +360,10 @@ fn an_album_is_read_again_only_when_its_writes_are_told() {
     // The world would panic at a Reload while its disk has a write of this album under way.
     world.feed(0, Event::NotPersisted { token: first, album });
     assert!(world.engine(0).album(&album).is_none());
-    assert!(world.edit(0, album, vec![people::chat("three")], vec![]).is_err(), "nothing is written meanwhile");
+    assert!(
+        world.edit(0, album, vec![people::chat("three")], vec![]).is_err(),
+        "nothing is written meanwhile"
+    );
     world.peers[0].disk.lose_unsynced();
     world.feed(0, Event::NotPersisted { token: second, album });
     assert_eq!(world.album(0, album).chat().count(), 0);
@@ -337,7 +385,11 @@ fn ten_thousand_past_actors_and_a_hello_of_a_kilobyte() {
     }
     let here = world.album(0, album);
     assert!(here.head_count() >= 10_000);
-    let hello = Call::Hello { album, heads: here.heads_root(), facts: here.facts_root() };
+    let hello = Call::Hello {
+        album,
+        heads: here.heads_root(),
+        facts: here.facts_root(),
+    };
     assert!(encode_call(&hello).len() <= 1_024);
     assert!(encode_call(&Call::Tree { album, node: None }).len() <= 1_024);
     world.settle(album);
@@ -350,7 +402,15 @@ fn many_lives(album: &mut crdt::Album, count: u32) -> Vec<Arc<crdt::op::Op>> {
         incarnation[..4].copy_from_slice(&life.to_le_bytes());
         let author = people::device(b'a', Incarnation(incarnation));
         let facts = vec![people::rating(people::blob("x"), (life % 6) as u8)];
-        album.author(&author, Draft { facts, removes: vec![] }).expect("the owner may")
+        album
+            .author(
+                &author,
+                Draft {
+                    facts,
+                    removes: vec![],
+                },
+            )
+            .expect("the owner may")
     });
     lives.flatten().collect()
 }
@@ -363,16 +423,37 @@ fn a_fork_longer_than_an_answer_arrives() {
     let album = world.shared_album(Role::Contributor);
     let author = people::device(b'a', Incarnation([99; 16]));
     let mut trunk = world.album(0, album).clone();
-    let long = |number: usize| Fact::Chat { text: format!("{number} {}", "x".repeat(1_900)), at: people::AT };
+    let long = |number: usize| Fact::Chat {
+        text: format!("{number} {}", "x".repeat(1_900)),
+        at: people::AT,
+    };
     let mut ops = Vec::new();
     for number in 0..60 {
         let facts = (0..40).map(|line| long(number * 40 + line)).collect();
-        ops.extend(trunk.author(&author, Draft { facts, removes: vec![] }).unwrap());
+        ops.extend(
+            trunk
+                .author(
+                    &author,
+                    Draft {
+                        facts,
+                        removes: vec![],
+                    },
+                )
+                .unwrap(),
+        );
     }
     let mut left = trunk.clone();
     let branch = |album: &mut crdt::Album, text: &str| {
         let facts = vec![people::chat(text)];
-        album.author(&author, Draft { facts, removes: vec![] }).unwrap()
+        album
+            .author(
+                &author,
+                Draft {
+                    facts,
+                    removes: vec![],
+                },
+            )
+            .unwrap()
     };
     let (mut right_ops, mut left_ops) = (Vec::new(), Vec::new());
     for number in 0..3 {
@@ -383,7 +464,11 @@ fn a_fork_longer_than_an_answer_arrives() {
     for (at, more) in [(0, &left_ops), (1, &right_ops)] {
         for op in ops.iter().chain(more) {
             let disk = &mut world.peers[at].disk;
-            disk.begin(crate::world::Write::Ops { token: engine::Token(0), album, ops: vec![op.clone()] });
+            disk.begin(crate::world::Write::Ops {
+                token: engine::Token(0),
+                album,
+                ops: vec![op.clone()],
+            });
             disk.sync_one();
         }
         world.crash(at);
@@ -425,7 +510,11 @@ fn comparing_tells_when_all_are_equal() {
     let album = world.shared_album(Role::Contributor);
     let (now, engine) = (world.now, world.peers[0].engine.as_mut().unwrap());
     engine.compare(now, album);
-    let standing: BTreeSet<_> = engine.standing(&album).into_iter().map(|(_, standing)| standing == Standing::Equal).collect();
+    let standing: BTreeSet<_> = engine
+        .standing(&album)
+        .into_iter()
+        .map(|(_, standing)| standing == Standing::Equal)
+        .collect();
     assert_eq!(standing, BTreeSet::from([false]));
     world.feed(0, Event::Tick);
     assert!(world.run_until(1_000, |world| {

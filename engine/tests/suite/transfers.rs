@@ -15,7 +15,15 @@ fn bob_adds(lone: &mut Lone, names: &[&str]) -> Vec<Action> {
     let mut copy = lone.engine.album(&lone.album).unwrap().clone();
     let author = people::device(b'b', Incarnation([2; 16]));
     let facts = names.iter().map(|name| people::image(name)).collect();
-    let ops = copy.author(&author, Draft { facts, removes: vec![] }).unwrap();
+    let ops = copy
+        .author(
+            &author,
+            Draft {
+                facts,
+                removes: vec![],
+            },
+        )
+        .unwrap();
     lone.gossip(copy.heads_root(), &ops)
 }
 
@@ -31,7 +39,10 @@ fn have(lone: &mut Lone, actions: &[Action], has: bool) -> Vec<Action> {
 }
 
 fn questions(actions: &[Action]) -> usize {
-    asks(actions).iter().filter(|(_, call)| matches!(call, Call::Have { .. })).count()
+    asks(actions)
+        .iter()
+        .filter(|(_, call)| matches!(call, Call::Have { .. }))
+        .count()
 }
 
 fn end(lone: &mut Lone, fetch: FetchId, outcome: Outcome) -> Vec<Action> {
@@ -44,7 +55,10 @@ fn previews_come_first_and_few_at_once() {
     let names: Vec<String> = (0..10).map(|number| format!("{number}.jpg")).collect();
     let actions = bob_adds(&mut lone, &names.iter().map(String::as_str).collect::<Vec<_>>());
     let mut actions = have(&mut lone, &actions, true);
-    let previews: Vec<BlobHash> = names.iter().map(|name| people::blob(&format!("{name} small"))).collect();
+    let previews: Vec<BlobHash> = names
+        .iter()
+        .map(|name| people::blob(&format!("{name} small")))
+        .collect();
     let mut order = Vec::new();
     while let Some((fetch, _, blob, _)) = fetches(&actions).first().copied() {
         assert!(fetches(&actions).len() <= FETCHES_PER_PEER);
@@ -66,7 +80,14 @@ fn many_holders_do_not_raise_the_limit() {
     let names: Vec<String> = (0..30).map(|number| format!("{number}.jpg")).collect();
     let mut all = bob_adds(&mut lone, &names.iter().map(String::as_str).collect::<Vec<_>>());
     for person in b'c'..=b'g' {
-        lone.engine.edit(lone.now, lone.album, vec![people::grant(person, Role::Viewer)], vec![]).unwrap();
+        lone.engine
+            .edit(
+                lone.now,
+                lone.album,
+                vec![people::grant(person, Role::Viewer)],
+                vec![],
+            )
+            .unwrap();
         all.extend(lone.drain());
         all.extend(lone.link(person));
     }
@@ -80,8 +101,13 @@ fn the_rest_waits_for_the_answer_without_a_hot_loop() {
     let mut lone = Lone::new();
     let names: Vec<String> = (0..150).map(|number| format!("{number}.jpg")).collect();
     let actions = bob_adds(&mut lone, &names.iter().map(String::as_str).collect::<Vec<_>>());
-    let first: Vec<_> = asks(&actions).into_iter().filter(|(_, call)| matches!(call, Call::Have { .. })).collect();
-    let [(ask, Call::Have { blobs, .. })] = &first[..] else { panic!("{first:?}") };
+    let first: Vec<_> = asks(&actions)
+        .into_iter()
+        .filter(|(_, call)| matches!(call, Call::Have { .. }))
+        .collect();
+    let [(ask, Call::Have { blobs, .. })] = &first[..] else {
+        panic!("{first:?}")
+    };
     assert_eq!(blobs.len(), HAVE_MAX);
     assert!(questions(&lone.wait(1_000)) == 0, "one question at a time");
     let actions = lone.answer(*ask, vec![encode_answer::have(&vec![false; HAVE_MAX])], true);
@@ -96,11 +122,17 @@ fn the_rest_waits_for_the_answer_without_a_hot_loop() {
 #[test]
 fn who_may_not_read_an_album_is_not_asked_about_its_bytes() {
     let mut lone = Lone::new();
-    lone.engine.edit(0, lone.album, vec![people::role(b'b', Role::None)], vec![]).unwrap();
+    lone.engine
+        .edit(0, lone.album, vec![people::role(b'b', Role::None)], vec![])
+        .unwrap();
     let (other, _) = lone.engine.create("other", people::AT).unwrap();
-    lone.engine.edit(0, other, vec![people::grant(b'b', Role::Viewer)], vec![]).unwrap();
+    lone.engine
+        .edit(0, other, vec![people::grant(b'b', Role::Viewer)], vec![])
+        .unwrap();
     let trip = lone.album;
-    lone.engine.edit(0, trip, vec![people::image("gone.jpg")], vec![]).unwrap();
+    lone.engine
+        .edit(0, trip, vec![people::image("gone.jpg")], vec![])
+        .unwrap();
     let mut actions = lone.drain();
     actions.extend(lone.wait(10_000));
     assert_eq!(questions(&actions), 0);
@@ -117,11 +149,16 @@ fn a_blob_of_two_albums_is_asked_under_the_shared_one() {
             break album;
         }
     };
-    lone.engine.edit(0, private, vec![people::image("both.jpg")], vec![]).unwrap();
+    lone.engine
+        .edit(0, private, vec![people::image("both.jpg")], vec![])
+        .unwrap();
     lone.drain();
     let actions = bob_adds(&mut lone, &["both.jpg"]);
     let actions = have(&mut lone, &actions, true);
-    let albums: Vec<AlbumId> = fetches(&actions).into_iter().map(|(_, _, _, album)| album).collect();
+    let albums: Vec<AlbumId> = fetches(&actions)
+        .into_iter()
+        .map(|(_, _, _, album)| album)
+        .collect();
     assert_eq!(albums, [lone.album; 2]);
 }
 
@@ -139,7 +176,9 @@ fn an_image_removed_and_added_again_comes_once() {
     lone.drain();
     assert_eq!(lone.engine.pending(), (0, 0), "nobody names it");
     let mut actions = {
-        lone.engine.edit(0, album, vec![people::image("a.jpg")], vec![]).unwrap();
+        lone.engine
+            .edit(0, album, vec![people::image("a.jpg")], vec![])
+            .unwrap();
         lone.drain()
     };
     actions.extend(lone.wait(5_000));
@@ -161,7 +200,10 @@ fn what_was_fetched_as_the_link_fell_counts() {
     lone.feed(Event::LinkDown { peer: bob() });
     // Linked again before the shell has told the end.
     let again = lone.link(b'b');
-    assert!(fetches(&have(&mut lone, &again, true)).is_empty(), "not twice at once");
+    assert!(
+        fetches(&have(&mut lone, &again, true)).is_empty(),
+        "not twice at once"
+    );
     end(&mut lone, under_way[0].0, Outcome::Done);
     let retried = end(&mut lone, under_way[1].0, Outcome::Broken);
     assert!(lone.engine.is_here(&under_way[0].2));
@@ -170,9 +212,11 @@ fn what_was_fetched_as_the_link_fell_counts() {
 
 #[test]
 fn each_end_has_its_wait() {
-    for (outcome, wait) in
-        [(Outcome::NotThere, HAVE_RETRY_MS), (Outcome::Broken, FETCH_RETRY_MS), (Outcome::NoRoom, FETCH_RETRY_MS)]
-    {
+    for (outcome, wait) in [
+        (Outcome::NotThere, HAVE_RETRY_MS),
+        (Outcome::Broken, FETCH_RETRY_MS),
+        (Outcome::NoRoom, FETCH_RETRY_MS),
+    ] {
         let mut lone = Lone::new();
         let actions = bob_adds(&mut lone, &["a.jpg"]);
         let actions = have(&mut lone, &actions, true);
@@ -230,9 +274,15 @@ fn wrong_answers_to_have() {
         for (ask, call) in asks(&actions) {
             if matches!(call, Call::Have { .. }) {
                 for frame in &frames {
-                    lone.feed(Event::Frame { ask, frame: frame.clone() });
+                    lone.feed(Event::Frame {
+                        ask,
+                        frame: frame.clone(),
+                    });
                 }
-                lone.feed(Event::Ended { ask, whole: !frames.is_empty() });
+                lone.feed(Event::Ended {
+                    ask,
+                    whole: !frames.is_empty(),
+                });
             }
         }
         assert!(questions(&lone.wait(120_000)) < 12, "asked less and less often");
@@ -243,29 +293,62 @@ fn wrong_answers_to_have() {
 #[test]
 fn what_rots_is_fetched_again() {
     let mut lone = Lone::new();
-    let Fact::Image(image) = people::image("a.jpg") else { unreachable!() };
-    lone.feed(Event::BlobsHere { blobs: vec![image.hash, image.preview.unwrap().hash] });
-    lone.engine.edit(0, lone.album, vec![Fact::Image(image.clone())], vec![]).unwrap();
+    let Fact::Image(image) = people::image("a.jpg") else {
+        unreachable!()
+    };
+    lone.feed(Event::BlobsHere {
+        blobs: vec![image.hash, image.preview.unwrap().hash],
+    });
+    lone.engine
+        .edit(0, lone.album, vec![Fact::Image(image.clone())], vec![])
+        .unwrap();
     lone.drain();
     let actions = lone.feed(Event::BlobGone { blob: image.hash });
     let coming = fetches(&have(&mut lone, &actions, true));
     assert_eq!(coming.len(), 1);
     assert_eq!(coming[0].2, image.hash);
-    assert!(lone.feed(Event::BlobGone { blob: people::blob("nobody's") }).is_empty());
+    assert!(
+        lone.feed(Event::BlobGone {
+            blob: people::blob("nobody's")
+        })
+        .is_empty()
+    );
 }
 
 /// Who took a blob is remembered while somebody names it and he is linked.
 #[test]
 fn copies_are_known_while_they_matter() {
     let mut lone = Lone::new();
-    let Fact::Image(image) = people::image("a.jpg") else { unreachable!() };
-    lone.feed(Event::BlobsHere { blobs: vec![image.hash] });
-    lone.engine.edit(0, lone.album, vec![Fact::Image(image.clone())], vec![]).unwrap();
-    lone.feed(Event::Served { peer: bob(), blob: image.hash });
-    lone.feed(Event::Served { peer: bob(), blob: people::blob("not here") });
+    let Fact::Image(image) = people::image("a.jpg") else {
+        unreachable!()
+    };
+    lone.feed(Event::BlobsHere {
+        blobs: vec![image.hash],
+    });
+    lone.engine
+        .edit(0, lone.album, vec![Fact::Image(image.clone())], vec![])
+        .unwrap();
+    lone.feed(Event::Served {
+        peer: bob(),
+        blob: image.hash,
+    });
+    lone.feed(Event::Served {
+        peer: bob(),
+        blob: people::blob("not here"),
+    });
     assert!(lone.engine.held_elsewhere(&image.hash));
     assert!(!lone.engine.held_elsewhere(&people::blob("not here")));
-    let id = lone.engine.album(&lone.album).unwrap().images().next().unwrap().id;
+    let id = lone
+        .engine
+        .album(&lone.album)
+        .unwrap()
+        .images()
+        .next()
+        .unwrap()
+        .id;
     lone.engine.edit(0, lone.album, vec![], vec![id]).unwrap();
-    assert!(!lone.engine.held_elsewhere(&image.hash), "nobody names it any more");
+    assert!(
+        !lone.engine.held_elsewhere(&image.hash),
+        "nobody names it any more"
+    );
 }

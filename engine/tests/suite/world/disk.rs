@@ -9,7 +9,11 @@ use engine::Token;
 
 /// A write under way.
 pub enum Write {
-    Ops { token: Token, album: AlbumId, ops: Vec<Arc<Op>> },
+    Ops {
+        token: Token,
+        album: AlbumId,
+        ops: Vec<Arc<Op>>,
+    },
     Incarnation(Incarnation),
 }
 
@@ -94,7 +98,9 @@ impl Disk {
     }
 
     pub fn writes(&self, album: AlbumId) -> bool {
-        self.under_way.iter().any(|write| matches!(write, Write::Ops { album: of, .. } if *of == album))
+        self.under_way
+            .iter()
+            .any(|write| matches!(write, Write::Ops { album: of, .. } if *of == album))
     }
 
     pub fn ops(&self, album: AlbumId) -> Vec<Arc<Op>> {
@@ -107,7 +113,11 @@ impl Disk {
 
     /// A backup.
     pub fn copy(&self) -> Copy {
-        Copy { ops: self.ops.clone(), hashes: self.hashes.clone(), incarnation: self.incarnation }
+        Copy {
+            ops: self.ops.clone(),
+            hashes: self.hashes.clone(),
+            incarnation: self.incarnation,
+        }
     }
 
     /// Puts a backup in the place of what is here.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crdt::fact::Role;
 use crdt::id::{AlbumId, Incarnation, PublicKey};
 use engine::wire::{Call, Epoch, decode_call, encode_answer, encode_call, encode_message};
-use engine::{Action, AskId, CallId, Config, Engine, Event, FetchId, Me};
+use engine::{Action, AskId, CallId, Config, Engine, Event, FetchId, Me, Strategy};
 
 use super::people;
 
@@ -21,12 +21,34 @@ pub struct Lone {
 impl Lone {
     /// Alice's album with Bob as a curator, linked.
     pub fn new() -> Lone {
-        let mut engine = Engine::new(Config { strategy: engine::Strategy::Op, anti_entropy: true }, [1; 32]);
+        Lone::with(Strategy::Op)
+    }
+
+    /// The same with another strategy.
+    pub fn with(strategy: Strategy) -> Lone {
+        let mut engine = Engine::new(
+            Config {
+                strategy,
+                anti_entropy: true,
+            },
+            [1; 32],
+        );
         let author = people::device(b'a', Incarnation([1; 16]));
-        engine.sign_in(Some(Me { author, name: "alice".to_owned() }));
+        engine.sign_in(Some(Me {
+            author,
+            name: "alice".to_owned(),
+        }));
         let (album, _) = engine.create("trip", people::AT).unwrap();
-        let mut lone = Lone { engine, now: 0, album, calls: 0, seq: 0 };
-        lone.engine.edit(0, album, vec![people::grant(b'b', Role::Curator)], vec![]).unwrap();
+        let mut lone = Lone {
+            engine,
+            now: 0,
+            album,
+            calls: 0,
+            seq: 0,
+        };
+        lone.engine
+            .edit(0, album, vec![people::grant(b'b', Role::Curator)], vec![])
+            .unwrap();
         // The first round finds nothing to tell.
         let actions = lone.link(b'b');
         let here = lone.engine.album(&album).unwrap();
@@ -39,7 +61,10 @@ impl Lone {
 
     pub fn link(&mut self, person: u8) -> Vec<Action> {
         let certificate = people::certificate(person);
-        self.feed(Event::LinkUp { peer: certificate.device, certificate })
+        self.feed(Event::LinkUp {
+            peer: certificate.device,
+            certificate,
+        })
     }
 
     /// What the engine does; its writes succeed at once.
@@ -57,7 +82,10 @@ impl Lone {
             actions.push(action);
         }
         self.engine.check_invariants();
-        assert!(self.engine.next_timer().is_none_or(|due| due > self.now), "due at once: a hot loop");
+        assert!(
+            self.engine.next_timer().is_none_or(|due| due > self.now),
+            "due at once: a hot loop"
+        );
         actions
     }
 
@@ -77,7 +105,11 @@ impl Lone {
     pub fn gossip(&mut self, heads: crdt::id::Digest, ops: &[std::sync::Arc<crdt::op::Op>]) -> Vec<Action> {
         self.seq += 1;
         let payload = encode_message(Epoch([9; 8]), self.seq, &heads, ops);
-        self.feed(Event::Gossip { album: self.album, from: bob(), payload })
+        self.feed(Event::Gossip {
+            album: self.album,
+            from: bob(),
+            payload,
+        })
     }
 
     /// Bob asks; what he is answered.
@@ -89,7 +121,11 @@ impl Lone {
     pub fn call_raw(&mut self, body: Vec<u8>) -> Vec<Vec<u8>> {
         self.calls += 1;
         let call = CallId(self.calls);
-        let actions = self.feed(Event::Called { call, peer: bob(), body });
+        let actions = self.feed(Event::Called {
+            call,
+            peer: bob(),
+            body,
+        });
         let answers = actions.into_iter().filter_map(|action| match action {
             Action::Answer { call: of, frames } if of == call => Some(frames),
             _ => None,
@@ -126,7 +162,9 @@ impl Lone {
                 next.extend(self.answer(ask, frames, true));
             }
             if next.is_empty() {
-                let Some(due) = self.engine.next_timer().filter(|due| *due <= until) else { break };
+                let Some(due) = self.engine.next_timer().filter(|due| *due <= until) else {
+                    break;
+                };
                 self.now = self.now.max(due);
                 next = self.feed(Event::Tick);
             }
@@ -143,7 +181,10 @@ pub fn bob() -> PublicKey {
 /// The requests among these.
 pub fn asks(actions: &[Action]) -> Vec<(AskId, Call)> {
     let asks = actions.iter().filter_map(|action| match action {
-        Action::Ask { ask, body, .. } => Some((*ask, decode_call(body).expect("an engine asks what it understands"))),
+        Action::Ask { ask, body, .. } => Some((
+            *ask,
+            decode_call(body).expect("an engine asks what it understands"),
+        )),
         _ => None,
     });
     asks.collect()
@@ -152,7 +193,13 @@ pub fn asks(actions: &[Action]) -> Vec<(AskId, Call)> {
 /// The transfers among these: (id, from, blob, album).
 pub fn fetches(actions: &[Action]) -> Vec<(FetchId, PublicKey, crdt::id::BlobHash, AlbumId)> {
     let fetches = actions.iter().filter_map(|action| match action {
-        Action::Fetch { fetch, peer, blob, album, .. } => Some((*fetch, *peer, *blob, *album)),
+        Action::Fetch {
+            fetch,
+            peer,
+            blob,
+            album,
+            ..
+        } => Some((*fetch, *peer, *blob, *album)),
         _ => None,
     });
     fetches.collect()

@@ -14,8 +14,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use crdt::Album;
 use crdt::fact::Fact;
 use crdt::id::{AlbumId, BlobHash, Digest};
-use engine::{Access, Action, AskId, CallId, Config, EditError, Engine, Event, FetchId, Me, Outcome, Strategy, Token};
 use engine::wire::decode_message;
+use engine::{
+    Access, Action, AskId, CallId, Config, EditError, Engine, Event, FetchId, Me, Outcome, Strategy, Token,
+};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha12Rng;
 use serde_json::value::RawValue;
@@ -29,13 +31,50 @@ pub type At = usize;
 /// What will happen, and when.
 enum Input {
     /// The oldest write of a peer reaches its disk.
-    Synced { at: At, life: u64 },
-    Tick { at: At, life: u64 },
-    Gossip { to: At, from: At, link: u64, album: AlbumId, payload: Vec<u8> },
-    Call { to: At, from: At, link: u64, ask: AskId, body: Vec<u8> },
-    Frame { to: At, from: At, link: u64, ask: AskId, frame: Vec<u8> },
-    Ended { to: At, from: At, link: u64, ask: AskId, whole: bool },
-    Fetched { at: At, life: u64, from: At, link: u64, fetch: FetchId, blob: BlobHash },
+    Synced {
+        at: At,
+        life: u64,
+    },
+    Tick {
+        at: At,
+        life: u64,
+    },
+    Gossip {
+        to: At,
+        from: At,
+        link: u64,
+        album: AlbumId,
+        payload: Vec<u8>,
+    },
+    Call {
+        to: At,
+        from: At,
+        link: u64,
+        ask: AskId,
+        body: Vec<u8>,
+    },
+    Frame {
+        to: At,
+        from: At,
+        link: u64,
+        ask: AskId,
+        frame: Vec<u8>,
+    },
+    Ended {
+        to: At,
+        from: At,
+        link: u64,
+        ask: AskId,
+        whole: bool,
+    },
+    Fetched {
+        at: At,
+        life: u64,
+        from: At,
+        link: u64,
+        fetch: FetchId,
+        blob: BlobHash,
+    },
     /// Look which links should be up.
     Links,
 }
@@ -98,7 +137,10 @@ impl World {
     pub fn of(seed: u64, people: usize, strategy: Strategy) -> World {
         let mut world = World::new(seed);
         for _ in 0..people {
-            world.add_peer(Config { strategy, anti_entropy: true });
+            world.add_peer(Config {
+                strategy,
+                anti_entropy: true,
+            });
         }
         world
     }
@@ -152,7 +194,10 @@ impl World {
         peer.life += 1;
         let mut engine = Engine::new(peer.config, seed);
         let author = people::device(peer.person, peer.disk.incarnation);
-        engine.sign_in(Some(Me { author, name: char::from(peer.person).to_string() }));
+        engine.sign_in(Some(Me {
+            author,
+            name: char::from(peer.person).to_string(),
+        }));
         peer.engine = Some(engine);
         let blobs = peer.disk.blobs.iter().copied().collect();
         let entered: Vec<_> = peer.disk.entered.iter().copied().collect();
@@ -186,7 +231,13 @@ impl World {
     }
 
     /// A command that writes. Returns the token of its write.
-    pub fn edit(&mut self, at: At, album: AlbumId, facts: Vec<Fact>, removes: Vec<crdt::FactId>) -> Result<Token, EditError> {
+    pub fn edit(
+        &mut self,
+        at: At,
+        album: AlbumId,
+        facts: Vec<Fact>,
+        removes: Vec<crdt::FactId>,
+    ) -> Result<Token, EditError> {
         let now = self.now;
         let engine = self.peers[at].engine.as_mut().expect("that peer runs");
         let token = engine.edit(now, album, facts, removes);
@@ -196,7 +247,8 @@ impl World {
 
     /// As [`Self::edit`], of facts only, that must work.
     pub fn write(&mut self, at: At, album: AlbumId, fact: Fact) {
-        self.edit(at, album, vec![fact], vec![]).expect("the command works");
+        self.edit(at, album, vec![fact], vec![])
+            .expect("the command works");
     }
 
     /// An image whose bytes are at `at`.
@@ -222,7 +274,11 @@ impl World {
     pub fn open(&mut self, at: At, album: AlbumId) {
         let now = self.now;
         self.peers[at].disk.entered.insert(album);
-        self.peers[at].engine.as_mut().expect("that peer runs").open(now, album);
+        self.peers[at]
+            .engine
+            .as_mut()
+            .expect("that peer runs")
+            .open(now, album);
         self.drain(at);
         self.look_at_links();
     }
@@ -242,10 +298,16 @@ impl World {
     /// Hands an event to a peer's engine and does what it says.
     pub fn feed(&mut self, at: At, event: Event) {
         let now = self.now;
-        let Some(engine) = self.peers[at].engine.as_mut() else { return };
+        let Some(engine) = self.peers[at].engine.as_mut() else {
+            return;
+        };
         engine.handle(now, event);
         let next = engine.next_timer();
-        assert!(next.is_none_or(|due| due > now), "seed {}: peer {at} is due at {next:?}, it is {now}", self.seed);
+        assert!(
+            next.is_none_or(|due| due > now),
+            "seed {}: peer {at} is due at {next:?}, it is {now}",
+            self.seed
+        );
         self.drain(at);
     }
 
@@ -253,9 +315,13 @@ impl World {
         while let Some(action) = self.peers[at].engine.as_mut().and_then(Engine::poll) {
             self.carry_out(at, action);
         }
-        let Some(engine) = &self.peers[at].engine else { return };
+        let Some(engine) = &self.peers[at].engine else {
+            return;
+        };
         engine.check_invariants();
-        let Some(due) = engine.next_timer().map(|due| due.max(self.now)) else { return };
+        let Some(due) = engine.next_timer().map(|due| due.max(self.now)) else {
+            return;
+        };
         if self.peers[at].tick_at.is_none_or(|tick| due < tick) {
             self.peers[at].tick_at = Some(due);
             let life = self.peers[at].life;
@@ -265,7 +331,9 @@ impl World {
 
     fn carry_out(&mut self, at: At, action: Action) {
         match action {
-            Action::Persist { token, album, ops } => self.begin_write(at, disk::Write::Ops { token, album, ops }),
+            Action::Persist { token, album, ops } => {
+                self.begin_write(at, disk::Write::Ops { token, album, ops })
+            }
             Action::Remember { incarnation } => self.begin_write(at, disk::Write::Incarnation(incarnation)),
             Action::Reload { album } => {
                 assert!(!self.peers[at].disk.writes(album), "read while writing");
@@ -280,18 +348,41 @@ impl World {
             Action::Ask { ask, peer, body } => self.call(at, peer, ask, body),
             Action::Answer { call, frames } => self.answer(at, call, frames),
             Action::ServeList { .. } | Action::ServeChunks { .. } => {}
-            Action::Fetch { fetch, peer, album, blob, size } => {
+            Action::Fetch {
+                fetch,
+                peer,
+                album,
+                blob,
+                size,
+            } => {
                 let from = self.peer_of(peer);
-                let (may, life, link) = (self.peers[from].engine.is_some(), self.peers[at].life, self.net.link(at, from));
+                let (may, life, link) = (
+                    self.peers[from].engine.is_some(),
+                    self.peers[at].life,
+                    self.net.link(at, from),
+                );
                 assert!(may || link.is_none());
                 let _ = album;
                 let time = self.now + self.net.latency(&mut self.rng) + size / 10_000;
-                self.schedule(time, Input::Fetched { at, life, from, link: link.unwrap_or(0), fetch, blob });
+                self.schedule(
+                    time,
+                    Input::Fetched {
+                        at,
+                        life,
+                        from,
+                        link: link.unwrap_or(0),
+                        fetch,
+                        blob,
+                    },
+                );
             }
             Action::Changed { album, changes, .. } => {
                 for change in changes {
                     if let crdt::Change::Live { id } = change {
-                        assert!(self.peers[at].disk.has(album, &id.header), "news of an op that is not durable");
+                        assert!(
+                            self.peers[at].disk.has(album, &id.header),
+                            "news of an op that is not durable"
+                        );
                         self.peers[at].news += 1;
                     }
                 }
@@ -321,7 +412,9 @@ impl World {
                 self.feed(at, Event::NotPersisted { token, album });
             }
         } else if let Some(disk::Write::Ops { token, album, ops }) = self.peers[at].disk.sync_one() {
-            self.peers[at].acknowledged.extend(ops.iter().map(|op| (album, op.hash)));
+            self.peers[at]
+                .acknowledged
+                .extend(ops.iter().map(|op| (album, op.hash)));
             self.feed(at, Event::Persisted { token });
         }
     }
@@ -369,12 +462,24 @@ impl World {
                     self.feed(at, Event::Tick);
                 }
             }
-            Input::Gossip { to, from, link, album, payload } if self.net.link(to, from) == Some(link) => {
+            Input::Gossip {
+                to,
+                from,
+                link,
+                album,
+                payload,
+            } if self.net.link(to, from) == Some(link) => {
                 self.delivered += 1;
                 let from = people::device_key(self.peers[from].person);
                 self.feed(to, Event::Gossip { album, from, payload });
             }
-            Input::Call { to, from, link, ask, body } if self.net.link(to, from) == Some(link) => {
+            Input::Call {
+                to,
+                from,
+                link,
+                ask,
+                body,
+            } if self.net.link(to, from) == Some(link) => {
                 self.delivered += 1;
                 self.calls += 1;
                 let call = CallId(self.calls);
@@ -382,16 +487,35 @@ impl World {
                 let peer = people::device_key(self.peers[from].person);
                 self.feed(to, Event::Called { call, peer, body });
             }
-            Input::Frame { to, from, link, ask, frame } if self.net.link(to, from) == Some(link) => {
+            Input::Frame {
+                to,
+                from,
+                link,
+                ask,
+                frame,
+            } if self.net.link(to, from) == Some(link) => {
                 self.delivered += 1;
                 self.feed(to, Event::Frame { ask, frame });
             }
-            Input::Ended { to, from, link, ask, whole } if self.net.link(to, from) == Some(link) => {
+            Input::Ended {
+                to,
+                from,
+                link,
+                ask,
+                whole,
+            } if self.net.link(to, from) == Some(link) => {
                 self.feed(to, Event::Ended { ask, whole });
             }
             // Lost with the link.
             Input::Gossip { .. } | Input::Call { .. } | Input::Frame { .. } | Input::Ended { .. } => {}
-            Input::Fetched { at, life, from, link, fetch, blob } => {
+            Input::Fetched {
+                at,
+                life,
+                from,
+                link,
+                fetch,
+                blob,
+            } => {
                 if self.peers[at].life == life {
                     self.on_fetched(at, from, link, fetch, blob);
                 }
@@ -439,14 +563,20 @@ impl World {
     pub fn readers(&self, of: At, album: AlbumId) -> Vec<At> {
         let members = self.album(of, album);
         let running = (0..self.peers.len()).filter(|at| self.peers[*at].engine.is_some());
-        running.filter(|at| members.role_of(&people::user(self.peers[*at].person)) > crdt::fact::Role::None).collect()
+        running
+            .filter(|at| members.role_of(&people::user(self.peers[*at].person)) > crdt::fact::Role::None)
+            .collect()
     }
 
     /// Whether all running members show the same album and hold all bytes that any of them holds.
     pub fn is_settled(&self, album: AlbumId) -> bool {
         let readers = self.readers(0, album);
         let mine = self.digest(0, album);
-        let equal = readers.iter().all(|at| self.engine(*at).album(&album).is_some_and(|other| other.digest() == mine));
+        let equal = readers.iter().all(|at| {
+            self.engine(*at)
+                .album(&album)
+                .is_some_and(|other| other.digest() == mine)
+        });
         equal && self.lacking(album).is_empty()
     }
 
@@ -497,7 +627,11 @@ impl World {
         for text in texts {
             let op = crdt::op::Op::decode(text.get()).expect("an engine sends what it received");
             let stored = self.peers[at].disk.has(album, &op.hash);
-            assert!(stored, "seed {}: peer {at} spoke of an op that its disk does not have", self.seed);
+            assert!(
+                stored,
+                "seed {}: peer {at} spoke of an op that its disk does not have",
+                self.seed
+            );
         }
     }
 }

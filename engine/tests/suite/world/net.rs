@@ -97,7 +97,9 @@ impl World {
 
     /// What the guard of `at` says of a device: a reader of any album here, or nobody here can tell yet.
     fn guard_lets(&self, at: At, other: At) -> bool {
-        let Some(engine) = &self.peers[at].engine else { return false };
+        let Some(engine) = &self.peers[at].engine else {
+            return false;
+        };
         let certificate = people::certificate(self.peers[other].person);
         let joins = engine.albums().any(|album| !album.has_genesis());
         joins || self.peers[at].access.may_link(&certificate)
@@ -123,7 +125,13 @@ impl World {
         self.net.up.insert((a, b), self.net.numbers);
         for (at, other) in [(a, b), (b, a)] {
             let certificate = people::certificate(self.peers[other].person);
-            self.feed(at, Event::LinkUp { peer: certificate.device, certificate });
+            self.feed(
+                at,
+                Event::LinkUp {
+                    peer: certificate.device,
+                    certificate,
+                },
+            );
         }
     }
 
@@ -137,22 +145,38 @@ impl World {
     }
 
     pub(super) fn peer_of(&self, key: PublicKey) -> At {
-        let found = self.peers.iter().position(|peer| people::device_key(peer.person) == key);
+        let found = self
+            .peers
+            .iter()
+            .position(|peer| people::device_key(peer.person) == key);
         found.expect("that device is in this world")
     }
 
     pub(super) fn publish(&mut self, at: At, album: AlbumId, payload: &[u8]) {
         self.published += 1;
         for to in (0..self.peers.len()).filter(|to| *to != at) {
-            let Some(link) = self.net.link(at, to) else { continue };
-            let reader = self.peers[at].access.may_read(&album, &people::certificate(self.peers[to].person));
+            let Some(link) = self.net.link(at, to) else {
+                continue;
+            };
+            let reader = self.peers[at]
+                .access
+                .may_read(&album, &people::certificate(self.peers[to].person));
             if !reader || self.net.mute || self.rng.gen_bool(self.net.loss) {
                 continue;
             }
             let copies = 1 + u64::from(self.rng.gen_bool(self.net.duplicates));
             for _ in 0..copies {
                 let time = self.now + self.net.latency(&mut self.rng);
-                self.schedule(time, Input::Gossip { to, from: at, link, album, payload: payload.to_vec() });
+                self.schedule(
+                    time,
+                    Input::Gossip {
+                        to,
+                        from: at,
+                        link,
+                        album,
+                        payload: payload.to_vec(),
+                    },
+                );
             }
         }
     }
@@ -164,18 +188,42 @@ impl World {
         let Some(link) = self.net.link(at, to) else { return };
         let time = self.now + self.net.latency(&mut self.rng);
         if self.rng.gen_bool(self.net.broken_requests) {
-            self.schedule(time, Input::Ended { to: at, from: to, link, ask, whole: false });
+            self.schedule(
+                time,
+                Input::Ended {
+                    to: at,
+                    from: to,
+                    link,
+                    ask,
+                    whole: false,
+                },
+            );
         } else {
-            self.schedule(time, Input::Call { to, from: at, link, ask, body });
+            self.schedule(
+                time,
+                Input::Call {
+                    to,
+                    from: at,
+                    link,
+                    ask,
+                    body,
+                },
+            );
         }
     }
 
     pub(super) fn answer(&mut self, at: At, call: CallId, frames: Vec<Vec<u8>>) {
-        let Some((to, link, ask)) = self.peers[at].calls.remove(&call) else { return };
+        let Some((to, link, ask)) = self.peers[at].calls.remove(&call) else {
+            return;
+        };
         let time = self.now + self.net.latency(&mut self.rng);
         let mut bytes = 0;
         let breaks = self.rng.gen_bool(self.net.broken_requests);
-        let sent = if breaks { self.rng.gen_range(0..=frames.len()) } else { frames.len() };
+        let sent = if breaks {
+            self.rng.gen_range(0..=frames.len())
+        } else {
+            frames.len()
+        };
         let whole = !breaks && !frames.is_empty();
         for frame in frames.into_iter().take(sent) {
             bytes += frame.len();
@@ -183,12 +231,33 @@ impl World {
                 for op in ops {
                     let op = crdt::op::Op::decode(op.get()).expect("an engine sends what it received");
                     let album = op.header.album.unwrap_or(AlbumId(op.hash.0));
-                    assert!(self.peers[at].disk.has(album, &op.hash), "an answer spoke of what is not durable");
+                    assert!(
+                        self.peers[at].disk.has(album, &op.hash),
+                        "an answer spoke of what is not durable"
+                    );
                 }
             }
-            self.schedule(time, Input::Frame { to, from: at, link, ask, frame });
+            self.schedule(
+                time,
+                Input::Frame {
+                    to,
+                    from: at,
+                    link,
+                    ask,
+                    frame,
+                },
+            );
         }
         self.answer_max = self.answer_max.max(bytes);
-        self.schedule(time, Input::Ended { to, from: at, link, ask, whole });
+        self.schedule(
+            time,
+            Input::Ended {
+                to,
+                from: at,
+                link,
+                ask,
+                whole,
+            },
+        );
     }
 }

@@ -20,7 +20,11 @@ fn device_pair(person: u8) -> KeyPair {
 
 /// A person's device in one life.
 pub fn device(person: u8, incarnation: Incarnation) -> Author {
-    Author { device: device_pair(person), certificate: certificate(person), incarnation }
+    Author {
+        device: device_pair(person),
+        certificate: certificate(person),
+        incarnation,
+    }
 }
 
 pub fn device_key(person: u8) -> PublicKey {
@@ -44,15 +48,27 @@ pub fn user(person: u8) -> UserId {
 }
 
 pub fn grant(person: u8, role: Role) -> Fact {
-    Fact::Grant { user: user(person), role, name: char::from(person).to_string(), at: AT }
+    Fact::Grant {
+        user: user(person),
+        role,
+        name: char::from(person).to_string(),
+        at: AT,
+    }
 }
 
 pub fn role(person: u8, role: Role) -> Fact {
-    Fact::Role { user: user(person), role, at: AT }
+    Fact::Role {
+        user: user(person),
+        role,
+        at: AT,
+    }
 }
 
 pub fn chat(text: &str) -> Fact {
-    Fact::Chat { text: text.to_owned(), at: AT }
+    Fact::Chat {
+        text: text.to_owned(),
+        at: AT,
+    }
 }
 
 pub fn rating(image: BlobHash, stars: u8) -> Fact {
@@ -70,17 +86,26 @@ pub fn image(name: &str) -> Fact {
         hash: blob(name),
         size: 300_000 + name.len() as u64,
         at: AT,
-        shape: Some(Shape { media: "image/jpeg".to_owned(), width: 4000, height: 3000 }),
+        shape: Some(Shape {
+            media: "image/jpeg".to_owned(),
+            width: 4000,
+            height: 3000,
+        }),
         taken: None,
         damaged: false,
-        preview: Some(Preview { hash: blob(&format!("{name} small")), size: 20_000 }),
+        preview: Some(Preview {
+            hash: blob(&format!("{name} small")),
+            size: 20_000,
+        }),
         version: None,
     })
 }
 
 /// What a filter made of an image.
 pub fn version(name: &str, source: BlobHash) -> Fact {
-    let Fact::Image(made) = image(name) else { unreachable!() };
+    let Fact::Image(made) = image(name) else {
+        unreachable!()
+    };
     let version = Version {
         source,
         recipe: "sepia".to_owned(),
@@ -88,5 +113,8 @@ pub fn version(name: &str, source: BlobHash) -> Fact {
         encoder: "calotype-jpeg 1".to_owned(),
         pixels: Digest(blob("pixels").0),
     };
-    Fact::Image(Image { version: Some(Box::new(version)), ..made })
+    Fact::Image(Image {
+        version: Some(Box::new(version)),
+        ..made
+    })
 }
