@@ -64,6 +64,7 @@ fn what_was_pulled_is_hinted_on() {
     world.part(0, 2);
     world.part(0, 1);
     world.write(0, album, people::chat("said alone"));
+    world.run(100);
     world.heal();
     world.part(0, 2);
     assert!(world.run_until(2_000, |world| world.is_settled(album)));
