@@ -20,8 +20,8 @@ pub struct AddImage {
     /// Files, folders, patterns such as *.jpg; or NAME HASH SIZE
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<OsString>,
-    /// Name of the entry, where one file is added
-    #[arg(long, value_name = "NAME")]
+    /// Name of the entry, where one file is added; then also if the album has its bytes under another name
+    #[arg(long = "as", value_name = "NAME")]
     pub name: Option<String>,
 }
 
@@ -41,8 +41,8 @@ impl AddImage {
         if self.name.is_some() && (paths.len() != 1 || paths[0].is_dir()) {
             return Err(Failure::new(
                 Code::Usage,
-                "--name fits one file only".to_owned(),
-                "add the others without --name; each entry then has its file's name",
+                "--as fits one file only".to_owned(),
+                "add the others without --as; each entry then has its file's name",
             ));
         }
         let name = self.name.map(|name| check::image(&name)).transpose()?;

@@ -187,7 +187,7 @@ pub(super) fn name_of(path: &Path) -> Result<String, Failed> {
                 path,
                 Code::Usage,
                 message,
-                "give it another name: /addImage FILE --name NAME",
+                "give it another name: /addImage FILE --as NAME",
             ))
         }
         None => {
@@ -196,7 +196,7 @@ pub(super) fn name_of(path: &Path) -> Result<String, Failed> {
                 path,
                 Code::Usage,
                 message,
-                "give it another name: /addImage FILE --name NAME",
+                "give it another name: /addImage FILE --as NAME",
             ))
         }
     }

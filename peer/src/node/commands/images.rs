@@ -52,11 +52,11 @@ pub(super) async fn add(
         }
     }
     if name.is_some() && files.len() != 1 {
-        let message = format!("--name gives one name, but there are {} files", files.len());
+        let message = format!("--as gives one name, but there are {} files", files.len());
         return Err(Failure::new(
             Code::Usage,
             message,
-            "add them without --name, or one at a time",
+            "add them without --as, or one at a time",
         ));
     }
     let rename = name.is_some();
