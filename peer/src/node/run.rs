@@ -320,10 +320,7 @@ impl Node {
         while let Some(action) = self.engine.poll() {
             match action {
                 Action::Persist { token, album, ops } => self.persist(token, album, &ops),
-                Action::Remember { incarnation } => {
-                    self.incarnation = incarnation;
-                    self.put("node", b"incarnation", incarnation.0.to_vec());
-                }
+                Action::Remember { incarnation } => self.remember(incarnation),
                 Action::Reload { album } => match self.load(album) {
                     Ok(()) => {}
                     Err(failure) => self.fatal = Some(failure),
@@ -357,6 +354,30 @@ impl Node {
                 Action::Access => self.access_changed(),
             }
         }
+    }
+
+    /// The next op is written as this incarnation: forgetting it would reuse dots after a restart, so a disk that cannot
+    /// take it ends the node.
+    fn remember(&mut self, incarnation: Incarnation) {
+        self.incarnation = incarnation;
+        let handle = self.handle.clone();
+        let done = move |result: Result<(), CommitError>| {
+            if let Err(error) = result {
+                let failure = Failure::new(
+                    Code::DiskFull,
+                    format!("cannot keep who this device is: {error}"),
+                    "free some space and start again",
+                );
+                handle.send(Input::Do(Box::new(move |node| node.fatal = Some(failure))));
+            }
+        };
+        let value = incarnation.0.to_vec();
+        let write = Write::Put {
+            space: "node",
+            key: b"incarnation".to_vec(),
+            value,
+        };
+        self.db.commit_urgent(vec![write], Box::new(done));
     }
 
     fn persist(&mut self, token: Token, album: AlbumId, ops: &[Arc<crdt::op::Op>]) {
