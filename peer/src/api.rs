@@ -25,7 +25,7 @@ pub enum Request {
     CreateAlbum { name: String },
     /// Makes an album the current one and starts replicating it.
     EnterAlbum { album: String },
-    /// No current album; replication of it goes on only while another command names it.
+    /// No current album; all albums here go on replicating.
     LeaveAlbum,
     /// Images with ratings.
     GetImages { album: Option<String> },

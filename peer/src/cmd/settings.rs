@@ -338,7 +338,7 @@ mod tests {
             "HOME" => Some("/home/alice".into()),
             _ => vars.iter().find(|(n, _)| *n == name).map(|(_, v)| v.into()),
         };
-        Settings::read(process, &NodeArgs::default(), Path::new("/work"), &var)
+        Settings::read(process, &NodeArgs::default(), Path::new("/here"), &var)
     }
 
     #[test]
@@ -353,10 +353,10 @@ mod tests {
             assert_eq!(s.home.value, Path::new(value));
             assert!(s.home.origin.to_string().ends_with(origin), "{}", s.home.origin);
         };
-        check(read(&flag, file, &env).unwrap(), "/work/from-flag", "flag --home");
+        check(read(&flag, file, &env).unwrap(), "/here/from-flag", "flag --home");
         check(
             read(&Process::default(), file, &env).unwrap(),
-            "/work/from-env",
+            "/here/from-env",
             "environment CALOTYPE_HOME",
         );
         check(
