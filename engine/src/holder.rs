@@ -17,6 +17,8 @@ pub(crate) struct Holder {
     holds: BTreeSet<(bool, BlobHash)>,
     /// Index of [`State::ToAsk`], by the album it is asked under and the time to ask.
     to_ask: BTreeMap<AlbumId, BTreeSet<(u64, BlobHash)>>,
+    /// Blobs here that it may hold too, asked about when nothing wanted is: for the warning before an only copy goes.
+    pub(crate) to_check: BTreeMap<AlbumId, BTreeSet<BlobHash>>,
     /// Questions under way, by album.
     pub(crate) asking: BTreeMap<AlbumId, Vec<BlobHash>>,
     /// Transfers from it.
@@ -177,6 +179,29 @@ impl Holder {
             self.asking.insert(*album, blobs.clone());
         }
         questions
+    }
+
+    /// Takes questions about copies, one for each album that has no question under way.
+    pub(crate) fn checks(&mut self) -> Vec<(AlbumId, Vec<BlobHash>)> {
+        let free = self
+            .to_check
+            .keys()
+            .filter(|album| !self.asking.contains_key(album));
+        let free: Vec<AlbumId> = free.copied().collect();
+        let mut checks = Vec::new();
+        for album in free {
+            let Some(queue) = self.to_check.get_mut(&album) else {
+                continue;
+            };
+            let blobs: Vec<BlobHash> = queue.iter().take(HAVE_MAX).copied().collect();
+            queue.retain(|blob| blobs.last() < Some(blob));
+            if queue.is_empty() {
+                self.to_check.remove(&album);
+            }
+            self.asking.insert(album, blobs.clone());
+            checks.push((album, blobs));
+        }
+        checks
     }
 
     pub(crate) fn check_invariants(&self, wants: &BTreeMap<BlobHash, Want>) {

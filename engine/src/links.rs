@@ -192,6 +192,16 @@ impl Engine {
             .collect()
     }
 
+    /// A linked member of an album: bytes are asked for, and which of ours it holds. `false` if that was known.
+    pub(crate) fn share(&mut self, now: u64, peer: PublicKey, album: AlbumId) -> bool {
+        let new = self.transfer.share(now, peer, album);
+        if let Some(replica) = self.albums.get(&album).filter(|_| new) {
+            let named = crate::transfer::blobs_of_album(&replica.album);
+            self.transfer.check_copies(peer, album, named);
+        }
+        new
+    }
+
     pub(crate) fn on_link_up(&mut self, now: u64, peer: PublicKey, certificate: &Certificate) {
         // A new link in the place of an old one: nothing asked over that will be answered.
         self.on_link_down(peer);
@@ -200,7 +210,7 @@ impl Engine {
         for album in albums {
             if self.terms(&peer, &album) == Some(Terms::Member) {
                 self.sync_soon(now, album, peer, 0);
-                self.transfer.share(now, peer, album);
+                self.share(now, peer, album);
             }
         }
     }
@@ -215,7 +225,7 @@ impl Engine {
         for (peer, _) in self.links.all().collect::<Vec<_>>() {
             match self.terms(&peer, &album) {
                 Some(Terms::Member) => {
-                    if self.transfer.share(now, peer, album) {
+                    if self.share(now, peer, album) {
                         self.sync_soon(now, album, peer, 0);
                     }
                 }

@@ -134,7 +134,7 @@ impl Engine {
     pub(crate) fn sync_everywhere(&mut self, now: u64, album: AlbumId) {
         for peer in self.sharers(&album) {
             self.sync_soon(now, album, peer, 0);
-            self.transfer.share(now, peer, album);
+            self.share(now, peer, album);
         }
     }
 
@@ -148,7 +148,7 @@ impl Engine {
             if let Some(round) = self.links.round(&peer, album) {
                 round.unsure = true;
             }
-            self.transfer.share(now, peer, album);
+            self.share(now, peer, album);
         }
         self.transfer.ask_again(now, album);
         self.sync_due(now);

@@ -196,6 +196,7 @@ impl Transfer {
     pub(crate) fn forget_album(&mut self, now: u64, album: AlbumId) {
         for holder in self.holders.values_mut() {
             holder.asking.remove(&album);
+            holder.to_check.remove(&album);
         }
         for blob in self.wanted_of(album) {
             self.drop_unnamed(now, album, &blob);
@@ -222,12 +223,28 @@ impl Transfer {
         true
     }
 
+    /// Asks a linked member, when nothing wanted is to be asked, which originals of an album it holds as well.
+    pub(crate) fn check_copies(&mut self, peer: PublicKey, album: AlbumId, named: Vec<Wanted>) {
+        let Some(holder) = self.holders.get_mut(&peer) else {
+            return;
+        };
+        let originals = named
+            .into_iter()
+            .filter(|wanted| !wanted.preview)
+            .map(|wanted| wanted.blob);
+        let here: BTreeSet<BlobHash> = originals.filter(|blob| self.here.contains(blob)).collect();
+        if !here.is_empty() {
+            holder.to_check.insert(album, here);
+        }
+    }
+
     /// A linked device is no member of this album, or no longer: nothing is asked of it about this album.
     pub(crate) fn unshare(&mut self, now: u64, peer: PublicKey, album: AlbumId) {
         let wanted = self.wanted_of(album);
         let Some(holder) = self.holders.get_mut(&peer) else {
             return;
         };
+        holder.to_check.remove(&album);
         if holder.albums.remove(&album) {
             for blob in wanted {
                 if let Some(want) = self.wants.get(&blob) {
@@ -390,7 +407,9 @@ impl Engine {
         let Some(holder) = self.transfer.holders.get_mut(&peer) else {
             return;
         };
-        for (album, blobs) in holder.questions(now) {
+        let mut questions = holder.questions(now);
+        questions.extend(holder.checks());
+        for (album, blobs) in questions {
             self.ask(peer, Purpose::Have, &Call::Have { album, blobs });
         }
     }
@@ -411,7 +430,12 @@ impl Engine {
             .zip(have.into_iter().chain(std::iter::repeat(false)))
         {
             let want = self.transfer.wants.get(&blob).filter(|_| holder.is_asked(&blob));
-            let Some(want) = want else { continue };
+            let Some(want) = want else {
+                if has && self.transfer.here.contains(&blob) {
+                    self.transfer.copies.entry(blob).or_default().insert(peer);
+                }
+                continue;
+            };
             if has {
                 holder.set(
                     blob,

@@ -5,10 +5,10 @@ use crdt::fact::{Fact, Role};
 use crdt::id::{AlbumId, BlobHash, Incarnation};
 use engine::limits::{FETCH_RETRY_MS, FETCHES_MAX, FETCHES_PER_PEER, HAVE_MAX, HAVE_RETRY_MS};
 use engine::wire::{Call, encode_answer};
-use engine::{Action, Event, FetchId, Outcome};
+use engine::{Action, Event, FetchId, Outcome, Strategy};
 
 use crate::world::lone::{Lone, asks, bob, fetches};
-use crate::world::people;
+use crate::world::{World, people};
 
 /// Bob's images arrive here; what the engine does about them.
 fn bob_adds(lone: &mut Lone, names: &[&str]) -> Vec<Action> {
@@ -351,4 +351,31 @@ fn copies_are_known_while_they_matter() {
         !lone.engine.held_elsewhere(&image.hash),
         "nobody names it any more"
     );
+}
+
+/// Two members who have everything meet again after both were restarted: nothing travels, yet each learns that the other
+/// holds a copy, so that neither calls his the only one.
+#[test]
+fn copies_of_old_images_are_known_after_a_restart() {
+    let mut world = World::of(7, 2, Strategy::Op);
+    let album = world.shared_album(Role::Contributor);
+    world.add_image(0, album, "one.jpg");
+    world.settle(album);
+    let blob = people::blob("one.jpg");
+    for at in [0, 1] {
+        world.crash(at);
+    }
+    for at in [0, 1] {
+        world.start(at);
+    }
+    assert!(!world.engine(0).held_elsewhere(&blob), "nobody was asked yet");
+    let known = |world: &World| {
+        [0, 1]
+            .into_iter()
+            .all(|at| world.engine(at).held_elsewhere(&blob))
+    };
+    assert!(world.run_until(60_000, known));
+    // A copy that went is no copy.
+    world.crash(1);
+    assert!(world.run_until(60_000, |world| !world.engine(0).held_elsewhere(&blob)));
 }
