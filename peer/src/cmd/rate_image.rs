@@ -7,7 +7,7 @@ use crate::api::{Failure, Request};
 
 /// Rate an image with 0 to 5 stars
 ///
-/// One rating per member and image, the latest counts; none takes yours back.
+/// One rating per member and image, the latest counts; none (or --clear) takes yours back.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   calotype rate-image sunset.jpg 5
@@ -37,7 +37,7 @@ pub struct Stars(Option<u8>);
 fn stars(text: &str) -> Result<Stars, String> {
     match text.parse::<u8>() {
         Ok(n) if n <= 5 => Ok(Stars(Some(n))),
-        _ if text == "none" => Ok(Stars(None)),
+        _ if matches!(text, "none" | "--clear") => Ok(Stars(None)),
         _ => Err("stars are a whole number from 0 to 5, or none".to_owned()),
     }
 }
