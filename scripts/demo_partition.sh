@@ -25,7 +25,7 @@ until_true 20 "alice and carol are apart" apart alice carol
 until_true 20 "bob and carol are apart" apart bob carol
 does carol remove-image shared.bmp
 does carol add-image "$(picture same.bmp 1 2 3)"
-does alice add-image "$WORLD/pictures/shared.bmp" --name shared.bmp
+does alice add-image "$WORLD/pictures/shared.bmp" --as shared.bmp
 mkdir "$WORLD/pictures/other"
 does bob add-image "$(picture other/same.bmp 4 5 6)"
 in_sync alice bob
