@@ -43,6 +43,8 @@ impl World {
     pub fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("pw"), "a password of tests\n").unwrap();
+        // Sockets of killed processes go with the folder.
+        std::fs::create_dir(dir.path().join("run")).unwrap();
         World { dir }
     }
 
@@ -108,6 +110,7 @@ impl Home<'_> {
             .stdin(Stdio::null());
         command
             .env("HOME", self.world.dir.path())
+            .env("XDG_RUNTIME_DIR", self.world.path("run"))
             .env("CALOTYPE_CENTRAL_DIR", self.world.path("central"));
         command.arg("--home").arg(&self.name).args(args);
         command
