@@ -24,9 +24,9 @@ use rand::seq::SliceRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-use crate::model::Model;
 use crate::story::{Story, author_of};
 use crate::world::{AT, Pen, grant, image, permutations, rating, role, user};
+use proptests::model::Model;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Act {

@@ -12,6 +12,5 @@ mod hostile;
 mod laws;
 mod limits;
 mod litmus;
-mod model;
 mod story;
 mod world;

@@ -8,6 +8,7 @@ use crdt::id::{AlbumId, AlbumSeed, BlobHash, Incarnation, Signature, UserId};
 use crdt::keys::{Certificate, KeyPair};
 use crdt::op::{Op, fact_hash, facts_root};
 use crdt::{Album, Author, FactId};
+pub use proptests::model::fact_id;
 
 pub const AT: u64 = 1_700_000_000_000;
 
@@ -93,14 +94,6 @@ pub fn rating(image: &str, stars: u8) -> Fact {
 }
 
 /// The identity of fact `place` of an op.
-pub fn fact_id(op: &Op, place: u64) -> FactId {
-    FactId {
-        actor: op.header.actor,
-        seq: op.header.first + place,
-        header: op.hash,
-    }
-}
-
 pub fn dot(op: &Op) -> DotRun {
     DotRun {
         actor: op.header.actor,

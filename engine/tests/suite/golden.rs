@@ -13,7 +13,7 @@ use engine::wire::{
     encode_message,
 };
 
-use crate::world::people;
+use proptests::world::people;
 
 fn golden(name: &str, bytes: &[u8]) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))

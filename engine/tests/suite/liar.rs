@@ -11,8 +11,8 @@ use engine::wire::{Answer, Call, decode_answer, encode_answer};
 use engine::{Action, Event};
 use rand::{Rng as _, SeedableRng as _};
 
-use crate::world::lone::{Lone, asks, bob};
-use crate::world::people;
+use proptests::world::lone::{Lone, asks, bob};
+use proptests::world::people;
 
 const OTHER: Digest = Digest([77; 32]);
 

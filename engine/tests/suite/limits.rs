@@ -13,8 +13,8 @@ use engine::wire::{
 };
 use engine::{Action, Event, Strategy};
 
-use crate::world::lone::{Lone, asks};
-use crate::world::people;
+use proptests::world::lone::{Lone, asks};
+use proptests::world::people;
 
 const ALBUM: AlbumId = AlbumId([1; 32]);
 const ROOT: Digest = Digest([2; 32]);

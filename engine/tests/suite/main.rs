@@ -10,4 +10,3 @@ mod messages;
 mod random;
 mod stories;
 mod transfers;
-mod world;

@@ -6,7 +6,7 @@ use crdt::id::AlbumId;
 use engine::{Config, Strategy};
 use rand::Rng as _;
 
-use crate::world::{At, World, people};
+use proptests::world::{At, World, people};
 
 const SEEDS: u64 = 60;
 const STEPS: usize = 60;

@@ -10,7 +10,7 @@ use engine::limits::OPS_ANSWER_BYTES;
 use engine::wire::{Call, encode_call};
 use engine::{Config, Event, Standing, Strategy};
 
-use crate::world::{World, people};
+use proptests::world::{World, people};
 
 const ALL: [Strategy; 3] = [Strategy::Op, Strategy::Delta, Strategy::State];
 
@@ -465,7 +465,7 @@ fn a_fork_longer_than_an_answer_arrives() {
     for (at, more) in [(0, &left_ops), (1, &right_ops)] {
         for op in ops.iter().chain(more) {
             let disk = &mut world.peers[at].disk;
-            disk.begin(crate::world::Write::Ops {
+            disk.begin(proptests::world::Write::Ops {
                 token: engine::Token(0),
                 album,
                 ops: vec![op.clone()],

@@ -7,8 +7,8 @@ use engine::limits::{FETCH_RETRY_MS, FETCHES_MAX, FETCHES_PER_PEER, HAVE_MAX, HA
 use engine::wire::{Call, encode_answer};
 use engine::{Action, Event, FetchId, Outcome, Strategy};
 
-use crate::world::lone::{Lone, asks, bob, fetches};
-use crate::world::{World, people};
+use proptests::world::lone::{Lone, asks, bob, fetches};
+use proptests::world::{World, people};
 
 /// Bob's images arrive here; what the engine does about them.
 fn bob_adds(lone: &mut Lone, names: &[&str]) -> Vec<Action> {

@@ -10,17 +10,26 @@ use crdt::header::{Intro, OpRef};
 use crdt::id::{HeaderHash, UserId};
 use crdt::op::Op;
 
-use crate::story::Story;
-use crate::world::fact_id;
+/// Identity of fact `place` of an op.
+pub fn fact_id(op: &Op, place: u64) -> FactId {
+    FactId {
+        actor: op.header.actor,
+        seq: op.header.first + place,
+        header: op.hash,
+    }
+}
 
 type Ops = BTreeSet<HeaderHash>;
 
+/// What a set of received ops says, by the text of docs/protocol.md.
 pub struct Model {
     ops: BTreeMap<HeaderHash, Arc<Op>>,
     past: BTreeMap<HeaderHash, Ops>,
     intro: BTreeMap<HeaderHash, Intro>,
     owner: UserId,
+    /// The ops that count.
     pub valid: Ops,
+    /// The facts that show.
     pub live: BTreeSet<FactId>,
 }
 
@@ -297,10 +306,5 @@ impl Model {
             .flat_map(|hash| self.kills(&self.ops[hash]))
             .collect();
         self.facts_of(&self.valid).difference(&dead).copied().collect()
-    }
-
-    pub fn held_names(&self, story: &Story) -> String {
-        let held = story.ops.iter().filter(|(_, op)| !self.valid.contains(&op.hash));
-        held.map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(" ")
     }
 }

@@ -1,0 +1,8 @@
+//! The world in which engines are tried: virtual time, nets that lose and repeat, disks that forget, and a plain model of
+//! what must come out of it. Nothing here ships.
+
+// A crate of tests: its names are read in its tests, and it may fail loudly.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+pub mod model;
+pub mod world;
