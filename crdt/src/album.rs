@@ -160,6 +160,7 @@ impl Album {
     }
 
     fn refuse(&mut self, refusal: Refusal) -> Receipt {
+        debug_assert!(Refusal::KINDS.contains(&refusal.kind()), "{refusal:?}");
         *self.refused.entry(refusal.kind()).or_default() += 1;
         Receipt::Refused(refusal)
     }

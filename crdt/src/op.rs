@@ -100,26 +100,47 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// One word, for counters.
+    /// Every [`Self::kind`].
+    pub const KINDS: [&str; 17] = [
+        "op_text",
+        "op_version",
+        "op_form",
+        "op_too_large",
+        "op_fact",
+        "op_root",
+        "op_album",
+        "op_actor",
+        "op_certificate",
+        "op_signature",
+        "op_root_actor",
+        "op_prev",
+        "op_lamport",
+        "op_removes_unseen",
+        "op_removes_member",
+        "op_accepts_unseen",
+        "op_stranger",
+    ];
+
+    /// One word, for counters; docs/errors.md says what each means to a user.
     pub fn kind(&self) -> &'static str {
         match self {
-            Refusal::Text(_) => "text",
-            Refusal::Version(_) => "version",
-            Refusal::Form(_) => "form",
-            Refusal::TooLarge { .. } => "too-large",
-            Refusal::Fact(_) => "fact",
-            Refusal::Root => "root",
-            Refusal::Album => "album",
-            Refusal::Actor => "actor",
-            Refusal::Certificate => "certificate",
-            Refusal::Signature => "signature",
-            Refusal::RootActor => "root-actor",
-            Refusal::Prev { .. } => "prev",
-            Refusal::Lamport { .. } => "lamport",
-            Refusal::RemovesUnseen { .. } => "removes-unseen",
-            Refusal::RemovesMember { .. } => "removes-member",
-            Refusal::AcceptsUnseen { .. } => "accepts-unseen",
-            Refusal::Stranger => "stranger",
+            Refusal::Text(_) => "op_text",
+            Refusal::Version(_) => "op_version",
+            Refusal::Form(_) => "op_form",
+            Refusal::TooLarge { .. } => "op_too_large",
+            Refusal::Fact(_) => "op_fact",
+            Refusal::Root => "op_root",
+            Refusal::Album => "op_album",
+            Refusal::Actor => "op_actor",
+            Refusal::Certificate => "op_certificate",
+            Refusal::Signature => "op_signature",
+            Refusal::RootActor => "op_root_actor",
+            Refusal::Prev { .. } => "op_prev",
+            Refusal::Lamport { .. } => "op_lamport",
+            Refusal::RemovesUnseen { .. } => "op_removes_unseen",
+            Refusal::RemovesMember { .. } => "op_removes_member",
+            Refusal::AcceptsUnseen { .. } => "op_accepts_unseen",
+            Refusal::Stranger => "op_stranger",
         }
     }
 }

@@ -87,15 +87,16 @@ impl Engine {
         let message = match wire::decode_message(payload) {
             Ok(message) => message,
             Err(error) => {
-                return self.count(match error {
+                let kind = match error {
                     Unreadable::Unknown => "gossip_unknown",
                     Unreadable::Form | Unreadable::TooLong => "gossip_form",
-                });
+                };
+                return self.count(kind, Some(from));
             }
         };
         match self.terms(&from, &album) {
-            None => return self.count("gossip_foreign_album"),
-            Some(Terms::Former) => return self.count("gossip_denied"),
+            None => return self.count("gossip_foreign_album", Some(from)),
+            Some(Terms::Former) => return self.count("gossip_denied", Some(from)),
             Some(Terms::Member | Terms::Unknown) => {}
         }
         self.hope(now, from, album);
@@ -103,7 +104,7 @@ impl Engine {
             return;
         };
         let complete = replica.hear(from, message.epoch, message.seq);
-        let taken = self.take_ops(now, album, message.ops, true);
+        let taken = self.take_ops(now, album, from, message.ops, true);
         let Some(replica) = self.albums.get(&album) else {
             return;
         };
@@ -118,7 +119,14 @@ impl Engine {
 
     /// Takes in ops from a peer: decodes, verifies, persists, tells, wants their bytes, and, if `live`, sends on
     /// what was new here.
-    pub(crate) fn take_ops(&mut self, now: u64, id: AlbumId, texts: Vec<Box<RawValue>>, live: bool) -> Taken {
+    pub(crate) fn take_ops(
+        &mut self,
+        now: u64,
+        id: AlbumId,
+        from: PublicKey,
+        texts: Vec<Box<RawValue>>,
+        live: bool,
+    ) -> Taken {
         let mut taken = Taken::default();
         let mut fresh: Vec<Arc<Op>> = Vec::new();
         let mut lives_on = false;
@@ -126,7 +134,7 @@ impl Engine {
             let op = match Op::decode(text.get()) {
                 Ok(op) => Arc::new(op),
                 Err(refusal) => {
-                    self.count(refusal.kind());
+                    self.count(refusal.kind(), Some(from));
                     continue;
                 }
             };
@@ -136,12 +144,16 @@ impl Engine {
             let reach = taken.reached.entry(op.header.actor).or_default();
             reach.last = reach.last.max(op.last_seq());
             reach.joined |= op.header.prev.is_none_or(|prev| replica.album.knows(&prev));
+            let before = replica.album.refused().clone();
             match replica.album.receive(op.clone(), Trust::Verify) {
-                Receipt::Received(ops) => fresh.extend(ops),
+                Receipt::Received(ops) => {
+                    fresh.extend(ops);
+                    self.count_freed(id, before);
+                }
                 Receipt::Early { .. } => taken.early = true,
                 Receipt::Duplicate => continue,
                 Receipt::Refused(refusal) => {
-                    self.count(refusal.kind());
+                    self.count(refusal.kind(), Some(from));
                     continue;
                 }
             }
@@ -163,6 +175,19 @@ impl Engine {
         taken
     }
 
+    /// Counts ops that had waited and were refused once their past was here.
+    fn count_freed(&mut self, id: AlbumId, before: BTreeMap<&'static str, u64>) {
+        let Some(replica) = self.albums.get(&id) else {
+            return;
+        };
+        let more = |(kind, count): (&&'static str, &u64)| {
+            let old = before.get(kind).copied().unwrap_or(0);
+            std::iter::repeat_n(*kind, usize::try_from(count.saturating_sub(old)).unwrap_or(0))
+        };
+        let freed: Vec<&'static str> = replica.album.refused().iter().flat_map(more).collect();
+        freed.into_iter().for_each(|kind| self.count(kind, None));
+    }
+
     /// Whether this device signed it in its present life. An op that waits for its past is not verified yet, and a
     /// forged one must not drive this device from life to life.
     fn is_mine(&self, op: &Op) -> bool {
@@ -178,7 +203,7 @@ impl Engine {
         if let Some(me) = &mut self.me {
             me.author.incarnation = incarnation;
             self.out.push(Action::Remember { incarnation });
-            self.count("own_actor_elsewhere");
+            self.tally("own_actor_elsewhere", 1);
         }
     }
 }

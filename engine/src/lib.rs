@@ -75,6 +75,19 @@ pub enum EditError {
     Author(#[from] AuthorError),
 }
 
+/// What the engine itself refuses; kinds of ops are [`crdt::op::Refusal::KINDS`].
+pub const REFUSED_KINDS: [&str; 9] = [
+    "gossip_unknown",
+    "gossip_form",
+    "gossip_foreign_album",
+    "gossip_denied",
+    "request_form",
+    "request_denied",
+    "answer_form",
+    "answer_misplaced",
+    "answer_too_long",
+];
+
 /// One replica of all of a home's albums.
 pub struct Engine {
     config: Config,
@@ -86,8 +99,10 @@ pub struct Engine {
     links: Links,
     transfer: Transfer,
     out: Outbox,
-    /// What was refused or skipped, by kind.
+    /// What was refused, by kind.
     refused: BTreeMap<&'static str, u64>,
+    /// What of it the shell has not taken yet, by kind and sender.
+    fresh_refusals: BTreeMap<(&'static str, Option<PublicKey>), u64>,
     /// Messages and bytes, by name.
     traffic: BTreeMap<&'static str, u64>,
 }
@@ -105,6 +120,7 @@ impl Engine {
             transfer: Transfer::default(),
             out: Outbox::default(),
             refused: BTreeMap::new(),
+            fresh_refusals: BTreeMap::new(),
             traffic: BTreeMap::new(),
         }
     }
@@ -261,9 +277,15 @@ impl Engine {
         self.links.all()
     }
 
-    /// What was refused or skipped, by kind.
+    /// What was refused, by kind: one of [`REFUSED_KINDS`] or of [`crdt::op::Refusal::KINDS`].
     pub fn refused(&self) -> &BTreeMap<&'static str, u64> {
         &self.refused
+    }
+
+    /// What was refused since this was last called, by kind and by the device that sent it. Without a device where an
+    /// op had waited for its past: who brought the past did not bring the op.
+    pub fn take_refused(&mut self) -> BTreeMap<(&'static str, Option<PublicKey>), u64> {
+        std::mem::take(&mut self.fresh_refusals)
     }
 
     /// Messages and bytes, by name.
@@ -418,8 +440,10 @@ impl Engine {
         }
     }
 
-    fn count(&mut self, kind: &'static str) {
+    fn count(&mut self, kind: &'static str, from: Option<PublicKey>) {
+        debug_assert!(REFUSED_KINDS.contains(&kind) || crdt::op::Refusal::KINDS.contains(&kind));
         *self.refused.entry(kind).or_default() += 1;
+        *self.fresh_refusals.entry((kind, from)).or_default() += 1;
     }
 
     fn tally(&mut self, name: &'static str, amount: usize) {

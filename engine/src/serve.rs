@@ -21,14 +21,14 @@ impl Engine {
         let asked = match decode_call(body) {
             Ok(asked) => asked,
             Err(refused) => {
-                self.count("request_form");
+                self.count("request_form", Some(peer));
                 return self.refuse(call, refused.code, &refused.message);
             }
         };
         let id = asked.album();
         if !self.may_read(peer, &id) {
             // Not told apart from an album that is not here: ids are not to be probed for.
-            self.count("request_denied");
+            self.count("request_denied", Some(peer));
             if self.terms(&peer, &id) == Some(Terms::Member) {
                 // The album has not begun here, and this peer asks: it takes us for a member.
                 self.hope(now, peer, id);

@@ -263,7 +263,7 @@ impl Engine {
     ) {
         if let Err(why) = self.take_frame(now, peer, album, frame) {
             if let Some(kind) = why {
-                self.count(kind);
+                self.count(kind, Some(peer));
             }
             self.links.end(ask);
             self.round_failed(now, peer, album);
@@ -293,7 +293,8 @@ impl Engine {
             (_, Answer::Refused(_)) => {
                 // A member who does not know us as one yet, or no longer: a later round will tell.
                 round.theirs = None;
-                return Err(Some("asked_in_vain"));
+                self.tally("asked_in_vain", 1);
+                return Err(None);
             }
             (Step::Hello { told: told @ false }, Answer::Roots { heads, facts }) => {
                 *told = true;
@@ -341,7 +342,7 @@ impl Engine {
                 Answer::End { .. },
             ) => *ended = true,
             (Step::Ops { more: None, .. } | Step::Refs { ended: false, .. }, Answer::Ops(ops)) => {
-                let taken = self.take_ops(now, album, ops, false);
+                let taken = self.take_ops(now, album, peer, ops, false);
                 // Gone if these ops say that the peer is no member any more.
                 let Some(round) = self.links.round(&peer, album) else {
                     return Ok(());

@@ -421,8 +421,8 @@ impl Engine {
         let have = match decode_answer(frame) {
             Ok(Answer::Have(have)) => have,
             // The end of the answer finds the question open.
-            Ok(Answer::Refused(_)) => return self.count("asked_in_vain"),
-            _ => return self.count("answer_form"),
+            Ok(Answer::Refused(_)) => return self.tally("asked_in_vain", 1),
+            _ => return self.count("answer_form", Some(peer)),
         };
         let asked = holder.asking.remove(&album).unwrap_or_default();
         for (blob, has) in asked

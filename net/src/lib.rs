@@ -43,6 +43,8 @@ mod api;
 mod bus;
 mod dial;
 mod frame;
+#[doc(hidden)]
+pub mod fuzzing;
 mod gossip;
 mod guard;
 mod hello;
@@ -74,6 +76,43 @@ use transport::{Secure, Windows};
 pub use api::{
     Config, Event, LinkInfo, Policy, PublishError, Replies, ReplyError, RequestError, Responder, StartError,
 };
+
+/// What is refused: strangers and their half-open connections, then what a link's peer may not do. The first
+/// of a second also come as [`Event::Refused`].
+pub const REFUSED_KINDS: [&str; 20] = [
+    "half_open",
+    "handshake",
+    "hello",
+    "certificate",
+    "unknown_key",
+    "blocked",
+    "banned_link",
+    "links_full",
+    "gossip_frame",
+    "gossip_flood",
+    "gossip_over",
+    "forged_from",
+    "gossip_topic",
+    "subscription_refused",
+    "slow_peer",
+    "stream_kind",
+    "request_frame",
+    "request_waited",
+    "faulty_peer",
+    "banned",
+];
+
+/// What else is counted: nobody did wrong.
+pub const ORDINARY_KINDS: [&str; 8] = [
+    "duplicate",
+    "myself",
+    "refused_by_peer",
+    "dial_failed",
+    "gossip_unwanted",
+    "gossip_withheld",
+    "subscriptions_over",
+    "control_unknown",
+];
 
 /// The handle. Clones share one net; it stops when the last is dropped or at [`Net::shutdown`].
 #[derive(Clone)]
@@ -238,11 +277,14 @@ impl Net {
         self.shared.peers.infos()
     }
 
-    /// What was counted since the start, by name. Refusals: `half_open`, `handshake`, `hello`, `certificate`,
-    /// `unknown_key` (the policy's no), `blocked`, `banned_link`, `links_full`, `duplicate`, `myself`;
-    /// `gossip_frame` and `forged_from` (cuts), `banned` (three cuts), `gossip_topic`, `slow_peer`,
-    /// `stream_kind`, `request_frame`, `request_waited`. Counted without an event: `dial_failed`,
-    /// `gossip_unwanted`, `gossip_withheld`, `subscription_refused`, `subscriptions_over`, `control_unknown`.
+    /// Cuts a peer that broke the rules of what its link carries, which only the caller can read: ends the link and
+    /// counts as a broken frame does, so that after [`limits::STRIKES_MAX`] of them it stays away for [`limits::BAN`].
+    pub fn cut(&self, peer: PublicKey, detail: &str) {
+        self.shared.strike(peer, "faulty_peer", detail);
+        self.shared.peers.close(&peer, detail);
+    }
+
+    /// What was counted since the start, by name: [`REFUSED_KINDS`] and [`ORDINARY_KINDS`].
     pub fn counters(&self) -> BTreeMap<&'static str, u64> {
         self.shared.tally.all()
     }

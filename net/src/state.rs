@@ -17,7 +17,7 @@ use crate::bus::Bus;
 use crate::limits::{self, Times};
 use crate::rate::Bucket;
 use crate::transport::{Meter, Opener, Secure, Windows};
-use crate::{Event, LinkInfo, Policy};
+use crate::{Event, LinkInfo, ORDINARY_KINDS, Policy, REFUSED_KINDS};
 
 /// Everything a task may need.
 pub(crate) struct Shared {
@@ -54,6 +54,7 @@ impl Shared {
     /// Counts something refused and says so, if there is room.
     pub(crate) fn refuse(&self, kind: &'static str, peer: Option<PublicKey>, detail: impl Into<String>) {
         let detail = detail.into();
+        debug_assert!(REFUSED_KINDS.contains(&kind) || ORDINARY_KINDS.contains(&kind), "{kind}");
         tracing::debug!(kind, ?peer, detail, "refused");
         if self.tally.count(kind) && !self.stop.is_cancelled() {
             let _ = self.events.try_send(Event::Refused { kind, peer, detail });
@@ -348,6 +349,15 @@ impl Peers {
             table.blocked.insert(peer);
             if let Some(link) = table.links.get(&peer) {
                 link.close("blocked");
+            }
+        });
+    }
+
+    /// Ends a peer's link; it may come again.
+    pub(crate) fn close(&self, peer: &PublicKey, reason: &str) {
+        self.look(|table| {
+            if let Some(link) = table.links.get(peer) {
+                link.close(reason);
             }
         });
     }

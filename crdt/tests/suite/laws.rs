@@ -296,5 +296,5 @@ fn states_of_two_albums_do_not_join() {
     assert_eq!(one.validate_merge(&other), Err(Unfit::Album(other.0.id())));
     let mut joint = other.clone();
     joint.merge(Replica(start()[0].album.clone()));
-    assert_eq!((joint.0.op_count(), joint.0.refused()["album"]), (0, 4));
+    assert_eq!((joint.0.op_count(), joint.0.refused()["op_album"]), (0, 4));
 }

@@ -99,7 +99,7 @@ fn removes_name_only_facts_of_the_past() {
         refusal(owner, remove(DotRun { count: 2, ..dot(&a) })),
         Refusal::RemovesUnseen { .. }
     ));
-    assert_eq!(owner.refused()["removes-unseen"], 5);
+    assert_eq!(owner.refused()["op_removes_unseen"], 5);
     // Its own facts are not in its past.
     let own = Pen::new(&curator, id, None, &[&a])
         .facts(&[image("x")])
