@@ -509,8 +509,22 @@ pub struct Status {
     pub pid: u32,
     /// Strategy.
     pub replication: String,
-    /// What was refused, by kind.
+    /// What was refused since the start, by kind; docs/errors.md lists them.
     pub refused: std::collections::BTreeMap<String, u64>,
+    /// The same by member's device as far as it is known, the worst first. Of what the links refuse, at most 20 a second
+    /// have a sender here.
+    pub refused_from: Vec<RefusedFrom>,
+}
+
+/// See [`Status::refused_from`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RefusedFrom {
+    /// User name.
+    pub user: String,
+    /// Device key, hex.
+    pub device: String,
+    /// How often, by kind.
+    pub kinds: std::collections::BTreeMap<String, u64>,
 }
 
 /// See [`Reply::Net`].

@@ -148,15 +148,40 @@ async fn connect(
             (address.clone(), pinned.map_or(Pin::FirstUse, Pin::Key))
         }
     };
-    let (client, fingerprint) = Client::connect(&address, pin)
-        .await
-        .map_err(|error| error.to_string())?;
+    let (client, fingerprint) = match Client::connect(&address, pin).await {
+        Ok(connected) => connected,
+        Err(error) => {
+            distrust(handle, &error).await;
+            return Err(error.to_string());
+        }
+    };
     if pin == Pin::FirstUse {
         let key = address.clone();
         let pin = move |node: &mut Node| node.put("central-keys", key.as_bytes(), fingerprint.to_vec());
         handle.with(pin).await.map_err(|failure| failure.message)?;
     }
     Ok((client, address))
+}
+
+/// Notes what only a broken or a false central does. Another key is said aloud: a person decides.
+async fn distrust(handle: &Handle, error: &ClientError) {
+    let kind = match error {
+        ClientError::KeyChanged { .. } => "central_key",
+        ClientError::Protocol { .. } => "central_protocol",
+        ClientError::Unreachable { .. } | ClientError::Timeout { .. } | ClientError::Refused(_) => return,
+    };
+    let (detail, is_key) = (error.to_string(), kind == "central_key");
+    let step = move |node: &mut Node| {
+        if is_key && node.central.trouble.as_ref() != Some(&detail) {
+            news::warn(
+                node,
+                format!("{detail}; it is not used, your albums go on without it"),
+            );
+        }
+        node.refused(kind, None, 1, &detail);
+    };
+    // Fails only when the node is ending.
+    let _ = handle.with(step).await;
 }
 
 fn pinned_key(node: &mut Node, address: &str) -> Option<[u8; 32]> {
@@ -202,8 +227,11 @@ async fn attend(handle: &Handle, client: &Client) -> String {
                 tracing::warn!("central: {failure}");
                 refresh = REFRESH;
             }
-            Err(error) if client.is_closed() => return error.to_string(),
             Err(error) => {
+                distrust(handle, &error).await;
+                if client.is_closed() {
+                    return error.to_string();
+                }
                 tracing::debug!("central: {error}");
                 refresh = Duration::from_secs(1);
             }
@@ -279,14 +307,19 @@ async fn refresh_session(handle: &Handle, client: &Client, in_session: &mut bool
     put_lists(handle, client, &identity).await?;
     let entries = client.albums().await?;
     let me = identity.certificate.user();
+    let mut unsigned = 0;
     let listed = entries.iter().filter_map(|entry| {
-        let list = central::lists::verify(&entry.list, &entry.sig, &entry.cert).ok()?;
+        let verified = central::lists::verify(&entry.list, &entry.sig, &entry.cert).ok();
+        let Some(list) = verified.filter(|list| list.album == entry.album) else {
+            unsigned += 1;
+            return None;
+        };
         let mine = list.members.iter().find(|member| member.user == me)?;
         let owner = list
             .members
             .iter()
             .find(|member| member.role == central::proto::Role::Owner)?;
-        (list.album == entry.album).then(|| Listed {
+        Some(Listed {
             album: list.album,
             name: list.name.clone(),
             owner: owner.name.clone(),
@@ -296,6 +329,14 @@ async fn refresh_session(handle: &Handle, client: &Client, in_session: &mut bool
     let listed: Vec<Listed> = listed.collect();
     let albums = handle.with(move |node| {
         node.central.listed = listed;
+        if unsigned > 0 {
+            node.refused(
+                "central_list",
+                None,
+                unsigned,
+                "an album's list that nobody signed",
+            );
+        }
         node.entered.iter().copied().collect::<Vec<_>>()
     });
     for album in albums.await.unwrap_or_default() {
@@ -330,7 +371,11 @@ fn meet(node: &mut Node, album: AlbumId, peers: Vec<PeerEntry>) {
     let me = node.account.as_ref().map(|account| account.certificate.user());
     let waiting = node.entered.contains(&album) && !node.engine.album(&album).is_some_and(Album::has_genesis);
     for peer in peers {
-        if !peer.cert.is_valid() || Some(peer.user) == me || peer.cert.user() != peer.user {
+        if !peer.cert.is_valid() || peer.cert.user() != peer.user {
+            node.refused("central_peer", None, 1, "a device that its user did not certify");
+            continue;
+        }
+        if Some(peer.user) == me {
             continue;
         }
         if waiting {

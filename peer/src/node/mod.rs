@@ -12,6 +12,7 @@ mod gate;
 mod import;
 mod news;
 mod place;
+mod refused;
 mod run;
 mod view;
 

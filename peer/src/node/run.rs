@@ -14,6 +14,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use super::account::Account;
 use super::central::CentralState;
 use super::gate::Gate;
+use super::refused::Refusals;
 use super::{Config, blobs, news};
 use crate::api::{Code, Failure, Notice};
 
@@ -114,6 +115,7 @@ pub(super) struct Node {
     pub(super) known: BTreeMap<PublicKey, Known>,
     pub(super) blocked: BTreeSet<PublicKey>,
     pub(super) central: CentralState,
+    pub(super) refusals: Refusals,
     pub(super) handle: Handle,
     db: Arc<Db>,
     started: Instant,
@@ -175,6 +177,7 @@ impl Node {
             known: BTreeMap::new(),
             blocked: BTreeSet::new(),
             central: CentralState::default(),
+            refusals: Refusals::default(),
             handle,
             db: Arc::new(parts.db),
             started: Instant::now(),
@@ -232,6 +235,7 @@ impl Node {
     pub(super) fn feed(&mut self, event: Event) {
         let now = self.now();
         self.engine.handle(now, event);
+        self.note_refused();
         self.carry_out();
     }
 
@@ -300,7 +304,11 @@ impl Node {
                 }
                 self.feed(Event::LinkDown { peer });
             }
-            net::Event::Refused { kind, detail, .. } => tracing::debug!("refused ({kind}): {detail}"),
+            net::Event::Refused { kind, peer, detail } if net::REFUSED_KINDS.contains(&kind) => {
+                self.refused(kind, peer, 1, &detail);
+            }
+            // The other side's no, or two links at once: the guard's log has it.
+            net::Event::Refused { .. } => {}
             net::Event::Gossip { topic, from, payload } => self.feed(Event::Gossip {
                 album: topic,
                 from,
@@ -579,6 +587,9 @@ impl Node {
         self.subscribed.clear();
         for (peer, _) in self.engine.linked().collect::<Vec<_>>() {
             self.feed(Event::LinkDown { peer });
+        }
+        if let Some(net) = &self.net {
+            self.refusals.keep(&net.counters());
         }
         self.net.take()
     }

@@ -143,14 +143,8 @@ pub(super) fn status(it: &Status, paint: Paint) -> Page {
         ("home", it.home.clone()),
         ("process", it.pid.to_string()),
     ];
-    let refused: Vec<String> = it
-        .refused
-        .iter()
-        .filter(|(_, n)| **n > 0)
-        .map(|(kind, n)| format!("{kind} {n}"))
-        .collect();
-    if !refused.is_empty() {
-        facts.push(("refused", refused.join(", ")));
+    if let Some(line) = refused(it) {
+        facts.push(("refused", line));
     }
     let rows: Vec<_> = facts
         .iter()
@@ -166,6 +160,39 @@ pub(super) fn status(it: &Status, paint: Paint) -> Page {
         notes: String::new(),
         next: next.map(str::to_owned),
     }
+}
+
+/// Kinds in the line about what was refused; `--json` has them all.
+const KINDS_SHOWN: usize = 4;
+
+/// `12 op_signature, 3 hello (most from bob)`; none where nothing was refused.
+fn refused(it: &Status) -> Option<String> {
+    let mut kinds: Vec<_> = it.refused.iter().filter(|(_, n)| **n > 0).collect();
+    if kinds.is_empty() {
+        return None;
+    }
+    kinds.sort_by_key(|(_, n)| std::cmp::Reverse(**n));
+    let shown = kinds.iter().take(KINDS_SHOWN);
+    let mut line = shown
+        .map(|(kind, n)| format!("{n} {kind}"))
+        .collect::<Vec<_>>()
+        .join(", ");
+    if kinds.len() > KINDS_SHOWN {
+        let more = kinds.len() - KINDS_SHOWN;
+        line.push_str(&format!(
+            " and {}",
+            human::count(more as u64, "other kind", "other kinds")
+        ));
+    }
+    if let Some(worst) = it.refused_from.first() {
+        let (of_worst, all) = (
+            worst.kinds.values().sum::<u64>(),
+            it.refused.values().sum::<u64>(),
+        );
+        let most = if 2 * of_worst > all { "most" } else { "some" };
+        line.push_str(&format!(" ({most} from {})", super::shorten(&worst.user, 24)));
+    }
+    Some(line)
 }
 
 pub(super) fn net(it: &Net, paint: Paint) -> Page {

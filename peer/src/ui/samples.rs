@@ -199,7 +199,12 @@ pub(super) fn replies() -> Vec<(&'static str, Reply)> {
         home: "/home/alice/.local/share/calotype/home".into(),
         pid: 4711,
         replication: "op".into(),
-        refused: [("bad_signature".to_owned(), 2), ("too_large".to_owned(), 0)].into(),
+        refused: [("op_signature".to_owned(), 12), ("hello".to_owned(), 3)].into(),
+        refused_from: vec![RefusedFrom {
+            user: "bob".into(),
+            device: SOURCE.into(),
+            kinds: [("op_signature".to_owned(), 12)].into(),
+        }],
     };
     let synced = |ok, compared: &[&str]| {
         Reply::Synced(Synced {

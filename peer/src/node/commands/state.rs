@@ -73,16 +73,7 @@ pub(super) async fn status(handle: &Handle) -> Result<Reply, Failure> {
                 node.engine.is_here(&view.image.hash) && !node.engine.held_elsewhere(&view.image.hash)
             })
         });
-        let mut refused: BTreeMap<String, u64> = node
-            .engine
-            .refused()
-            .iter()
-            .map(|(kind, count)| ((*kind).to_owned(), *count))
-            .collect();
-        for (kind, count) in node.net.iter().flat_map(net::Net::counters) {
-            *refused.entry(kind.to_owned()).or_default() += count;
-        }
-        refused.retain(|_, count| *count > 0);
+        let counters = node.net.as_ref().map(net::Net::counters).unwrap_or_default();
         Status {
             user: node
                 .account
@@ -107,21 +98,23 @@ pub(super) async fn status(handle: &Handle) -> Result<Reply, Failure> {
             home: node.home.path().display().to_string(),
             pid: std::process::id(),
             replication: strategy_word(node.config.replication).into(),
-            refused,
+            refused: node.refusals.totals(&counters),
+            refused_from: node.refused_from(),
         }
     });
     Ok(Reply::Status(Box::new(status.await?)))
 }
 
 pub(super) async fn net(handle: &Handle) -> Result<Reply, Failure> {
-    let net = handle.with(|node| Net {
-        replication: strategy_word(node.config.replication).into(),
-        counters: node
-            .engine
-            .traffic()
-            .iter()
-            .map(|(name, count)| ((*name).to_owned(), *count))
-            .collect(),
+    let net = handle.with(|node| {
+        let links = node.net.as_ref().map(net::Net::counters).unwrap_or_default();
+        let links = net::ORDINARY_KINDS.map(|kind| (kind, links.get(kind).copied().unwrap_or(0)));
+        let traffic = node.engine.traffic().iter().map(|(name, count)| (*name, *count));
+        let counters = traffic.chain(links.into_iter().filter(|(_, count)| *count > 0));
+        Net {
+            replication: strategy_word(node.config.replication).into(),
+            counters: counters.map(|(name, count)| (name.to_owned(), count)).collect(),
+        }
     });
     Ok(Reply::Net(net.await?))
 }
