@@ -1,0 +1,111 @@
+//! The album's CRDT beside others, at one size and on the same texts (docs/performance.md). Each subject builds its own
+//! states from the same facts, each state apart from the others, and says what each of its figures covers.
+
+pub mod ours;
+pub mod theirs;
+
+use std::time::{Duration, Instant};
+
+use crdt::fact::{Fact, Image, Preview, Shape};
+use crdt::id::BlobHash;
+
+/// Facts of a full state.
+pub const FACTS: usize = 100_000;
+/// Of these, how many the other side of a join lacks; it has as many that are unknown here.
+pub const APART: usize = 1_000;
+/// Bytes of a fact's text.
+pub const FACT_BYTES: usize = 250;
+/// Writers.
+pub const ACTORS: usize = 8;
+/// Facts that a later add brings, one at a time.
+pub const ADDS: usize = 200;
+
+/// What is measured, in the order of the table.
+pub const ROWS: [(&str, &str); 9] = [
+    (
+        "join, in memory",
+        "both states in memory, 99 % common, 1 % known to one side only; a copy that a call consumes is not counted",
+    ),
+    (
+        "join, from the wire",
+        "the same from the bytes that travel: the ops or changes that are missing; crdts has only whole states (JSON)",
+    ),
+    (
+        "equality",
+        "of two equal states, each built from the bytes of its ops: crdts `==`, digests, heads, version vectors",
+    ),
+    (
+        "one remote add",
+        "bytes of one op decoded and applied to a full state, no signature checked",
+    ),
+    (
+        "one remote add as a state",
+        "crdts: a state that holds one more (JSON, decoded and merged)",
+    ),
+    (
+        "one remote add with digest",
+        "as above, and the digest of the whole album after each",
+    ),
+    (
+        "one remote add with signature",
+        "as above without digest, and Ed25519 verified",
+    ),
+    (
+        "load",
+        "stored bytes to a state that has answered its size and one look-up: JSON, snapshot, or the rows of the store",
+    ),
+    ("first digest after load", "of the loaded album"),
+];
+
+/// One that is measured.
+pub trait Subject {
+    /// Its column.
+    fn name(&self) -> &'static str;
+    /// One round: rows by number with the time of one piece of work.
+    fn round(&mut self) -> Vec<(usize, Duration)>;
+}
+
+/// The text of fact `n`: an image with a preview, as the program writes it, [`FACT_BYTES`] long.
+pub fn text(n: usize) -> String {
+    let long = fact(n, 0).to_text().len();
+    fact(n, FACT_BYTES - long).to_text()
+}
+
+/// The fact of [`text`].
+pub fn image(n: usize) -> Fact {
+    let long = fact(n, 0).to_text().len();
+    fact(n, FACT_BYTES - long)
+}
+
+fn fact(n: usize, pad: usize) -> Fact {
+    let hash = |salt: u8| {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&[salt]).update(&n.to_le_bytes());
+        BlobHash(*hasher.finalize().as_bytes())
+    };
+    Fact::Image(Image {
+        name: format!("{n:06}{}", "x".repeat(pad)),
+        hash: hash(0),
+        size: 2_000_000,
+        at: 1_700_000_000_000,
+        shape: Some(Shape {
+            media: "image/jpeg".to_owned(),
+            width: 4000,
+            height: 3000,
+        }),
+        taken: None,
+        damaged: false,
+        preview: Some(Preview {
+            hash: hash(1),
+            size: 30_000,
+        }),
+        version: None,
+    })
+}
+
+/// What a piece of work takes; what it gives back is dropped outside.
+pub fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
+    let start = Instant::now();
+    let out = std::hint::black_box(work());
+    (out, start.elapsed())
+}
