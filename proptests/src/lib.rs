@@ -5,4 +5,5 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 pub mod model;
+pub mod pen;
 pub mod world;

@@ -27,6 +27,9 @@ pub struct Model {
     past: BTreeMap<HeaderHash, Ops>,
     intro: BTreeMap<HeaderHash, Intro>,
     owner: UserId,
+    /// Facts of valid owner's ops, and these with those of valid curators' ops.
+    by_owner: BTreeSet<FactId>,
+    in_force: BTreeSet<FactId>,
     /// The ops that count.
     pub valid: Ops,
     /// The facts that show.
@@ -39,12 +42,14 @@ impl Model {
         let ops: BTreeMap<HeaderHash, Arc<Op>> = ops.into_iter().map(|op| (op.hash, op.clone())).collect();
         let genesis = ops.values().find(|op| op.is_genesis()).unwrap();
         let owner = genesis.header.intro.unwrap().user();
-        let (past, intro, valid, live) = Default::default();
+        let (past, intro, by_owner, in_force, valid, live) = Default::default();
         let mut model = Model {
             ops,
             past,
             intro,
             owner,
+            by_owner,
+            in_force,
             valid,
             live,
         };
@@ -75,11 +80,63 @@ impl Model {
             .find(|hash| hash.short() == reference.header)
     }
 
-    fn sees(&self, later: &HeaderHash, earlier: &HeaderHash) -> bool {
+    /// The ops, in no order that means anything.
+    pub fn ops(&self) -> impl Iterator<Item = &Arc<Op>> {
+        self.ops.values()
+    }
+
+    /// The user who began the album.
+    pub fn owner(&self) -> UserId {
+        self.owner
+    }
+
+    /// The present role of a user: that of an imagined next op of his that sees everything.
+    pub fn role_of(&self, user: &UserId) -> Role {
+        if *user == self.owner {
+            return Role::Owner;
+        }
+        match self.present(user, &self.by_owner) {
+            Role::Curator => Role::Curator,
+            _ => self.present(user, &self.in_force).min(Role::Contributor),
+        }
+    }
+
+    fn present(&self, user: &UserId, in_force: &BTreeSet<FactId>) -> Role {
+        let (limits, grants) = (
+            self.about(in_force, user, true),
+            self.about(in_force, user, false),
+        );
+        let cut = grants.iter().map(|(grant, role)| {
+            let stands = |limit: &FactId| limit != grant && !self.sees(&grant.header, &limit.header);
+            let standing = limits.iter().filter(|(limit, _)| stands(limit));
+            standing
+                .map(|(_, role)| *role)
+                .min()
+                .unwrap_or(Role::Owner)
+                .min(*role)
+        });
+        cut.max().unwrap_or(Role::None)
+    }
+
+    /// Valid ops and their past.
+    pub fn needed(&self) -> BTreeSet<HeaderHash> {
+        let pasts = self.valid.iter().flat_map(|hash| &self.past[hash]);
+        pasts.chain(&self.valid).copied().collect()
+    }
+
+    /// Ops that an accept in force names.
+    pub fn accepted(&self) -> BTreeSet<HeaderHash> {
+        let accepts = self.accepts(&self.in_force).into_iter();
+        accepts.flat_map(|(_, named)| named).collect()
+    }
+
+    /// Whether an op has another in its past.
+    pub fn sees(&self, later: &HeaderHash, earlier: &HeaderHash) -> bool {
         self.past[later].contains(earlier)
     }
 
-    fn user(&self, op: &HeaderHash) -> UserId {
+    /// The user who wrote an op.
+    pub fn user(&self, op: &HeaderHash) -> UserId {
         self.intro[op].user()
     }
 
@@ -126,6 +183,7 @@ impl Model {
             .chain(good_curators)
             .chain(good_members)
             .collect();
+        (self.by_owner, self.in_force) = (by_owner, in_force);
         self.live = self.live_facts();
     }
 

@@ -367,6 +367,7 @@ fn an_album_is_read_again_only_when_its_writes_are_told() {
     );
     world.peers[0].disk.lose_unsynced();
     world.feed(0, Event::NotPersisted { token: second, album });
+    world.run(2_000);
     assert_eq!(world.album(0, album).chat().count(), 0);
 }
 

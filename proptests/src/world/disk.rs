@@ -1,4 +1,8 @@
-//! The store's twin: it keeps what was synced and loses the rest.
+//! The store's twin: it keeps what was synced, loses the rest, and fills.
+//!
+//! Its contract when a write of ops fails: every later write of ops of that album fails too, until the engine has read the
+//! album again. An op must never be durable, let alone acknowledged, that stands on one that was lost; and writes are handed
+//! in before the engine can know of a failure.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -26,28 +30,37 @@ pub struct Disk {
     pub incarnation: Incarnation,
     /// Writes of ops fail.
     pub is_full: bool,
+    /// So many more writes of ops fit before it is full.
+    pub room_for: Option<u32>,
     under_way: VecDeque<Write>,
+    /// Albums with a failed write that have not been read again.
+    failed: BTreeSet<AlbumId>,
     last_sync: u64,
+    last_told: u64,
 }
 
 /// A copy of what a disk held at some time.
+#[derive(Clone)]
 pub struct Copy {
     ops: BTreeMap<AlbumId, Vec<Arc<Op>>>,
     hashes: BTreeSet<(AlbumId, HeaderHash)>,
-    incarnation: Incarnation,
+    pub incarnation: Incarnation,
 }
 
 impl Disk {
-    pub fn new(person: u8) -> Disk {
+    pub fn new(incarnation: Incarnation) -> Disk {
         Disk {
             ops: BTreeMap::new(),
             hashes: BTreeSet::new(),
             entered: BTreeSet::new(),
             blobs: BTreeSet::new(),
-            incarnation: Incarnation([person; 16]),
+            incarnation,
             is_full: false,
+            room_for: None,
             under_way: VecDeque::new(),
+            failed: BTreeSet::new(),
             last_sync: 0,
+            last_told: 0,
         }
     }
 
@@ -61,14 +74,22 @@ impl Disk {
         self.last_sync
     }
 
+    /// When the engine may hear of a completed write: in their order.
+    pub fn next_told(&mut self, time: u64) -> u64 {
+        self.last_told = self.last_told.max(time);
+        self.last_told
+    }
+
     pub fn unsynced(&self) -> usize {
         self.under_way.len()
     }
 
-    /// The oldest write under way is durable now.
-    pub fn sync_one(&mut self) -> Option<Write> {
+    /// The oldest write under way completes: durable, or failed (`false`) with nothing left of it. Small values always
+    /// find room.
+    pub fn sync_one(&mut self) -> Option<(Write, bool)> {
         let write = self.under_way.pop_front()?;
         match &write {
+            Write::Ops { album, .. } if !self.fits(*album) => return Some((write, false)),
             Write::Ops { album, ops, .. } => {
                 for op in ops {
                     assert!(self.hashes.insert((*album, op.hash)), "an op is written twice");
@@ -77,24 +98,32 @@ impl Disk {
             }
             Write::Incarnation(incarnation) => self.incarnation = *incarnation,
         }
-        Some(write)
+        Some((write, true))
     }
 
+    fn fits(&mut self, album: AlbumId) -> bool {
+        match &mut self.room_for {
+            Some(0) => (self.is_full, self.room_for) = (true, None),
+            Some(room) => *room -= 1,
+            None => {}
+        }
+        if self.is_full {
+            self.failed.insert(album);
+        }
+        !self.failed.contains(&album)
+    }
+
+    /// The engine reads the album again.
+    pub fn reload(&mut self, album: AlbumId) {
+        assert!(!self.writes(album), "read while writing");
+        self.failed.remove(&album);
+    }
+
+    /// The process ended.
     pub fn lose_unsynced(&mut self) {
         self.under_way.clear();
-        self.last_sync = 0;
-    }
-
-    /// The disk is full: what is under way fails, up to the end of the queue. Small values find room.
-    pub fn fail_all(&mut self) -> Vec<(Token, AlbumId)> {
-        let mut failed = Vec::new();
-        for write in std::mem::take(&mut self.under_way) {
-            match write {
-                Write::Ops { token, album, .. } => failed.push((token, album)),
-                Write::Incarnation(incarnation) => self.incarnation = incarnation,
-            }
-        }
-        failed
+        self.failed.clear();
+        (self.last_sync, self.last_told) = (0, 0);
     }
 
     pub fn writes(&self, album: AlbumId) -> bool {

@@ -1,39 +1,63 @@
-//! A deterministic world for 3–7 engines: virtual time, links with latency, loss, duplication and reorder, partitions,
-//! disks that lose what was not synced, transfers by size. The same seed gives the same trace.
+//! A deterministic world for 1–200 engines: virtual time, links with latency, loss, duplication, reorder and flipped bits,
+//! partitions, disks that fill and lose what was not synced, wrong clocks, transfers by size, peers that lie. The same
+//! seed gives the same trace.
 //!
-//! After every event it checks what must hold always: the engine's tables agree ([`Engine::check_invariants`]), no timer
-//! is due already (that would be a hot loop), and nothing that left a peer speaks of an op its disk does not have.
+//! While it runs it checks what must hold always: the engine's tables agree ([`Engine::check_invariants`]), no timer is due
+//! already (that would be a hot loop), and nothing that left an honest peer speaks of an op its disk does not have. What must
+//! hold once it is quiet is in `audit`.
 
+mod audit;
 mod disk;
 pub mod lone;
 mod net;
+mod peer;
 pub mod people;
+mod settle;
+mod villain;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use std::sync::Arc;
+
 use crdt::Album;
-use crdt::fact::Fact;
-use crdt::id::{AlbumId, BlobHash, Digest};
+use crdt::id::{AlbumId, BlobHash, Digest, HeaderHash, PublicKey};
+use crdt::op::Op;
 use engine::wire::decode_message;
-use engine::{
-    Access, Action, AskId, CallId, Config, EditError, Engine, Event, FetchId, Me, Outcome, Strategy, Token,
-};
+use engine::{Action, AskId, CallId, Config, Engine, Event, FetchId, Outcome, Strategy, Token};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha12Rng;
 use serde_json::value::RawValue;
 
-pub use disk::{Disk, Write};
-pub use net::Net;
+pub use disk::{Copy, Disk, Write};
+pub use net::{Net, Shape};
+pub use peer::Peer;
+use villain::Reply;
+pub use villain::{Evil, Mood};
 
 /// A peer's number.
 pub type At = usize;
 
 /// What will happen, and when.
 enum Input {
-    /// The oldest write of a peer reaches its disk.
+    /// The oldest write of a peer reaches its disk, or does not fit.
     Synced {
         at: At,
         life: u64,
+    },
+    /// A peer hears of it.
+    Told {
+        at: At,
+        life: u64,
+        token: Token,
+        album: AlbumId,
+        /// `None`: the write failed.
+        durable: Option<Vec<Arc<Op>>>,
+    },
+    /// An album was read again.
+    Loaded {
+        at: At,
+        life: u64,
+        album: AlbumId,
     },
     Tick {
         at: At,
@@ -79,22 +103,6 @@ enum Input {
     Links,
 }
 
-/// One peer: an engine while it runs, a disk for ever.
-pub struct Peer {
-    pub person: u8,
-    pub config: Config,
-    pub engine: Option<Engine>,
-    pub disk: Disk,
-    access: Access,
-    life: u64,
-    tick_at: Option<u64>,
-    calls: BTreeMap<CallId, (At, u64, AskId)>,
-    /// Ops whose author was told that they are durable.
-    pub acknowledged: BTreeSet<(AlbumId, crdt::id::HeaderHash)>,
-    /// Facts that came to life while it watched, by its own word.
-    pub news: u64,
-}
-
 /// Everything there is.
 pub struct World {
     pub seed: u64,
@@ -111,6 +119,18 @@ pub struct World {
     pub published: u64,
     pub answer_max: usize,
     pub calls_made: u64,
+    /// Messages and frames that arrived with a flipped bit.
+    pub flipped: u64,
+    /// The engine's tables are checked after every so many events.
+    pub check_every: u64,
+    fed: u64,
+    /// Ops that honest peers wrote.
+    authored: BTreeSet<(AlbumId, HeaderHash)>,
+    /// Lives of honest devices whose home was put back from a copy: they may have forked.
+    pub(crate) restored: BTreeSet<crdt::id::ActorId>,
+    /// Ops that every honest peer had seen at some time: they stay.
+    seen_by_all: BTreeMap<AlbumId, BTreeSet<HeaderHash>>,
+    at_of: BTreeMap<PublicKey, At>,
     trace: blake3::Hasher,
 }
 
@@ -129,6 +149,13 @@ impl World {
             published: 0,
             answer_max: 0,
             calls_made: 0,
+            flipped: 0,
+            check_every: 1,
+            fed: 0,
+            authored: BTreeSet::new(),
+            restored: BTreeSet::new(),
+            seen_by_all: BTreeMap::new(),
+            at_of: BTreeMap::new(),
             trace: blake3::Hasher::new(),
         }
     }
@@ -143,27 +170,6 @@ impl World {
             });
         }
         world
-    }
-
-    /// One more person with one device.
-    pub fn add_peer(&mut self, config: Config) -> At {
-        let at = self.peers.len();
-        let person = b'a' + at as u8;
-        let disk = Disk::new(person);
-        self.peers.push(Peer {
-            person,
-            config,
-            engine: None,
-            disk,
-            access: Access::default(),
-            life: 0,
-            tick_at: None,
-            calls: BTreeMap::new(),
-            acknowledged: BTreeSet::new(),
-            news: 0,
-        });
-        self.start(at);
-        at
     }
 
     pub fn rng(&mut self) -> &mut ChaCha12Rng {
@@ -187,117 +193,9 @@ impl World {
         self.album(at, album).digest()
     }
 
-    /// Starts a peer from its disk.
-    pub fn start(&mut self, at: At) {
-        let seed = self.rng.r#gen();
-        let peer = &mut self.peers[at];
-        peer.life += 1;
-        let mut engine = Engine::new(peer.config, seed);
-        let author = people::device(peer.person, peer.disk.incarnation);
-        engine.sign_in(Some(Me {
-            author,
-            name: char::from(peer.person).to_string(),
-        }));
-        peer.engine = Some(engine);
-        let blobs = peer.disk.blobs.iter().copied().collect();
-        let entered: Vec<_> = peer.disk.entered.iter().copied().collect();
-        self.feed(at, Event::BlobsHere { blobs });
-        for album in entered {
-            let ops = self.peers[at].disk.ops(album);
-            self.feed(at, Event::Loaded { album, ops });
-        }
-        self.look_at_links();
-    }
-
-    /// Ends a peer without a word. Of the writes under way any first part may have reached the disk.
-    pub fn crash(&mut self, at: At) {
-        let kept = self.rng.gen_range(0..=self.peers[at].disk.unsynced());
-        self.crash_after(at, kept);
-    }
-
-    /// Ends a peer; so many of the writes under way have reached the disk.
-    pub fn crash_after(&mut self, at: At, kept: usize) {
-        self.break_links_of(at);
-        let peer = &mut self.peers[at];
-        for _ in 0..kept {
-            peer.disk.sync_one();
-        }
-        peer.disk.lose_unsynced();
-        peer.engine = None;
-        peer.access = Access::default();
-        peer.tick_at = None;
-        peer.calls.clear();
-        peer.life += 1;
-    }
-
-    /// A command that writes. Returns the token of its write.
-    pub fn edit(
-        &mut self,
-        at: At,
-        album: AlbumId,
-        facts: Vec<Fact>,
-        removes: Vec<crdt::FactId>,
-    ) -> Result<Token, EditError> {
-        let now = self.now;
-        let engine = self.peers[at].engine.as_mut().expect("that peer runs");
-        let token = engine.edit(now, album, facts, removes);
-        self.drain(at);
-        token
-    }
-
-    /// As [`Self::edit`], of facts only, that must work.
-    pub fn write(&mut self, at: At, album: AlbumId, fact: Fact) {
-        self.edit(at, album, vec![fact], vec![])
-            .expect("the command works");
-    }
-
-    /// An image whose bytes are at `at`.
-    pub fn add_image(&mut self, at: At, album: AlbumId, name: &str) {
-        let fact = people::image(name);
-        let Fact::Image(image) = &fact else { unreachable!() };
-        let mut blobs = vec![image.hash];
-        blobs.extend(image.preview.map(|preview| preview.hash));
-        self.peers[at].disk.blobs.extend(blobs.iter().copied());
-        self.feed(at, Event::BlobsHere { blobs });
-        self.write(at, album, fact);
-    }
-
-    pub fn create(&mut self, at: At, name: &str) -> AlbumId {
-        let engine = self.peers[at].engine.as_mut().expect("that peer runs");
-        let (album, _) = engine.create(name, people::AT).expect("the album can be made");
-        self.peers[at].disk.entered.insert(album);
-        self.drain(at);
-        album
-    }
-
-    /// Opens an album that is not here yet.
-    pub fn open(&mut self, at: At, album: AlbumId) {
-        let now = self.now;
-        self.peers[at].disk.entered.insert(album);
-        self.peers[at]
-            .engine
-            .as_mut()
-            .expect("that peer runs")
-            .open(now, album);
-        self.drain(at);
-        self.look_at_links();
-    }
-
-    /// An album of peer 0 with all others as members of this role, all of whom have it.
-    pub fn shared_album(&mut self, role: crdt::fact::Role) -> AlbumId {
-        let album = self.create(0, "trip");
-        for at in 1..self.peers.len() {
-            let fact = people::grant(self.peers[at].person, role);
-            self.write(0, album, fact);
-            self.open(at, album);
-        }
-        self.settle(album);
-        album
-    }
-
     /// Hands an event to a peer's engine and does what it says.
     pub fn feed(&mut self, at: At, event: Event) {
-        let now = self.now;
+        let now = self.now + self.peers[at].base;
         let Some(engine) = self.peers[at].engine.as_mut() else {
             return;
         };
@@ -305,26 +203,30 @@ impl World {
         let next = engine.next_timer();
         assert!(
             next.is_none_or(|due| due > now),
-            "seed {}: peer {at} is due at {next:?}, it is {now}",
-            self.seed
+            "peer {at} is due at {next:?}, it is {now}: a hot loop"
         );
         self.drain(at);
     }
 
-    fn drain(&mut self, at: At) {
+    pub(crate) fn drain(&mut self, at: At) {
         while let Some(action) = self.peers[at].engine.as_mut().and_then(Engine::poll) {
             self.carry_out(at, action);
         }
-        let Some(engine) = &self.peers[at].engine else {
+        let peer = &mut self.peers[at];
+        let Some(engine) = &peer.engine else {
             return;
         };
-        engine.check_invariants();
-        let Some(due) = engine.next_timer().map(|due| due.max(self.now)) else {
+        self.fed += 1;
+        if self.fed.is_multiple_of(self.check_every) {
+            engine.check_invariants();
+        }
+        let due = engine.next_timer().map(|due| due.saturating_sub(peer.base));
+        let Some(due) = due.map(|due| due.max(self.now)) else {
             return;
         };
-        if self.peers[at].tick_at.is_none_or(|tick| due < tick) {
-            self.peers[at].tick_at = Some(due);
-            let life = self.peers[at].life;
+        if peer.tick_at.is_none_or(|tick| due < tick) {
+            peer.tick_at = Some(due);
+            let life = peer.life;
             self.schedule(due, Input::Tick { at, life });
         }
     }
@@ -332,104 +234,139 @@ impl World {
     fn carry_out(&mut self, at: At, action: Action) {
         match action {
             Action::Persist { token, album, ops } => {
-                self.begin_write(at, disk::Write::Ops { token, album, ops })
+                self.note_authored(at, album, &ops);
+                self.begin_write(at, Write::Ops { token, album, ops });
             }
-            Action::Remember { incarnation } => self.begin_write(at, disk::Write::Incarnation(incarnation)),
+            Action::Remember { incarnation } => self.begin_write(at, Write::Incarnation(incarnation)),
             Action::Reload { album } => {
-                assert!(!self.peers[at].disk.writes(album), "read while writing");
-                let ops = self.peers[at].disk.ops(album);
-                self.feed(at, Event::Loaded { album, ops });
+                let life = self.peers[at].life;
+                self.peers[at].disk.reload(album);
+                let time = self.now + self.rng.gen_range(self.net.sync_ms.clone());
+                self.schedule(time, Input::Loaded { at, life, album });
+                self.store_call(at);
             }
-            Action::Publish { album, payload } => {
-                let message = decode_message(&payload).expect("an engine writes what it reads");
-                self.must_be_durable(at, album, &message.ops);
-                self.publish(at, album, &payload);
-            }
+            Action::Publish { album, payload } => self.on_publish(at, album, &payload),
             Action::Ask { ask, peer, body } => self.call(at, peer, ask, body),
             Action::Answer { call, frames } => self.answer(at, call, frames),
+            // Bytes travel by [`Action::Fetch`] alone here.
             Action::ServeList { .. } | Action::ServeChunks { .. } => {}
             Action::Fetch {
                 fetch,
                 peer,
-                album,
                 blob,
                 size,
-            } => {
-                let from = self.peer_of(peer);
-                let (may, life, link) = (
-                    self.peers[from].engine.is_some(),
-                    self.peers[at].life,
-                    self.net.link(at, from),
-                );
-                assert!(may || link.is_none());
-                let _ = album;
-                let time = self.now + self.net.latency(&mut self.rng) + size / 10_000;
-                self.schedule(
-                    time,
-                    Input::Fetched {
-                        at,
-                        life,
-                        from,
-                        link: link.unwrap_or(0),
-                        fetch,
-                        blob,
-                    },
-                );
-            }
+                ..
+            } => self.begin_fetch(at, peer, fetch, blob, size),
             Action::Changed { album, changes, .. } => {
                 for change in changes {
                     if let crdt::Change::Live { id } = change {
-                        assert!(
-                            self.peers[at].disk.has(album, &id.header),
-                            "news of an op that is not durable"
-                        );
+                        let stored = self.peers[at].disk.has(album, &id.header);
+                        assert!(stored, "peer {at} tells news of an op that is not durable");
                         self.peers[at].news += 1;
                     }
                 }
             }
             Action::Access => {
                 self.peers[at].access = self.engine(at).access();
-                self.look_at_links();
+                self.recheck_links_of(at);
             }
         }
     }
 
-    fn begin_write(&mut self, at: At, write: disk::Write) {
+    fn on_publish(&mut self, at: At, album: AlbumId, payload: &[u8]) {
+        if let Some(mood) = self.peers[at].mood() {
+            if let Some(bent) = self.bend(mood, payload) {
+                self.publish(at, album, &bent);
+            }
+            return;
+        }
+        let message = decode_message(payload).expect("an engine writes what it reads");
+        self.must_be_durable(at, &message.ops);
+        self.publish(at, album, payload);
+    }
+
+    fn begin_write(&mut self, at: At, write: Write) {
         self.peers[at].disk.begin(write);
         let (life, wait) = (self.peers[at].life, self.rng.gen_range(self.net.sync_ms.clone()));
         // Writes complete in order.
         let time = self.peers[at].disk.next_sync(self.now + wait);
         self.schedule(time, Input::Synced { at, life });
+        self.store_call(at);
     }
 
-    fn on_synced(&mut self, at: At, life: u64) {
-        if self.peers[at].life != life {
-            return;
-        }
-        if self.peers[at].disk.is_full {
-            // What is behind a write that does not fit fails with it.
-            for (token, album) in self.peers[at].disk.fail_all() {
-                self.feed(at, Event::NotPersisted { token, album });
+    /// A call of the store at which this peer may have to die.
+    fn store_call(&mut self, at: At) {
+        match &mut self.peers[at].crash_in {
+            Some(0) => {
+                self.peers[at].crash_in = None;
+                self.crash(at);
             }
-        } else if let Some(disk::Write::Ops { token, album, ops }) = self.peers[at].disk.sync_one() {
-            self.peers[at]
-                .acknowledged
-                .extend(ops.iter().map(|op| (album, op.hash)));
-            self.feed(at, Event::Persisted { token });
+            Some(left) => *left -= 1,
+            None => {}
         }
+    }
+
+    fn on_synced(&mut self, at: At) {
+        if let Some((Write::Ops { token, album, ops }, durable)) = self.peers[at].disk.sync_one() {
+            let wait = self.rng.gen_range(self.net.told_ms.clone());
+            let time = self.peers[at].disk.next_told(self.now + wait);
+            let life = self.peers[at].life;
+            let durable = durable.then_some(ops);
+            self.schedule(
+                time,
+                Input::Told {
+                    at,
+                    life,
+                    token,
+                    album,
+                    durable,
+                },
+            );
+        }
+    }
+
+    fn on_told(&mut self, at: At, token: Token, album: AlbumId, durable: Option<Vec<Arc<Op>>>) {
+        match durable {
+            Some(ops) => {
+                let told = ops.iter().map(|op| (album, op.hash));
+                self.peers[at].acknowledged.extend(told);
+                self.feed(at, Event::Persisted { token });
+            }
+            None => self.feed(at, Event::NotPersisted { token, album }),
+        }
+    }
+
+    fn begin_fetch(&mut self, at: At, peer: PublicKey, fetch: FetchId, blob: BlobHash, size: u64) {
+        let from = self.peer_of(peer);
+        let link = self.net.link(at, from).unwrap_or(0);
+        let life = self.peers[at].life;
+        let time = self.now + self.net.latency(&mut self.rng) + size / 10_000;
+        self.schedule(
+            time,
+            Input::Fetched {
+                at,
+                life,
+                from,
+                link,
+                fetch,
+                blob,
+            },
+        );
     }
 
     fn on_fetched(&mut self, at: At, from: At, link: u64, fetch: FetchId, blob: BlobHash) {
         let broken = self.net.link(at, from) != Some(link) || self.rng.gen_bool(self.net.broken_fetches);
         let there = self.peers[from].disk.blobs.contains(&blob);
-        let outcome = match (broken, there) {
+        let outcome = match (broken, self.peers[from].mood()) {
             (true, _) => Outcome::Broken,
-            (false, false) => Outcome::NotThere,
-            (false, true) => Outcome::Done,
+            (false, Some(mood)) => self.bend_bytes(mood, there),
+            (false, None) if !there => Outcome::NotThere,
+            (false, None) if self.peers[at].disk.is_full => Outcome::NoRoom,
+            (false, None) => Outcome::Done,
         };
         if outcome == Outcome::Done {
             self.peers[at].disk.blobs.insert(blob);
-            let peer = people::device_key(self.peers[at].person);
+            let peer = self.peers[at].key();
             self.feed(from, Event::Served { peer, blob });
         }
         self.feed(at, Event::Fetched { fetch, outcome });
@@ -455,7 +392,28 @@ impl World {
     fn happen(&mut self, input: Input) {
         self.note(&input);
         match input {
-            Input::Synced { at, life } => self.on_synced(at, life),
+            Input::Synced { at, life } => {
+                if self.peers[at].life == life {
+                    self.on_synced(at);
+                }
+            }
+            Input::Told {
+                at,
+                life,
+                token,
+                album,
+                durable,
+            } => {
+                if self.peers[at].life == life {
+                    self.on_told(at, token, album, durable);
+                }
+            }
+            Input::Loaded { at, life, album } => {
+                if self.peers[at].life == life {
+                    let ops = self.peers[at].disk.ops(album);
+                    self.feed(at, Event::Loaded { album, ops });
+                }
+            }
             Input::Tick { at, life } => {
                 if self.peers[at].life == life && self.peers[at].tick_at == Some(self.now) {
                     self.peers[at].tick_at = None;
@@ -470,7 +428,7 @@ impl World {
                 payload,
             } if self.net.link(to, from) == Some(link) => {
                 self.delivered += 1;
-                let from = people::device_key(self.peers[from].person);
+                let from = self.peers[from].key();
                 self.feed(to, Event::Gossip { album, from, payload });
             }
             Input::Call {
@@ -481,11 +439,7 @@ impl World {
                 body,
             } if self.net.link(to, from) == Some(link) => {
                 self.delivered += 1;
-                self.calls += 1;
-                let call = CallId(self.calls);
-                self.peers[to].calls.insert(call, (from, link, ask));
-                let peer = people::device_key(self.peers[from].person);
-                self.feed(to, Event::Called { call, peer, body });
+                self.on_call(to, from, link, ask, body);
             }
             Input::Frame {
                 to,
@@ -524,10 +478,26 @@ impl World {
         }
     }
 
+    fn on_call(&mut self, to: At, from: At, link: u64, ask: AskId, body: Vec<u8>) {
+        self.calls += 1;
+        let call = CallId(self.calls);
+        self.peers[to].calls.insert(call, (from, link, ask));
+        match self.peers[to].mood().map(|mood| self.reply(mood, &body)) {
+            None | Some(Reply::AsItIs) => {
+                let peer = self.peers[from].key();
+                self.feed(to, Event::Called { call, peer, body });
+            }
+            Some(Reply::Frames(frames)) => self.answer(to, call, frames),
+            Some(Reply::NoEnd(frames)) => self.answer_without_end(to, call, frames),
+        }
+    }
+
     fn note(&mut self, input: &Input) {
         let (kind, who, what): (u8, At, &[u8]) = match input {
             Input::Synced { at, .. } => (1, *at, &[]),
             Input::Tick { at, .. } => (2, *at, &[]),
+            Input::Told { at, durable, .. } => (9, *at, if durable.is_some() { &[1] } else { &[0] }),
+            Input::Loaded { at, album, .. } => (10, *at, &album.0),
             Input::Gossip { to, payload, .. } => (3, *to, payload),
             Input::Call { to, body, .. } => (4, *to, body),
             Input::Frame { to, frame, .. } => (5, *to, frame),
@@ -536,7 +506,8 @@ impl World {
             Input::Links => (8, 0, &[]),
         };
         self.trace.update(&self.now.to_le_bytes());
-        self.trace.update(&[kind, who as u8]);
+        self.trace.update(&[kind]);
+        self.trace.update(&(who as u64).to_le_bytes());
         self.trace.update(&(what.len() as u64).to_le_bytes());
         self.trace.update(what);
     }
@@ -559,79 +530,13 @@ impl World {
         true
     }
 
-    /// The running peers whose user may read the album now, as `of` sees it.
-    pub fn readers(&self, of: At, album: AlbumId) -> Vec<At> {
-        let members = self.album(of, album);
-        let running = (0..self.peers.len()).filter(|at| self.peers[*at].engine.is_some());
-        running
-            .filter(|at| members.role_of(&people::user(self.peers[*at].person)) > crdt::fact::Role::None)
-            .collect()
-    }
-
-    /// Whether all running members show the same album and hold all bytes that any of them holds.
-    pub fn is_settled(&self, album: AlbumId) -> bool {
-        let readers = self.readers(0, album);
-        let mine = self.digest(0, album);
-        let equal = readers.iter().all(|at| {
-            self.engine(*at)
-                .album(&album)
-                .is_some_and(|other| other.digest() == mine)
-        });
-        equal && self.lacking(album).is_empty()
-    }
-
-    /// Bytes that some member holds and another lacks.
-    pub fn lacking(&self, album: AlbumId) -> Vec<(At, BlobHash)> {
-        let readers = self.readers(0, album);
-        let mut lacking = Vec::new();
-        for (blob, _) in self.album(0, album).blobs() {
-            let here = |at: &At| self.peers[*at].disk.blobs.contains(&blob);
-            if readers.iter().any(here) {
-                lacking.extend(readers.iter().filter(|at| !here(at)).map(|at| (*at, blob)));
-            }
-        }
-        lacking
-    }
-
-    /// Runs until the album is settled; fails, with how to replay, if that takes more than three rounds.
-    pub fn settle(&mut self, album: AlbumId) {
-        let settled = self.run_until(120_000, |world| world.is_settled(album));
-        assert!(settled, "{}", self.story(album));
-        // What was taken in last is still on its way to the disk.
-        self.run(200);
-    }
-
-    fn story(&self, album: AlbumId) -> String {
-        let readers = self.readers(0, album);
-        let state = readers.iter().map(|at| match self.engine(*at).album(&album) {
-            Some(album) => format!(
-                "  peer {at}: {} ops, {} held, {} wait, digest {}\n",
-                album.op_count(),
-                album.held_count(),
-                album.waiting_count(),
-                &album.digest().hex()[..8]
-            ),
-            None => format!("  peer {at}: no album\n"),
-        });
-        let seed = self.seed;
-        format!(
-            "SEED {seed} did not settle at {} ms; replay: ENGINE_SEED={seed} cargo test -p engine random\n{}  lacking {:?}",
-            self.now,
-            state.collect::<String>(),
-            self.lacking(album)
-        )
-    }
-
     /// What leaves a peer in these texts of ops is on its disk.
-    fn must_be_durable(&self, at: At, album: AlbumId, texts: &[Box<RawValue>]) {
+    fn must_be_durable(&self, at: At, texts: &[Box<RawValue>]) {
         for text in texts {
-            let op = crdt::op::Op::decode(text.get()).expect("an engine sends what it received");
+            let op = Op::decode(text.get()).expect("an engine sends what it received");
+            let album = op.header.album.unwrap_or(AlbumId(op.hash.0));
             let stored = self.peers[at].disk.has(album, &op.hash);
-            assert!(
-                stored,
-                "seed {}: peer {at} spoke of an op that its disk does not have",
-                self.seed
-            );
+            assert!(stored, "peer {at} spoke of an op that its disk does not have");
         }
     }
 }

@@ -1,4 +1,7 @@
-//! People, their one device each, and what they say.
+//! People, their devices, and what they say.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 
 use crdt::Author;
 use crdt::fact::{Fact, Image, Preview, Role, Shape, Version};
@@ -7,51 +10,104 @@ use crdt::keys::{Certificate, KeyPair, user_id};
 
 /// The clock that all facts state; it decides nothing.
 pub const AT: u64 = 1_700_000_000_000;
+/// Milliseconds of a year.
+pub const YEAR_MS: i64 = 31_557_600_000;
+
+/// A device: whose, and which of his.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Who {
+    pub person: u8,
+    pub device: u8,
+}
+
+impl Who {
+    pub fn first(person: u8) -> Who {
+        Who { person, device: 0 }
+    }
+
+    fn pair(self) -> KeyPair {
+        let mut seed = [self.person; 32];
+        seed[31] ^= 0xff;
+        seed[30] ^= self.device;
+        KeyPair::from_seed(&seed)
+    }
+
+    /// The root's word for it. Signing costs, and guards ask often.
+    pub fn certificate(self) -> Certificate {
+        thread_local! {
+            static ALL: RefCell<BTreeMap<Who, Certificate>> = RefCell::default();
+        }
+        let issue = || Certificate::issue(&root(self.person), &self.pair().public());
+        ALL.with_borrow_mut(|all| all.entry(self).or_insert_with(issue).clone())
+    }
+
+    /// It in one life.
+    pub fn author(self, incarnation: Incarnation) -> Author {
+        Author {
+            device: self.pair(),
+            certificate: self.certificate(),
+            incarnation,
+        }
+    }
+
+    /// Its user's root key, as it is used on this device in one life.
+    pub fn root_author(self, incarnation: Incarnation) -> Author {
+        Author::root(root(self.person), Incarnation(incarnation.0.map(|byte| !byte)))
+    }
+}
 
 fn root(person: u8) -> KeyPair {
     KeyPair::from_seed(&[person; 32])
 }
 
-fn device_pair(person: u8) -> KeyPair {
-    let mut seed = [person; 32];
-    seed[31] ^= 0xff;
-    KeyPair::from_seed(&seed)
-}
-
-/// A person's device in one life.
+/// A person's first device in one life.
 pub fn device(person: u8, incarnation: Incarnation) -> Author {
-    Author {
-        device: device_pair(person),
-        certificate: certificate(person),
-        incarnation,
-    }
+    Who::first(person).author(incarnation)
 }
 
 pub fn device_key(person: u8) -> PublicKey {
-    thread_local! {
-        static KEYS: std::cell::RefCell<std::collections::BTreeMap<u8, PublicKey>> = std::cell::RefCell::default();
-    }
-    KEYS.with_borrow_mut(|keys| *keys.entry(person).or_insert_with(|| device_pair(person).public()))
+    certificate(person).device
 }
 
-/// Signing costs, and guards ask often.
 pub fn certificate(person: u8) -> Certificate {
-    thread_local! {
-        static ALL: std::cell::RefCell<std::collections::BTreeMap<u8, Certificate>> = std::cell::RefCell::default();
-    }
-    let issue = || Certificate::issue(&root(person), &device_pair(person).public());
-    ALL.with_borrow_mut(|all| all.entry(person).or_insert_with(issue).clone())
+    Who::first(person).certificate()
 }
 
 pub fn user(person: u8) -> UserId {
     user_id(&certificate(person).root)
 }
 
+/// A person's name: a letter as far as there are letters.
+pub fn name(person: u8) -> String {
+    if person.is_ascii_alphanumeric() {
+        char::from(person).to_string()
+    } else {
+        format!("p{person}")
+    }
+}
+
+/// The same fact, said at another time by the speaker's clock.
+pub fn dated(mut fact: Fact, at_ms: u64) -> Fact {
+    match &mut fact {
+        Fact::Genesis { at, .. }
+        | Fact::Grant { at, .. }
+        | Fact::Role { at, .. }
+        | Fact::Accept { at, .. }
+        | Fact::Revoke { at, .. }
+        | Fact::Album { at, .. }
+        | Fact::Rating { at, .. }
+        | Fact::Chat { at, .. } => *at = at_ms,
+        Fact::Image(image) => image.at = at_ms,
+        Fact::Opaque { .. } => {}
+    }
+    fact
+}
+
 pub fn grant(person: u8, role: Role) -> Fact {
     Fact::Grant {
         user: user(person),
         role,
-        name: char::from(person).to_string(),
+        name: name(person),
         at: AT,
     }
 }

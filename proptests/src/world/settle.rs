@@ -1,0 +1,124 @@
+//! When a world is quiet: who must be equal, and whether they are.
+
+use crdt::fact::Role;
+use crdt::id::{AlbumId, BlobHash};
+
+use super::{At, World};
+
+/// Milliseconds within which members meet: three rounds of anti-entropy at their longest.
+const SETTLE_WITHIN_MS: u64 = 120_000;
+
+impl World {
+    /// The peer by whose word members are told from others: a device of the owner if one runs, else any reader.
+    pub fn reference(&self, album: AlbumId) -> Option<At> {
+        let reads = |at: &At| {
+            let peer = &self.peers[*at];
+            let here = peer.engine.as_ref().and_then(|engine| engine.album(&album));
+            peer.is_honest()
+                && here.is_some_and(|here| {
+                    here.role_of(&peer.user) > Role::None && !here.device_revoked(&peer.user, &peer.key())
+                })
+        };
+        let readers: Vec<At> = (0..self.peers.len()).filter(reads).collect();
+        let owns = |at: &&At| self.album(**at, album).owner() == Some(self.peers[**at].user);
+        readers.iter().find(owns).or(readers.first()).copied()
+    }
+
+    /// The running honest peers that have entered the album and may read it now, as `of` sees it.
+    pub fn readers(&self, of: At, album: AlbumId) -> Vec<At> {
+        let here = self.album(of, album);
+        let reads = |at: &At| {
+            let peer = &self.peers[*at];
+            peer.engine.is_some()
+                && peer.is_honest()
+                && peer.disk.entered.contains(&album)
+                && here.role_of(&peer.user) > Role::None
+                && !here.device_revoked(&peer.user, &peer.key())
+        };
+        (0..self.peers.len()).filter(reads).collect()
+    }
+
+    fn members(&self, album: AlbumId) -> Vec<At> {
+        self.reference(album)
+            .map_or_else(Vec::new, |of| self.readers(of, album))
+    }
+
+    /// Whether all running honest members show the same album and hold all bytes that any of them holds.
+    pub fn is_settled(&self, album: AlbumId) -> bool {
+        let Some(reference) = self.reference(album) else {
+            return true;
+        };
+        let mine = self.digest(reference, album);
+        let equal = |at: At| {
+            let other = self.engine(at).album(&album);
+            other.is_some_and(|other| other.digest() == mine) && !self.peers[at].disk.writes(album)
+        };
+        self.readers(reference, album).into_iter().all(equal) && self.lacking(album).is_empty()
+    }
+
+    /// Bytes that some member holds and another lacks.
+    pub fn lacking(&self, album: AlbumId) -> Vec<(At, BlobHash)> {
+        let readers = self.members(album);
+        let Some(first) = readers.first() else {
+            return Vec::new();
+        };
+        let mut lacking = Vec::new();
+        for (blob, _) in self.album(*first, album).blobs() {
+            let here = |at: &At| self.peers[*at].disk.blobs.contains(&blob);
+            if readers.iter().any(here) {
+                lacking.extend(readers.iter().filter(|at| !here(at)).map(|at| (*at, blob)));
+            }
+        }
+        lacking
+    }
+
+    /// Runs until the album is settled; fails if that takes more than three rounds.
+    pub fn settle(&mut self, album: AlbumId) {
+        let settled = self.run_until(SETTLE_WITHIN_MS, |world| world.is_settled(album));
+        assert!(settled, "{}", self.story(album));
+        // What was taken in last is still on its way to the disk.
+        self.run(200);
+    }
+
+    /// Faults end: all ways open, and one from each honest peer to the next, disks have room, requests come whole.
+    /// Loss, repetition and flipped bits of gossip stay.
+    pub fn calm(&mut self) {
+        self.heal();
+        self.net.mute = false;
+        (self.net.broken_requests, self.net.broken_fetches) = (0.0, 0.0);
+        for peer in &mut self.peers {
+            peer.crash_in = None;
+            (peer.disk.is_full, peer.disk.room_for) = (false, None);
+        }
+    }
+
+    /// A way from each honest member to the next, so that no liar stands between them.
+    pub fn bridge_members(&mut self, album: AlbumId) {
+        let members = self.members(album);
+        self.bridge(&members);
+    }
+
+    fn story(&self, album: AlbumId) -> String {
+        let state = self.members(album).into_iter().map(|at| {
+            let peer = &self.peers[at];
+            let who = format!("  peer {at} ({})", super::people::name(peer.person));
+            match self.engine(at).album(&album) {
+                Some(album) => format!(
+                    "{who}: {} ops, {} held, {} wait, digest {}\n",
+                    album.op_count(),
+                    album.held_count(),
+                    album.waiting_count(),
+                    &album.digest().hex()[..8]
+                ),
+                None => format!("{who}: no album\n"),
+            }
+        });
+        format!(
+            "seed {} did not settle at {} ms\n{}  lacking {:?}",
+            self.seed,
+            self.now,
+            state.collect::<String>(),
+            self.lacking(album)
+        )
+    }
+}
