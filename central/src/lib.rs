@@ -15,6 +15,8 @@ mod connection;
 pub mod embedded;
 pub mod folder;
 pub mod frame;
+#[doc(hidden)]
+pub mod fuzzing;
 mod gate;
 mod hub;
 pub mod identity;

@@ -91,6 +91,31 @@ impl Store {
         ))
     }
 
+    /// One that is lost with the process, for hostile bytes that come by the thousand.
+    pub(crate) fn in_memory() -> Result<(Self, Setup, Rows), StoreError> {
+        let path = Path::new(":memory:");
+        let mut connection = Connection::open_in_memory().map_err(|error| classify(path, error))?;
+        migrate(&mut connection, path)?;
+        let setup = load_setup(&mut connection, path)?;
+        let rows = load(&connection).map_err(|error| classify(path, error))?;
+        Ok((
+            Self {
+                path: path.to_owned(),
+                connection,
+            },
+            setup,
+            rows,
+        ))
+    }
+
+    /// As if the disk had no more pages than these.
+    #[cfg(test)]
+    pub(crate) fn limit_to(&self, pages: u32) {
+        self.connection
+            .pragma_update(None, "max_page_count", pages)
+            .expect("a limit above what is there");
+    }
+
     /// Makes one change durable.
     pub fn commit(&mut self, change: &Change) -> Result<(), StoreError> {
         let write = |connection: &mut Connection| {

@@ -9,9 +9,7 @@ use std::time::Duration;
 
 use crdt::id::PublicKey;
 use tokio::io::{AsyncRead, AsyncWrite, BufWriter, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
-use tokio_rustls::TlsStream;
 use tokio_util::compat::{Compat, FuturesAsyncReadCompatExt as _, TokioAsyncReadCompatExt as _};
 use tokio_util::sync::CancellationToken;
 use yamux::{Connection, Mode};
@@ -19,7 +17,8 @@ use yamux::{Connection, Mode};
 use super::meter::{Meter, Metered};
 use crate::limits;
 
-type Carrier = Compat<BufWriter<Metered<TlsStream<TcpStream>>>>;
+/// What carries a link, with its buffer and meter.
+type Carrier<T> = Compat<BufWriter<Metered<T>>>;
 
 /// yamux writes a frame's head and body apart; together they are one TLS record.
 const WRITE_BUFFER_BYTES: usize = 16 * 1024;
@@ -124,15 +123,24 @@ impl Opener {
 }
 
 impl Link {
+    /// The answering side of a link over any carrier: what hostile bytes meet behind TLS.
+    pub(crate) fn answering(
+        io: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        remote: PublicKey,
+        windows: &Windows,
+    ) -> Self {
+        Self::new(io, Role::Answering, remote, windows)
+    }
+
     /// Starts the link's task.
     pub(super) fn new(
-        tls: impl Into<TlsStream<TcpStream>>,
+        io: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
         role: Role,
         remote: PublicKey,
         windows: &Windows,
     ) -> Self {
         let meter = Arc::new(Meter::default());
-        let carrier = BufWriter::with_capacity(WRITE_BUFFER_BYTES, Metered::new(tls.into(), meter.clone()));
+        let carrier = BufWriter::with_capacity(WRITE_BUFFER_BYTES, Metered::new(io, meter.clone()));
         let mut config = yamux::Config::default();
         // The total is streams × window exactly: less freezes a link with stalled streams, more lets windows grow.
         config.set_max_num_streams(limits::STREAMS_MAX);
@@ -169,15 +177,15 @@ impl Link {
     }
 }
 
-struct Driver {
-    connection: Connection<Carrier>,
+struct Driver<T> {
+    connection: Connection<Carrier<T>>,
     wishes: mpsc::Receiver<oneshot::Sender<Stream>>,
     parked: Option<oneshot::Sender<Stream>>,
     windows: Windows,
     meter: Arc<Meter>,
 }
 
-impl Driver {
+impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Driver<T> {
     async fn run(mut self, arrived: mpsc::Sender<Stream>, close: CancellationToken, gone: CancellationToken) {
         // Even a panic below must not leave others waiting.
         let _gone = gone.drop_guard();

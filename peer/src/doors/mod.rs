@@ -22,7 +22,7 @@ mod repl;
 mod script;
 mod serve;
 mod up;
-mod words;
+pub mod words;
 
 #[cfg(test)]
 pub(crate) use words::{Typed, read as read_line, split as split_line};
