@@ -29,11 +29,11 @@ impl Bucket {
         let ms = now.saturating_duration_since(self.at).as_millis();
         let earned = ms * u128::from(self.per_second) / 1000;
         if earned > 0 {
-            self.tokens = self
-                .tokens
-                .saturating_add(u32::try_from(earned).unwrap_or(u32::MAX))
-                .min(self.burst);
-            self.at = now;
+            let earned = u32::try_from(earned).unwrap_or(u32::MAX);
+            self.tokens = self.tokens.saturating_add(earned).min(self.burst);
+            // What is left of the time counts towards the next one.
+            let nanos = u64::from(earned) * 1_000_000_000 / u64::from(self.per_second);
+            self.at += Duration::from_nanos(nanos);
         }
     }
 
@@ -78,5 +78,18 @@ mod tests {
         assert_eq!(bucket.owe(1), Some(Instant::now() + Duration::from_millis(600)));
         tokio::time::advance(Duration::from_millis(700)).await;
         assert_eq!(bucket.owe(1), None);
+    }
+
+    /// Asked more often than it earns, a bucket still earns its rate.
+    #[tokio::test(start_paused = true)]
+    async fn parts_of_a_token_are_not_lost() {
+        let mut bucket = Bucket::new(4, 4);
+        assert_eq!((0..9).filter(|_| bucket.take()).count(), 4);
+        let mut taken = 0;
+        for _ in 0..10 {
+            tokio::time::advance(Duration::from_millis(300)).await;
+            taken += usize::from(bucket.take()) + usize::from(bucket.take());
+        }
+        assert_eq!(taken, 12, "four a second for three seconds");
     }
 }
