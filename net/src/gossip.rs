@@ -44,6 +44,8 @@ pub(crate) enum End {
     #[error("more than {} subscriptions", limits::SUBSCRIPTIONS_MAX)]
     Subscriptions,
     #[error("too many subscriptions a second")]
+    SubscriptionFlood,
+    #[error("too many messages a second")]
     Flood,
     #[error("more than {0} bytes were waiting for it")]
     Slow(usize),
@@ -60,7 +62,8 @@ impl End {
     pub(crate) fn cut_kind(&self) -> Option<&'static str> {
         match self {
             End::Cut(Cut::Forged) => Some("forged_from"),
-            End::Cut(_) | End::Subscriptions | End::Flood => Some("gossip_frame"),
+            End::Flood => Some("gossip_flood"),
+            End::Cut(_) | End::Subscriptions | End::SubscriptionFlood => Some("gossip_frame"),
             End::Slow(_) | End::Stalled | End::Peer | End::Local(_) => None,
         }
     }
@@ -78,15 +81,27 @@ struct Outbox {
     total_sent: u64,
     /// Last time something was sent, or there was nothing to send.
     moved: Instant,
+    /// Bytes that may wait.
+    most: usize,
 }
 
 impl Outbox {
-    fn new() -> Self {
+    fn new(most: usize) -> Self {
         Self {
             bytes: Vec::new(),
             sent: 0,
             total_sent: 0,
             moved: Instant::now(),
+            most,
+        }
+    }
+
+    /// Whether more waits than may.
+    fn check(&self) -> Result<(), End> {
+        if self.len() > self.most {
+            Err(End::Slow(self.most))
+        } else {
+            Ok(())
         }
     }
 
@@ -147,9 +162,12 @@ pub(crate) async fn follow(
     let (mut near_piece, mut far_piece) = (vec![0; PIECE_BYTES], vec![0; PIECE_BYTES]);
     let mut handshake = Handshake::new(Kind::Sub);
     let mut downstream = Downstream::new(peer.0);
-    let (mut to_far, mut to_near) = (Outbox::new(), Outbox::new());
+    let mut to_far = Outbox::new(limits::UPSTREAM_WAITING_BYTES_MAX);
+    // What is in it keeps us from reading more.
+    let mut to_near = Outbox::new(usize::MAX);
     let mut asked = BTreeSet::new();
     let mut rights = shared.rights.subscribe();
+    let mut flow = Flow::new();
     let probe = shared.peers.number();
     let mut subscribed = false;
 
@@ -173,11 +191,20 @@ pub(crate) async fn follow(
                     let pushed = downstream.push(
                         &far_piece[..n],
                         to_near.end(),
-                        &mut |topic| judge_incoming(shared, &peer, topic),
+                        &mut |topic| match flow.take() {
+                            true => judge_incoming(shared, &peer, topic),
+                            false => {
+                                shared.tally.add("gossip_over");
+                                Verdict::Drop
+                            }
+                        },
                         &mut |number, _, _| answered |= number == probe,
                     );
                     if let Err(cut) = pushed {
                         return cut.into();
+                    }
+                    if flow.is_flood {
+                        return End::Flood;
                     }
                     if answered {
                         active.send_replace(true);
@@ -209,9 +236,34 @@ pub(crate) async fn follow(
             update_wishes(shared, &peer, &mut asked, to_far.end());
             put_subscription(to_far.end(), true, &probe_topic(probe));
         }
-        if to_far.len() > limits::UPSTREAM_WAITING_BYTES_MAX {
-            return End::Slow(limits::UPSTREAM_WAITING_BYTES_MAX);
+        if let Err(slow) = to_far.check() {
+            return slow;
         }
+    }
+}
+
+/// How fast a peer's messages come.
+struct Flow {
+    taken: Bucket,
+    dropped: Bucket,
+    /// Whether more were dropped than is bearable.
+    is_flood: bool,
+}
+
+impl Flow {
+    fn new() -> Self {
+        Self {
+            taken: Bucket::new(limits::GOSSIP_MESSAGES_BURST, limits::GOSSIP_MESSAGES_PER_S),
+            dropped: Bucket::new(limits::GOSSIP_DROPPED_BURST, limits::GOSSIP_MESSAGES_PER_S),
+            is_flood: false,
+        }
+    }
+
+    /// Whether one more message is taken.
+    fn take(&mut self) -> bool {
+        let taken = self.taken.take();
+        self.is_flood |= !taken && !self.dropped.take();
+        taken
     }
 }
 
@@ -268,7 +320,8 @@ pub(crate) async fn serve(shared: &Shared, peer: PublicKey, link: u64, stream: S
     let (mut near_piece, mut far_piece) = (vec![0; PIECE_BYTES], vec![0; PIECE_BYTES]);
     let mut upstream = Upstream::new();
     let mut downstream = Downstream::new(shared.me.0);
-    let (mut to_far, mut to_near) = (Outbox::new(), Outbox::new());
+    let mut to_far = Outbox::new(limits::GOSSIP_WAITING_BYTES_MAX);
+    let mut to_near = Outbox::new(usize::MAX);
     let mut wishes = Wishes::new(peer);
     let mut markers: VecDeque<(u64, u64)> = VecDeque::new();
     let mut rights = shared.rights.subscribe();
@@ -350,8 +403,8 @@ pub(crate) async fn serve(shared: &Shared, peer: PublicKey, link: u64, stream: S
                 gate.reach(marker);
             }
         }
-        if to_far.len() > limits::GOSSIP_WAITING_BYTES_MAX {
-            return End::Slow(limits::GOSSIP_WAITING_BYTES_MAX);
+        if let Err(slow) = to_far.check() {
+            return slow;
         }
     }
 }
@@ -394,7 +447,7 @@ impl Wishes {
 
     fn on_wish(&mut self, shared: &Shared, wish: Wish, out: &mut Vec<u8>) -> Result<(), End> {
         if !self.frames.take() {
-            return Err(End::Flood);
+            return Err(End::SubscriptionFlood);
         }
         match wish {
             Wish::Subscribe(topic) if probe_number(&topic).is_some() => {
@@ -461,8 +514,59 @@ mod tests {
     use super::*;
 
     #[tokio::test]
+    async fn what_waits_for_a_link_has_a_limit() {
+        for most in [
+            limits::GOSSIP_WAITING_BYTES_MAX,
+            limits::UPSTREAM_WAITING_BYTES_MAX,
+        ] {
+            let mut outbox = Outbox::new(most);
+            // What was sent does not wait.
+            outbox.end().extend([0; 100]);
+            outbox.advance(100);
+            outbox.end().resize(most, 0);
+            assert!(outbox.check().is_ok());
+            outbox.end().push(0);
+            assert!(matches!(outbox.check(), Err(End::Slow(n)) if n == most));
+            outbox.advance(1);
+            assert!(outbox.check().is_ok());
+        }
+    }
+
+    /// Subscriptions at once, and one past.
+    #[tokio::test(start_paused = true)]
+    async fn subscriptions_have_a_rate() {
+        let mut frames = Wishes::new(PublicKey([1; 32])).frames;
+        let burst = limits::SUBSCRIPTION_FRAMES_BURST as usize;
+        assert_eq!((0..=burst).filter(|_| frames.take()).count(), burst);
+        tokio::time::advance(Duration::from_secs(1)).await;
+        let second = limits::SUBSCRIPTION_FRAMES_PER_S as usize;
+        assert_eq!((0..=second).filter(|_| frames.take()).count(), second);
+    }
+
+    /// A peer may send a burst, then so many a second. What is more is dropped, and for so long only.
+    #[tokio::test(start_paused = true)]
+    async fn messages_have_a_rate_and_a_flood_has_an_end() {
+        let mut flow = Flow::new();
+        for n in 0..limits::GOSSIP_MESSAGES_BURST {
+            assert!(flow.take(), "message {n}");
+        }
+        for n in 0..limits::GOSSIP_DROPPED_BURST {
+            assert!(!flow.take() && !flow.is_flood, "message {n} over the burst");
+        }
+        assert!(!flow.take() && flow.is_flood, "one past");
+        // Whoever is only a little too fast loses messages and stays.
+        let mut flow = Flow::new();
+        let second = limits::GOSSIP_MESSAGES_PER_S;
+        for _ in 0..60 {
+            let taken = (0..2 * second).filter(|_| flow.take()).count();
+            assert!(taken >= second as usize && !flow.is_flood);
+            tokio::time::advance(Duration::from_secs(1)).await;
+        }
+    }
+
+    #[tokio::test]
     async fn an_outbox_knows_how_far_it_is() {
-        let mut outbox = Outbox::new();
+        let mut outbox = Outbox::new(usize::MAX);
         outbox.end().extend([1; 10]);
         assert_eq!((outbox.len(), outbox.position(10)), (10, 10));
         outbox.advance(4);

@@ -17,6 +17,14 @@ pub const REQUESTS_AT_ONCE_MAX: usize = 8;
 
 /// Payload of one gossip message.
 pub const GOSSIP_PAYLOAD_BYTES_MAX: usize = 1024 * 1024;
+/// Gossip messages a peer may send at once; see [`GOSSIP_MESSAGES_PER_S`].
+pub const GOSSIP_MESSAGES_BURST: u32 = 20_000;
+/// Gossip messages a peer may send per second once the burst is used; further ones are dropped, which anti-entropy
+/// mends. A peer that makes each message durable sends about a thousand.
+pub const GOSSIP_MESSAGES_PER_S: u32 = 5_000;
+/// Messages of a peer that may be dropped so at once; one more closes the link. As many as
+/// [`GOSSIP_MESSAGES_PER_S`] of them are forgiven per second.
+pub const GOSSIP_DROPPED_BURST: u32 = 20_000;
 /// Topics one peer may want from our PUB, and we from a peer's.
 pub const SUBSCRIPTIONS_MAX: usize = 64;
 /// Subscription frames a peer may send at once; see [`SUBSCRIPTION_FRAMES_PER_S`].
