@@ -456,4 +456,116 @@ mod tests {
         drop((quick, new));
         assert_eq!(pace.next_marker(), None);
     }
+
+    /// A bus without its PUB task, and what would go to it.
+    fn queue_only() -> (Bus, mpsc::Receiver<Command>) {
+        let (commands, queue) = mpsc::channel(limits::PUBLISH_QUEUE_MAX);
+        let bus = Bus {
+            pub_path: PathBuf::new(),
+            sub_path: PathBuf::new(),
+            commands,
+            room: Arc::new(Semaphore::new(limits::PUBLISH_QUEUE_BYTES_MAX)),
+            pace: Arc::default(),
+            tasks: Mutex::default(),
+        };
+        (bus, queue)
+    }
+
+    /// Whether a message is taken at once.
+    async fn is_taken(bus: &Bus, bytes: usize) -> bool {
+        tokio::select! {
+            biased;
+            published = bus.publish(AlbumId([1; 32]), vec![0; bytes]) => published.is_ok(),
+            () = std::future::ready(()) => false,
+        }
+    }
+
+    #[tokio::test]
+    async fn publishing_waits_when_256_messages_or_8_mib_wait() {
+        let (bus, mut queue) = queue_only();
+        for n in 0..limits::PUBLISH_QUEUE_MAX {
+            assert!(is_taken(&bus, 0).await, "message {n}");
+        }
+        assert!(!is_taken(&bus, 0).await);
+        drop(queue.recv().await);
+        assert!(is_taken(&bus, 0).await && !is_taken(&bus, 0).await);
+
+        let (bus, mut queue) = queue_only();
+        let most = limits::GOSSIP_PAYLOAD_BYTES_MAX;
+        for _ in 0..limits::PUBLISH_QUEUE_BYTES_MAX / most {
+            assert!(is_taken(&bus, most).await);
+        }
+        assert!(is_taken(&bus, 0).await, "no byte more is at the limit");
+        assert!(!is_taken(&bus, 1).await);
+        drop(queue.recv().await);
+        assert!(is_taken(&bus, most).await && !is_taken(&bus, 1).await);
+    }
+
+    /// What comes out of the PUB: a marker after so many messages or bytes, not before.
+    #[tokio::test]
+    async fn markers_come_after_512_messages_or_a_mebibyte() {
+        use crate::zmtp::{put_message, put_subscription};
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let folder = tempfile::Builder::new().prefix("net").tempdir().unwrap();
+        let (stop, topics) = (CancellationToken::new(), watch::Sender::default());
+        let (events, _) = mpsc::channel(1);
+        let from = PublicKey([9; 32]);
+        let path = folder.path().join("ipc");
+        let bus = Bus::start(&path, from, topics.subscribe(), events, LIMIT, stop.clone())
+            .await
+            .unwrap();
+        // There is a link, and it is not waited for.
+        let _gate = bus.pace.gate(1);
+        let mut near = bus.connect_pub().await.unwrap();
+        let mut said = crate::tests::shake("SUB");
+        for topic in [probe_topic(PACE_PROBE), probe_topic(1), [1; 32]] {
+            put_subscription(&mut said, true, &topic);
+        }
+        near.write_all(&said).await.unwrap();
+        near.read_exact(&mut vec![0; crate::tests::shake("PUB").len()])
+            .await
+            .unwrap();
+        let (mut probe, mut marker) = (Vec::new(), 0);
+        put_message(&mut probe, &probe_topic(1), &from.0, &[]);
+        // The first probe that comes shows that the subscriptions are active; more may follow.
+        let mut heard = Vec::new();
+        while heard.is_empty() {
+            bus.probe(1);
+            let _ = tokio::time::timeout(Duration::from_millis(5), near.read_buf(&mut heard)).await;
+        }
+        let mut next = async |wanted: &[u8]| {
+            while heard.len() < wanted.len() || heard.starts_with(&probe) {
+                match heard.starts_with(&probe) {
+                    true => drop(heard.drain(..probe.len())),
+                    false => assert!(near.read_buf(&mut heard).await.unwrap() > 0),
+                }
+            }
+            let rest = heard.split_off(wanted.len());
+            assert!(
+                std::mem::replace(&mut heard, rest) == wanted,
+                "{} bytes",
+                wanted.len()
+            );
+        };
+        let (many, most) = (limits::PACE_MESSAGES_MAX, limits::PACE_BYTES_MAX);
+        for (messages, bytes) in [(many, 1), (many, 1), (1, most), (2, most - 1), (1, most)] {
+            for _ in 0..messages {
+                bus.publish(AlbumId([1; 32]), vec![5; bytes]).await.unwrap();
+                let mut message = Vec::new();
+                put_message(&mut message, &[1; 32], &from.0, &vec![5; bytes]);
+                next(&message).await;
+            }
+            marker += 1u64;
+            let mut message = Vec::new();
+            put_message(
+                &mut message,
+                &probe_topic(PACE_PROBE),
+                &from.0,
+                &marker.to_be_bytes(),
+            );
+            next(&message).await;
+        }
+        stop.cancel();
+        bus.stopped().await;
+    }
 }

@@ -119,5 +119,8 @@ mod tests {
         let long = "é".repeat(limits::BYE_REASON_BYTES_MAX);
         let Control::Bye(cut) = bye(&long) else { panic!() };
         assert_eq!(cut.len(), limits::BYE_REASON_BYTES_MAX);
+        let at = "x".repeat(limits::BYE_REASON_BYTES_MAX);
+        assert_eq!(bye(&at), Control::Bye(at.clone()));
+        assert_eq!(bye(&format!("{at}x")), Control::Bye(at));
     }
 }

@@ -54,7 +54,10 @@ impl Shared {
     /// Counts something refused and says so, if there is room.
     pub(crate) fn refuse(&self, kind: &'static str, peer: Option<PublicKey>, detail: impl Into<String>) {
         let detail = detail.into();
-        debug_assert!(REFUSED_KINDS.contains(&kind) || ORDINARY_KINDS.contains(&kind), "{kind}");
+        debug_assert!(
+            REFUSED_KINDS.contains(&kind) || ORDINARY_KINDS.contains(&kind),
+            "{kind}"
+        );
         tracing::debug!(kind, ?peer, detail, "refused");
         if self.tally.count(kind) && !self.stop.is_cancelled() {
             let _ = self.events.try_send(Event::Refused { kind, peer, detail });
@@ -618,6 +621,7 @@ mod tests {
             PublicKey(key)
         };
         for n in 0..=limits::STRIKE_PEERS_MAX {
+            peers.look(|table| assert!(n == 0 || table.strikes.contains_key(&peer(0))));
             peers.strike(peer(n));
             tokio::time::advance(Duration::from_millis(1)).await;
         }

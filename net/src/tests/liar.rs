@@ -2,6 +2,7 @@
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
 
 use super::zmtp::{shake, subscription};
 use super::*;
@@ -13,21 +14,44 @@ use crate::zmtp::{Upstream, Wish, probe_number, probe_topic, put_message, put_su
 
 pub(super) struct Liar {
     pub(super) link: Link,
-    /// Held: dropped, it would end the link.
-    _control: Stream,
+    /// Dropped, it would end the link.
+    pub(super) control: Stream,
     pub(super) key: PublicKey,
 }
 
-/// A TLS link to a node, nothing said yet.
-pub(super) async fn secure(n: u8, node: &Node) -> Link {
-    let tcp = TcpStream::connect(node.net.local_addr()).await.unwrap();
+/// A net that can be lied to: here, or in another process.
+pub(super) trait Victim {
+    fn address(&self) -> SocketAddr;
+    fn key(&self) -> PublicKey;
+}
+
+impl Victim for Node {
+    fn address(&self) -> SocketAddr {
+        self.net.local_addr()
+    }
+
+    fn key(&self) -> PublicKey {
+        self.keys.public()
+    }
+}
+
+/// A TLS connection to a net, without yamux.
+pub(super) async fn tls(n: u8, to: &impl Victim) -> TlsStream<TcpStream> {
+    let tcp = TcpStream::connect(to.address()).await.unwrap();
     let secure = Secure::new(&device(n)).unwrap();
-    secure.dial(tcp, node.key(), &Windows::new()).await.unwrap()
+    secure.dial_tls(tcp, to.key()).await.unwrap()
+}
+
+/// A TLS link to a net, nothing said yet.
+pub(super) async fn secure(n: u8, to: &impl Victim) -> Link {
+    let tcp = TcpStream::connect(to.address()).await.unwrap();
+    let secure = Secure::new(&device(n)).unwrap();
+    secure.dial(tcp, to.key(), &Windows::new()).await.unwrap()
 }
 
 /// Says this hello and returns the answer.
-pub(super) async fn greet(n: u8, node: &Node, hello: &[u8]) -> (Liar, Option<Answer>) {
-    let link = secure(n, node).await;
+pub(super) async fn greet(n: u8, to: &impl Victim, hello: &[u8]) -> (Liar, Option<Answer>) {
+    let link = secure(n, to).await;
     let mut control = link.opener.open().await.unwrap();
     control.write_all(&[STREAM_CONTROL]).await.unwrap();
     frame::write(&mut control, hello, DEADLINE).await.unwrap();
@@ -38,7 +62,7 @@ pub(super) async fn greet(n: u8, node: &Node, hello: &[u8]) -> (Liar, Option<Ans
     (
         Liar {
             link,
-            _control: control,
+            control,
             key: device(n).public(),
         },
         answer,
@@ -54,9 +78,9 @@ pub(super) fn bye_of(answer: Option<Answer>) -> String {
 
 impl Liar {
     /// A proper hello.
-    pub(super) async fn join(n: u8, node: &Node) -> Liar {
+    pub(super) async fn join(n: u8, to: &impl Victim) -> Liar {
         let hello = encode(&Hello::new(certificate(n), &[], u32::from(n)));
-        let (liar, answer) = greet(n, node, &hello).await;
+        let (liar, answer) = greet(n, to, &hello).await;
         assert!(matches!(answer, Some(Answer::Hello(_))), "{answer:?}");
         liar
     }
@@ -111,7 +135,7 @@ impl Liar {
 }
 
 /// Subscribes on a stream to the node's PUB and reads until that is active; returns what came.
-pub(super) async fn subscribe(node: &Node, to_pub: &mut Stream, topics: &[u8]) -> Vec<u8> {
+pub(super) async fn subscribe(node: &impl Victim, to_pub: &mut Stream, topics: &[u8]) -> Vec<u8> {
     let mut asked: Vec<u8> = topics.iter().flat_map(|topic| subscription(1, *topic)).collect();
     put_subscription(&mut asked, true, &probe_topic(77));
     to_pub.write_all(&asked).await.unwrap();

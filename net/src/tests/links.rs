@@ -103,6 +103,47 @@ async fn a_fresh_address_is_tried_at_once() {
     a.linked(b.key()).await;
 }
 
+/// A peer that moved: the same key at another port. The old address leads nowhere, the central or another peer tells the
+/// new one, and the link is there; what was subscribed is heard again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_peer_that_moved_is_found_at_its_new_address() {
+    let (mut a, b) = pair(1, 2).await;
+    let (old, b_key) = (b.net.local_addr(), b.key());
+    b.net.shutdown().await;
+    a.unlinked(b_key).await;
+    // Its old port is somebody else's now.
+    let mut other = Node::start_at(3, times(), old).await;
+    while other.is_err() {
+        tokio::task::yield_now().await;
+        other = Node::start_at(3, times(), old).await;
+    }
+    until("the old address in vain", || a.counter("dial_failed") > 0).await;
+    let mut b = Node::start(2).await;
+    b.net.subscribe(album(1));
+    a.dial(&b);
+    a.linked(b_key).await;
+    b.linked(a.key()).await;
+    assert_eq!(a.net.links()[0].address, b.net.local_addr());
+    assert_ne!(old, b.net.local_addr());
+    a.net.publish(album(1), b"found".to_vec()).await.unwrap();
+    assert_eq!(b.gossip().await.2, b"found");
+}
+
+/// A peer that moved without a goodbye (another network, the same run of the program): its old link is still up here when
+/// it dials again. The new one takes its place.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_link_from_elsewhere_replaces_the_one_that_nobody_ended() {
+    use super::liar::Liar;
+    let mut node = Node::start(1).await;
+    let (old, _to_sub, _to_pub) = Liar::linked(2, &mut node).await;
+    let mut new = Liar::join(2, &node).await;
+    let _to_pub = new.be_sub().await;
+    let _to_sub = new.be_pub().await;
+    assert_eq!(node.unlinked(old.key).await, "replaced by another link");
+    node.linked(new.key).await;
+    assert_eq!(node.net.links().len(), 1);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn blocking_closes_and_refuses_until_unblocked() {
     let (mut a, mut b) = pair(1, 2).await;
@@ -151,6 +192,17 @@ async fn one_does_not_dial_oneself_and_not_without_end() {
             panic!("peer {n}")
         };
         assert_eq!(kept.len(), limits::ADDRESSES_MAX);
+    }
+    for given in [limits::ADDRESSES_MAX, limits::ADDRESSES_MAX + 1] {
+        let addresses: Vec<SocketAddr> = (0..given)
+            .map(|n| SocketAddr::from(([192, 0, 2, 1], n as u16)))
+            .collect();
+        let key = PublicKey([0; 32]);
+        peers.dial(key, addresses.clone());
+        let crate::state::Advice::Dial(kept, _) = peers.advice(&key) else {
+            panic!("given {given}")
+        };
+        assert_eq!(kept, addresses[..limits::ADDRESSES_MAX], "the first ones");
     }
     assert!(peers.dial(PublicKey([0xee; 32]), vec![address]).is_none());
     assert!(node.net.links().is_empty());

@@ -3,7 +3,9 @@
 mod gossip;
 mod hostile;
 mod liar;
+mod limits;
 mod links;
+mod processes;
 mod requests;
 mod zmtp;
 
@@ -18,11 +20,13 @@ use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
+pub(crate) use zmtp::shake;
+
 use crate::limits::Times;
 use crate::{Config, Event, Net, Policy, StartError};
 
 /// Longer than anything here takes.
-const DEADLINE: Duration = Duration::from_secs(10);
+const DEADLINE: Duration = Duration::from_secs(30);
 
 /// A policy that forbids what it is told to.
 #[derive(Default)]

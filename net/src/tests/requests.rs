@@ -9,7 +9,7 @@ use crate::link::STREAM_REQUEST;
 use crate::{ReplyError, RequestError, Responder};
 
 impl Node {
-    async fn asked(&mut self) -> (PublicKey, Vec<u8>, Responder) {
+    pub(super) async fn asked(&mut self) -> (PublicKey, Vec<u8>, Responder) {
         let is_request = |event: &Event| matches!(event, Event::Request { .. });
         if let Some(at) = self.seen.iter().position(is_request)
             && let Event::Request { peer, body, reply } = self.seen.remove(at)

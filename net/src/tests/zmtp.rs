@@ -21,7 +21,7 @@ pub(super) fn ready(properties: &[(&str, &str)]) -> Vec<u8> {
     [vec![4, body.len() as u8], body].concat()
 }
 
-pub(super) fn shake(kind: &str) -> Vec<u8> {
+pub(crate) fn shake(kind: &str) -> Vec<u8> {
     [greeting(b"NULL"), ready(&[("Socket-Type", kind)])].concat()
 }
 
@@ -206,6 +206,21 @@ fn a_sub_may_do_nothing_else() {
     ] {
         up(&input, Err(cut));
     }
+}
+
+/// READY has a length of one byte, so 255 at most: such a one is read to its end, a longer is refused at its head.
+#[test]
+fn a_ready_has_255_bytes_at_most() {
+    let most = limits::READY_BYTES_MAX;
+    let at = [greeting(b"NULL"), frame(4, most as u64, &vec![0; most])].concat();
+    let (mut out, mut wishes) = (Vec::new(), Vec::new());
+    let mut machine = Upstream::new();
+    let (last, before) = at.split_last().unwrap();
+    machine.push(before, &mut out, &mut wishes).unwrap();
+    assert_eq!(machine.push(&[*last], &mut out, &mut wishes), Err(Cut::Ready));
+    let past = [greeting(b"NULL"), frame(6, most as u64 + 1, b"")].concat();
+    let mut machine = Upstream::new();
+    assert_eq!(machine.push(&past, &mut out, &mut wishes), Err(Cut::Ready));
 }
 
 #[test]

@@ -248,6 +248,21 @@ mod tests {
     }
 
     #[test]
+    fn a_frame_of_256_bytes_is_not_small() {
+        let least = limits::SMALL_FRAME_BYTES;
+        for (bytes, small) in [(least, 0), (least - 1, 1), (1, 1)] {
+            let mut frames = Frames::default();
+            frames.push(&frame(TYPE_DATA, 0, 1, bytes as u32, bytes)).unwrap();
+            assert_eq!(frames.small, small, "{bytes} bytes");
+        }
+        // Those that carry nothing are.
+        let mut frames = Frames::default();
+        frames.push(&frame(TYPE_WINDOW, SYN, 1, u32::MAX / 2, 0)).unwrap();
+        frames.push(&frame(2, 0, 0, 77, 0)).unwrap();
+        assert_eq!(frames.small, 2);
+    }
+
+    #[test]
     fn ends_of_our_own_streams_are_owed_too() {
         let mut frames = Frames::default();
         frames.opened(1);

@@ -18,6 +18,7 @@ use rustls::{
     SignatureScheme,
 };
 use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::TransportError;
@@ -81,7 +82,7 @@ impl Secure {
         if state.alpn_protocol() != Some(ALPN) {
             return Err(TransportError::Protocol);
         }
-        Ok(Link::new(tls, Role::Answering, remote, windows))
+        Ok(Link::answering(tls, remote, windows))
     }
 
     /// The dialling side: exactly the device expected, else the handshake fails.
@@ -91,6 +92,16 @@ impl Secure {
         expect: PublicKey,
         windows: &Windows,
     ) -> Result<Link, TransportError> {
+        let tls = self.dial_tls(tcp, expect).await?;
+        Ok(Link::new(tls, Role::Dialling, expect, windows))
+    }
+
+    /// The same without yamux.
+    pub(crate) async fn dial_tls(
+        &self,
+        tcp: TcpStream,
+        expect: PublicKey,
+    ) -> Result<TlsStream<TcpStream>, TransportError> {
         let verifier = Arc::new(Verifier {
             provider: self.provider.clone(),
             expect: Some(expect),
@@ -114,7 +125,7 @@ impl Secure {
         if state.alpn_protocol() != Some(ALPN) {
             return Err(TransportError::Protocol);
         }
-        Ok(Link::new(tls, Role::Dialling, expect, windows))
+        Ok(tls)
     }
 }
 
