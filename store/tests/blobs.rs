@@ -11,7 +11,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 
-use common::{new_home, noise, reopen};
+use common::{Helper, child_home, new_home, noise, reopen};
 use store::{
     BLOB_BYTES_MAX, Blob, BlobError, Blobs, CHUNK_BYTES, Hash, Home, Part, PartError, chunk_count,
     chunk_list_of,
@@ -593,4 +593,90 @@ fn a_removed_blob_is_gone() {
     assert!(!blobs.has(&hash) && blobs.path(&hash).is_none() && blobs.size(&hash).is_none());
     assert!(matches!(blobs.chunk_list(&hash), Err(BlobError::Missing { .. })));
     assert_eq!(blobs.total_bytes().unwrap(), 0);
+}
+
+/// A picture rotted on the disk and somebody adds the same file again: the bytes in hand are good, so they are stored.
+#[test]
+fn importing_again_replaces_a_copy_that_rotted() {
+    let (dir, home) = new_home();
+    let blobs = Blobs::open(&home);
+    let bytes = noise(1, 300_000);
+    let hash = blobs.import(&bytes).unwrap().hash;
+    let file = dir.path().join("again.jpg");
+    fs::write(&file, &bytes).unwrap();
+    let rot = || {
+        let mut rotten = bytes.clone();
+        rotten[123_456] ^= 4;
+        fs::write(blobs.path(&hash).unwrap(), rotten).unwrap();
+    };
+    for again in 0..2 {
+        rot();
+        assert!(matches!(blobs.read(&hash), Err(BlobError::Corrupt { .. })));
+        let blob = match again {
+            0 => blobs.import(&bytes),
+            _ => blobs.import_file(&file),
+        };
+        assert!(!blob.unwrap().was_here, "those bytes were not");
+        assert_eq!(blobs.read(&hash).unwrap(), bytes);
+    }
+    assert!(blobs.import(&bytes).unwrap().was_here);
+}
+
+/// What a read calls damaged must get out of the way, or it would pass for here for ever.
+#[test]
+fn a_damaged_blob_is_set_aside_and_fetched_again_and_a_good_one_stays() {
+    let (_dir, home) = new_home();
+    let blobs = Blobs::open(&home);
+    let bytes = noise(1, 2 * CHUNK_BYTES);
+    let hash = blobs.import(&bytes).unwrap().hash;
+    assert!(!blobs.set_aside(&hash).unwrap(), "good");
+    fs::write(blobs.path(&hash).unwrap(), &bytes[1..]).unwrap();
+    assert!(blobs.set_aside(&hash).unwrap());
+    assert!(!blobs.has(&hash) && home.path().join("bad").join(store::hex(&hash)).exists());
+    assert!(matches!(blobs.set_aside(&hash), Err(BlobError::Missing { .. })));
+    let part = blobs.part_begin(&hash, bytes.len() as u64).unwrap();
+    part.set_list(&chunk_list_of(&bytes)).unwrap();
+    for (i, chunk) in (0..).zip(bytes.chunks(CHUNK_BYTES)) {
+        part.write_chunk(i, chunk).unwrap();
+    }
+    part.finish().unwrap();
+    assert_eq!(blobs.read(&hash).unwrap(), bytes);
+}
+
+/// Not a test of its own: checks blobs while this process has no file to spare, then with some.
+#[test]
+fn child_checks_without_files_to_spare() {
+    let Some(path) = child_home() else { return };
+    let blobs = Blobs::open(&reopen(&path));
+    let mut files = Vec::new();
+    let report = blobs
+        .fsck(&mut |_| {
+            files.extend(std::iter::from_fn(|| fs::File::open("/dev/null").ok()));
+            true
+        })
+        .unwrap();
+    drop(files);
+    let again = blobs.fsck(&mut |_| true).unwrap();
+    println!(
+        "@{} {} {} {}",
+        report.bad.len(),
+        report.unreadable.len(),
+        again.bad.len(),
+        again.unreadable.len()
+    );
+}
+
+/// An error of the system says nothing about the bytes. Here the process runs out of open files after the first blob:
+/// the others are not bad for that.
+#[test]
+fn a_blob_that_cannot_be_read_is_not_a_bad_one() {
+    let (_dir, home) = new_home();
+    let path = home.path().to_path_buf();
+    for n in 0..5 {
+        Blobs::open(&home).import(&noise(n, 1000)).unwrap();
+    }
+    drop(home);
+    let mut child = Helper::start("child_checks_without_files_to_spare", &path, "ulimit -n 64;");
+    assert_eq!(child.line().as_deref(), Some("0 4 0 0"));
+    assert_eq!(Blobs::open(&reopen(&path)).list().unwrap().len(), 5);
 }

@@ -80,11 +80,12 @@ pub(super) fn fsck(
             Ok(_) => {}
             // Removed since it was listed.
             Err(BlobError::Missing { .. }) => continue,
-            // Sectors that cannot be read are as bad as wrong ones.
-            Err(BlobError::Corrupt { .. } | BlobError::Io { .. }) => {
+            Err(BlobError::Corrupt { .. }) => {
                 move_aside(place, lists, &hash)?;
                 report.bad.push(hash);
             }
+            // Too many open files, a cable, permissions: nothing is known of the bytes.
+            Err(BlobError::Io { source, .. }) => report.unreadable.push((hash, source.to_string())),
             Err(other) => return Err(other),
         }
         report.checked += 1;
@@ -99,6 +100,14 @@ pub(super) fn fsck(
         }
     }
     Ok(report)
+}
+
+/// Moves a blob aside if it is damaged. Returns whether it was.
+pub(super) fn set_aside(place: &Place, lists: &Lists, hash: &Hash) -> Result<bool, BlobError> {
+    match read_through(&place.blob(hash), hash, &mut |_| Ok(())) {
+        Err(BlobError::Corrupt { .. }) => move_aside(place, lists, hash).map(|()| true),
+        other => other.map(|_| false),
+    }
 }
 
 fn move_aside(place: &Place, lists: &Lists, hash: &Hash) -> Result<(), BlobError> {

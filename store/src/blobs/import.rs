@@ -6,8 +6,10 @@ use std::path::Path;
 
 use tempfile::NamedTempFile;
 
+use crate::Hash;
 use crate::blobs::list::Lister;
 use crate::blobs::place::{Place, sync_all, write_error};
+use crate::blobs::serve::read_through;
 use crate::blobs::{BLOB_BYTES_MAX, Blob, BlobError, CHUNK_BYTES};
 
 /// One blob of the group.
@@ -45,13 +47,20 @@ impl<'a> Entering<'a> {
         self.states.push(state);
     }
 
+    /// Whether the blob is here and good. A file of the right size may have rotted, and these bytes may be the last
+    /// good ones: it is read through, and what is not good is replaced. Costs a read where somebody imports twice.
+    fn is_here(&self, hash: &Hash, size: u64) -> bool {
+        self.place.size(hash) == Some(size)
+            && read_through(&self.place.blob(hash), hash, &mut |_| Ok(())).is_ok()
+    }
+
     fn try_write(&self, bytes: &[u8]) -> Result<State, BlobError> {
         let (hash, size) = (*blake3::hash(bytes).as_bytes(), bytes.len() as u64);
         let path = self.place.blob(&hash);
         if size > BLOB_BYTES_MAX {
             return Err(BlobError::TooLarge { path, bytes: size });
         }
-        if self.place.size(&hash) == Some(size) {
+        if self.is_here(&hash, size) {
             return Ok(State::Named(Blob {
                 hash,
                 size,
@@ -110,7 +119,7 @@ impl<'a> Entering<'a> {
         }
         let size = lister.size();
         let (hash, _) = lister.finish();
-        Ok(match self.place.size(&hash) == Some(size) {
+        Ok(match self.is_here(&hash, size) {
             true => State::Named(Blob {
                 hash,
                 size,

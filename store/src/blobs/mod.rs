@@ -61,6 +61,8 @@ pub struct FsckReport {
     pub bytes: u64,
     /// Damaged blobs, moved to `bad/`: fetch them again.
     pub bad: Vec<Hash>,
+    /// Blobs that could not be read, and what the system said; left where they are.
+    pub unreadable: Vec<(Hash, String)>,
     /// Files in `blobs/` that are no blobs; left alone.
     pub strays: Vec<PathBuf>,
     /// Ended early because `progress` said so.
@@ -229,6 +231,15 @@ impl Blobs {
     /// [`BlobError::Io`].
     pub fn total_bytes(&self) -> Result<u64, BlobError> {
         Ok(self.list()?.iter().map(|(_, size)| size).sum())
+    }
+
+    /// Moves a blob that a read called damaged to `bad/`, so that it can be fetched again. Reads it once more:
+    /// `false` if it is good by now.
+    ///
+    /// # Errors
+    /// [`BlobError::Missing`], [`BlobError::Io`].
+    pub fn set_aside(&self, hash: &Hash) -> Result<bool, BlobError> {
+        fsck::set_aside(&self.place, &self.lists, hash)
     }
 
     /// Reads every blob and moves damaged ones to `bad/`. `progress` is told after each and may say `false`
