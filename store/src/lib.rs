@@ -10,7 +10,7 @@
 //!   calotype.db    SQLite, WAL, synchronous=FULL
 //!   blobs/xx/HASH  image bytes, HASH = 64 hex digits of BLAKE3, xx = its first two
 //!   parts/HASH.part + HASH.list   a download under way; the sparse file is the progress
-//!   bad/HASH       what `fsck` found rotten
+//!   bad/           what `fsck` found rotten: HASH, calotype.db
 //!   tmp/           emptied at each open
 //! ```
 //!
@@ -30,7 +30,7 @@ pub use blobs::{
 };
 pub use db::{
     BATCH_BYTES_MAX, BATCH_WRITES_MAX, BadOp, BadValue, CommitError, Db, Done, KEY_BYTES_MAX, KeyValue,
-    Loaded, OP_BYTES_MAX, OpenError, ReadError, Recovered, VALUE_BYTES_MAX, VerifyReport, Write,
+    Loaded, OP_BYTES_MAX, OpenError, ReadError, Rebuilt, Recovered, VALUE_BYTES_MAX, VerifyReport, Write,
 };
 pub use files::{hex, unhex};
 pub use home::{Home, HomeError, PRIVATE_BYTES_MAX, PrivateError};

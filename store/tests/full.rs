@@ -294,6 +294,101 @@ fn a_batch_that_does_not_fit_takes_those_behind_it_along() {
     assert_eq!(there, [0, 1, 4]);
 }
 
+fn ops_of(album: u64, n: u64) -> Vec<Write> {
+    vec![Write::Op {
+        album: name(album),
+        hash: name(n),
+        bytes: noise(n, 200_000),
+    }]
+}
+
+fn hashes(db: &Db, album: u64) -> Vec<store::Hash> {
+    let mut hashes = Vec::new();
+    db.ops(&name(album), 0, &mut |_, hash, _| hashes.push(hash))
+        .unwrap();
+    hashes
+}
+
+/// An op stands on those before it. Its author hands the second one in before it hears that the first was lost, and
+/// just then there is room again: acknowledged, it would wait for a past that nobody has. So it is refused, and so
+/// is everything of the album until the author has read again what is there.
+#[test]
+fn an_op_behind_a_lost_one_is_refused_until_its_album_is_read_again() {
+    let (_dir, home) = new_home();
+    let db = Db::open(&home).unwrap().0;
+    let full = |outcome| matches!(outcome, Err(CommitError::DiskFull { .. }));
+    for album in [1, 2, 3] {
+        db.commit_wait(ops_of(album, album)).unwrap();
+    }
+    db.limit_pages(1).unwrap();
+    assert!(full(db.commit_wait(ops_of(1, 11))));
+    db.limit_pages(u32::MAX).unwrap();
+    // Room again, and nobody has heard of the failure yet.
+    assert!(full(db.commit_wait(ops_of(1, 12))));
+    assert!(
+        full(db.commit_wait([ops_of(2, 21), ops_of(1, 13)].concat())),
+        "all or nothing, whichever album is behind"
+    );
+    assert!(
+        full(db.commit_wait(ops_of(2, 22))),
+        "what was refused is lost for its other album too"
+    );
+    db.commit_wait(put(1, 10)).unwrap();
+    db.commit_wait(ops_of(3, 31)).unwrap();
+    assert_eq!(hashes(&db, 1), [name(1)]);
+    assert!(
+        full(db.commit_wait(ops_of(1, 14))),
+        "reading alone may be anybody's"
+    );
+    db.readmit(&name(1));
+    db.commit_wait(ops_of(1, 15)).unwrap();
+    assert_eq!(hashes(&db, 1), [name(1), name(15)]);
+    // What comes after a drop stands on nothing.
+    db.commit_wait(vec![Write::DropAlbum { album: name(2) }]).unwrap();
+    db.commit_wait(ops_of(2, 23)).unwrap();
+    assert_eq!(hashes(&db, 2), [name(23)]);
+    assert_eq!(hashes(&db, 3), [name(3), name(31)]);
+}
+
+/// The same for one beyond a limit, which is a lost op like any other, and for those that waited in the queue.
+#[test]
+fn whatever_loses_an_op_its_album_is_refused() {
+    let (_dir, home) = new_home();
+    let db = Arc::new(Db::open(&home).unwrap().0);
+    let large = vec![Write::Op {
+        album: name(1),
+        hash: name(9),
+        bytes: vec![0; store::OP_BYTES_MAX + 1],
+    }];
+    assert!(matches!(db.commit_wait(large), Err(CommitError::TooLarge { .. })));
+    assert!(matches!(
+        db.commit_wait(ops_of(1, 10)),
+        Err(CommitError::DiskFull { .. })
+    ));
+    db.readmit(&name(1));
+    db.limit_pages(1).unwrap();
+    // Held back by the first callback, the others wait in the queue when the first of them fails.
+    let (go, gone) = std::sync::mpsc::channel::<()>();
+    let (tell, told) = std::sync::mpsc::channel();
+    db.commit(Vec::new(), Box::new(move |_| assert!(gone.recv().is_err())));
+    for n in [1, 2] {
+        let tell = tell.clone();
+        let done = move |outcome: Result<(), CommitError>| tell.send((n, outcome.is_ok())).unwrap();
+        db.commit(ops_of(n, n), Box::new(done));
+    }
+    drop(go);
+    assert!(told.iter().take(2).eq([(1, false), (2, false)]));
+    db.limit_pages(u32::MAX).unwrap();
+    for album in [1, 2] {
+        assert!(
+            db.commit_wait(ops_of(album, 30)).is_err(),
+            "album {album} lost one"
+        );
+        db.readmit(&name(album));
+        db.commit_wait(ops_of(album, 31)).unwrap();
+    }
+}
+
 /// Not a test of its own: writes where files may not grow beyond a limit, which is no full disk.
 #[test]
 fn child_writes_until_writing_fails() {

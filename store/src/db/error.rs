@@ -57,8 +57,8 @@ pub enum OpenError {
 /// Why a batch is not stored.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CommitError {
-    /// The disk is full. Nothing of the batch is stored, nor of any that was queued behind it; later ones may
-    /// be.
+    /// The disk is full. Nothing of the batch is stored, nor of any that was queued behind it, nor later ops of
+    /// its albums until [`crate::Db::readmit`].
     #[error("disk full: {} needs {needed} bytes", .path.display())]
     DiskFull {
         /// The database.

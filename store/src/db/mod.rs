@@ -13,6 +13,7 @@ mod error;
 mod model;
 mod queue;
 mod read;
+mod rebuild;
 mod rows;
 mod schema;
 mod writer;
@@ -26,12 +27,12 @@ use crate::{Hash, Home};
 pub use error::{CommitError, OpenError, ReadError};
 pub use model::{
     BATCH_BYTES_MAX, BATCH_WRITES_MAX, BadOp, BadValue, Done, KEY_BYTES_MAX, KeyValue, Loaded, OP_BYTES_MAX,
-    Recovered, VALUE_BYTES_MAX, VerifyReport, Write,
+    Rebuilt, Recovered, VALUE_BYTES_MAX, VerifyReport, Write,
 };
 
 use ballast::Ballast;
 use model::measure;
-use queue::{Job, Queue, Task};
+use queue::{Job, Queue, Refused, Task};
 use read::Reader;
 use writer::Writer;
 
@@ -86,8 +87,21 @@ impl Db {
         ))
     }
 
+    /// Makes the database of a home anew from what is good of it, for when [`Db::verify`] found something or when it
+    /// cannot even be opened. The old file goes to `bad/`. Needs as much space again. Nobody may have it open.
+    ///
+    /// # Errors
+    /// [`OpenError`]; then the old file stays in its place.
+    pub fn rebuild(home: &Home) -> Result<Rebuilt, OpenError> {
+        rebuild::rebuild(home)
+    }
+
     /// Queues a batch; `done` is called once it is durable, or failed. Batches are stored in the order of the
     /// calls. Waits while the queue is full (1,024 batches or 16 MiB), which is at most a few commits long.
+    ///
+    /// Ops stand on earlier ops. So once a write of ops of an album failed, whatever the reason, every later one
+    /// of that album fails too, also one handed in before anybody heard of the failure, until
+    /// [`Db::readmit`] or until the album is dropped. Other albums and values go on.
     pub fn commit(&self, batch: Vec<Write>, done: Done) {
         let shrinks = batch
             .iter()
@@ -112,21 +126,34 @@ impl Db {
             .unwrap_or_else(|_| Err(writer::ended(self.reader.path())))
     }
 
+    /// Takes ops of an album again after a write of them failed: to be called once the album was read again
+    /// ([`Db::ops`]) and what is written from now on stands on what was read. Does nothing otherwise.
+    pub fn readmit(&self, album: &Hash) {
+        self.queue.readmit(album);
+    }
+
     fn submit(&self, batch: Vec<Write>, urgent: bool, done: Done) {
-        match measure(&batch) {
-            Ok(bytes) => self.push(Job {
-                task: Task::Batch(batch),
-                bytes,
-                urgent,
-                done,
-            }),
-            Err(e) => done(Err(e)),
+        let measured = measure(&batch);
+        let job = Job {
+            task: Task::Batch(batch),
+            bytes: *measured.as_ref().unwrap_or(&0),
+            urgent,
+            done,
+        };
+        match measured {
+            Ok(_) => self.push(job),
+            Err(e) => {
+                self.queue.lose_untried(&job);
+                (job.done)(Err(e));
+            }
         }
     }
 
     fn push(&self, job: Job) {
-        if let Some(job) = self.queue.push(job, !self.on_writer()) {
-            (job.done)(Err(writer::ended(self.reader.path())));
+        match self.queue.push(job, !self.on_writer()) {
+            Ok(()) => {}
+            Err(Refused::Behind(job)) => (job.done)(Err(writer::full(self.reader.path(), job.bytes))),
+            Err(Refused::Ended(job)) => (job.done)(Err(writer::ended(self.reader.path()))),
         }
     }
 
@@ -205,9 +232,22 @@ impl Db {
     /// [`CommitError`].
     pub fn delete_bad(&self, report: &VerifyReport) -> Result<(), CommitError> {
         let ops = report.bad_ops.iter().map(|bad| bad.n).collect();
+        self.task_wait(Task::Forget(ops, report.bad_values.clone()))
+    }
+
+    /// Makes the disk as good as full for this database once its file has `pages` pages of 4 KiB, or as many as it
+    /// has now; `u32::MAX` ends that. For tests of what stands on the store.
+    ///
+    /// # Errors
+    /// [`CommitError`].
+    pub fn limit_pages(&self, pages: u32) -> Result<(), CommitError> {
+        self.task_wait(Task::Limit(pages))
+    }
+
+    fn task_wait(&self, task: Task) -> Result<(), CommitError> {
         let (tell, told) = mpsc::channel();
         self.push(Job {
-            task: Task::Forget(ops, report.bad_values.clone()),
+            task,
             bytes: 0,
             urgent: true,
             done: Box::new(move |outcome| drop(tell.send(outcome))),

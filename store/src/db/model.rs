@@ -83,12 +83,21 @@ pub struct BadValue {
 /// What [`crate::Db::ops`] went through.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Loaded {
-    /// Ops handed over.
+    /// Ops handed over, each in its turn.
     pub ops: u64,
     /// Arrival number to begin with the next time: 1 + the last one seen.
     pub next: u64,
     /// Ops that were skipped.
     pub bad: Vec<BadOp>,
+    /// Ops that are there but were not found, at least: an index is damaged.
+    pub hidden: u64,
+}
+
+impl Loaded {
+    /// Ops that should have been handed over and were not.
+    pub fn missing(&self) -> u64 {
+        self.bad.len() as u64 + self.hidden
+    }
 }
 
 /// What [`crate::Db::verify`] found.
@@ -102,7 +111,7 @@ pub struct VerifyReport {
     pub bad_ops: Vec<BadOp>,
     /// Damaged values: delete, they are rebuilt or lost.
     pub bad_values: Vec<BadValue>,
-    /// What `PRAGMA integrity_check` says, at most 100 lines. Not healed by [`crate::Db::delete_bad`].
+    /// What `PRAGMA integrity_check` says, at most 100 lines. Healed by [`crate::Db::rebuild`] only.
     pub problems: Vec<String>,
 }
 
@@ -113,10 +122,24 @@ impl VerifyReport {
     }
 }
 
+/// What [`crate::Db::rebuild`] could carry over.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rebuilt {
+    /// Ops that are good.
+    pub ops: u64,
+    /// Ops that something still names and that are not: fetch them again.
+    pub lost_ops: u64,
+    /// Values that are good.
+    pub values: u64,
+    /// Values that are not, as far as their keys can be read.
+    pub lost_values: Vec<BadValue>,
+}
+
 /// A key and its value.
 pub type KeyValue = (Vec<u8>, Vec<u8>);
 
-/// Called once on the writer thread; it must be quick and must not wait for the store.
+/// Called once, on the writer thread or, for a batch that is not even tried, on the caller's; it must be quick and
+/// must not wait for the store.
 pub type Done = Box<dyn FnOnce(Result<(), CommitError>) + Send>;
 
 /// Bytes of a batch, if it is within the limits.

@@ -1,9 +1,10 @@
 //! The bounded queue in front of the writer thread, and how it gathers a group.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::Hash;
 use crate::db::{BadValue, Done, Write};
 
 /// Most batches waiting.
@@ -23,6 +24,8 @@ pub(super) enum Task {
     Batch(Vec<Write>),
     /// Rows to delete if they are still damaged: arrival numbers, values.
     Forget(Vec<u64>, Vec<BadValue>),
+    /// The most pages that the file may have from now on.
+    Limit(u32),
 }
 
 /// One entry of the queue.
@@ -35,10 +38,45 @@ pub(super) struct Job {
     pub done: Done,
 }
 
+impl Job {
+    fn writes(&self) -> &[Write] {
+        match &self.task {
+            Task::Batch(batch) => batch,
+            Task::Forget(..) | Task::Limit(_) => &[],
+        }
+    }
+
+    /// Albums whose ops it writes.
+    fn albums(&self) -> impl Iterator<Item = &Hash> {
+        self.writes().iter().filter_map(|write| match write {
+            Write::Op { album, .. } => Some(album),
+            _ => None,
+        })
+    }
+
+    /// Albums that it drops.
+    pub fn dropped(&self) -> impl Iterator<Item = &Hash> {
+        self.writes().iter().filter_map(|write| match write {
+            Write::DropAlbum { album } => Some(album),
+            _ => None,
+        })
+    }
+}
+
+/// Why a job was not taken.
+pub(super) enum Refused {
+    /// An earlier write of ops of its album failed, and the album was not read again since.
+    Behind(Job),
+    /// There is no writer any more.
+    Ended(Job),
+}
+
 #[derive(Default)]
 struct State {
     jobs: VecDeque<Job>,
     bytes: usize,
+    /// Albums that lost a write of ops.
+    lossy: BTreeSet<Hash>,
     closed: bool,
     /// Nobody takes jobs any more.
     ended: bool,
@@ -47,6 +85,14 @@ struct State {
 impl State {
     fn has_room_for(&self, bytes: usize) -> bool {
         self.jobs.is_empty() || (self.jobs.len() < QUEUE_BATCHES_MAX && self.bytes + bytes <= QUEUE_BYTES_MAX)
+    }
+
+    fn is_behind(&self, job: &Job) -> bool {
+        !self.lossy.is_empty() && job.albums().any(|album| self.lossy.contains(album))
+    }
+
+    fn lose(&mut self, job: &Job) {
+        self.lossy.extend(job.albums());
     }
 
     fn pop(&mut self) -> Option<Job> {
@@ -65,20 +111,46 @@ pub(super) struct Queue {
 
 impl Queue {
     /// Appends a job, waiting for room if `may_wait`. The writer's own callbacks may not wait for themselves.
-    /// Gives the job back if there is no writer any more.
-    pub fn push(&self, job: Job, may_wait: bool) -> Option<Job> {
+    pub fn push(&self, job: Job, may_wait: bool) -> Result<(), Refused> {
         let mut state = self.lock();
         while may_wait && !state.ended && !state.has_room_for(job.bytes) {
             state = self.emptied.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        if state.ended {
-            return Some(job);
+        // Looked at last: the writer may have failed while this one waited.
+        match () {
+            () if state.ended => return Err(Refused::Ended(job)),
+            () if state.is_behind(&job) => {
+                state.lose(&job);
+                return Err(Refused::Behind(job));
+            }
+            () => {}
         }
         state.bytes += job.bytes;
         state.jobs.push_back(job);
         drop(state);
         self.filled.notify_one();
-        None
+        Ok(())
+    }
+
+    /// Jobs failed. Takes everything that waits, which may build on them; from now on ops of all their albums are
+    /// refused, until [`Queue::readmit`].
+    pub fn lose(&self, failed: &[Job]) -> Vec<Job> {
+        let mut state = self.lock();
+        let waiting: Vec<Job> = std::iter::from_fn(|| state.pop()).collect();
+        failed.iter().chain(&waiting).for_each(|job| state.lose(job));
+        drop(state);
+        self.emptied.notify_all();
+        waiting
+    }
+
+    /// One job, which was never taken, failed.
+    pub fn lose_untried(&self, job: &Job) {
+        self.lock().lose(job);
+    }
+
+    /// Takes ops of an album again.
+    pub fn readmit(&self, album: &Hash) {
+        self.lock().lossy.remove(album);
     }
 
     /// The next group: waits for a first job, then up to [`GATHER_MAX`] for `expected` of them. A lone caller
@@ -122,15 +194,6 @@ impl Queue {
         Some(group)
     }
 
-    /// Takes everything that waits.
-    pub fn drain(&self) -> Vec<Job> {
-        let mut state = self.lock();
-        let jobs = std::iter::from_fn(|| state.pop()).collect();
-        drop(state);
-        self.emptied.notify_all();
-        jobs
-    }
-
     /// Whether nothing comes for a while.
     pub fn is_idle_for(&self, pause: Duration) -> bool {
         let state = self.lock();
@@ -146,7 +209,7 @@ impl Queue {
     /// Takes what waits and refuses everything from now on.
     pub fn end(&self) -> Vec<Job> {
         self.lock().ended = true;
-        self.drain()
+        self.lose(&[])
     }
 
     /// Lets the writer end once it has done what waits.
@@ -179,7 +242,7 @@ mod tests {
     #[test]
     fn a_group_ends_at_its_limits() {
         let queue = Queue::default();
-        (0..GROUP_BATCHES_MAX + 1).for_each(|_| assert!(queue.push(job(1), true).is_none()));
+        (0..GROUP_BATCHES_MAX + 1).for_each(|_| assert!(queue.push(job(1), true).is_ok()));
         assert_eq!(queue.take_group(1).unwrap().len(), GROUP_BATCHES_MAX);
         assert_eq!(queue.take_group(1).unwrap().len(), 1);
         for (sizes, groups) in [
@@ -189,7 +252,7 @@ mod tests {
         ] {
             sizes
                 .iter()
-                .for_each(|&bytes| assert!(queue.push(job(bytes), true).is_none()));
+                .for_each(|&bytes| assert!(queue.push(job(bytes), true).is_ok()));
             let found: Vec<_> = groups
                 .iter()
                 .map(|_| queue.take_group(1).unwrap().len())
@@ -204,20 +267,20 @@ mod tests {
             let queue = Arc::new(Queue::default());
             sizes
                 .iter()
-                .for_each(|&bytes| assert!(queue.push(job(bytes), true).is_none()));
+                .for_each(|&bytes| assert!(queue.push(job(bytes), true).is_ok()));
             let (tell, told) = mpsc::channel();
             let other = Arc::clone(&queue);
             let caller = std::thread::spawn(move || {
                 tell.send("pushing").unwrap();
-                other.push(job(last), true);
+                drop(other.push(job(last), true));
                 tell.send("pushed").unwrap();
             });
             assert_eq!(told.recv().unwrap(), "pushing");
             assert!(told.try_recv().is_err());
-            queue.push(job(last), false);
+            drop(queue.push(job(last), false));
             assert!(told.try_recv().is_err(), "only the writer's own push goes beyond");
             queue.take_group(1).unwrap();
-            queue.drain();
+            queue.lose(&[]);
             assert_eq!(told.recv().unwrap(), "pushed");
             caller.join().unwrap();
         }
@@ -227,9 +290,9 @@ mod tests {
     fn a_queue_is_idle_only_while_nothing_comes() {
         let queue = Queue::default();
         assert!(queue.is_idle_for(Duration::from_millis(1)));
-        queue.push(job(1), true);
+        drop(queue.push(job(1), true));
         assert!(!queue.is_idle_for(Duration::from_secs(60)));
-        queue.drain();
+        queue.lose(&[]);
         queue.close();
         assert!(!queue.is_idle_for(Duration::from_secs(60)), "it is ending");
     }
@@ -237,15 +300,15 @@ mod tests {
     #[test]
     fn nobody_waits_for_a_writer_that_ended() {
         let queue = Queue::default();
-        (0..QUEUE_BATCHES_MAX).for_each(|_| assert!(queue.push(job(1), true).is_none()));
+        (0..QUEUE_BATCHES_MAX).for_each(|_| assert!(queue.push(job(1), true).is_ok()));
         assert_eq!(queue.end().len(), QUEUE_BATCHES_MAX);
-        (0..=QUEUE_BATCHES_MAX).for_each(|_| assert!(queue.push(job(1), true).is_some()));
+        (0..=QUEUE_BATCHES_MAX).for_each(|_| assert!(queue.push(job(1), true).is_err()));
     }
 
     #[test]
     fn closing_lets_what_waits_be_taken_first() {
         let queue = Queue::default();
-        queue.push(job(1), true);
+        drop(queue.push(job(1), true));
         queue.close();
         assert_eq!(queue.take_group(9).unwrap().len(), 1);
         assert!(queue.take_group(9).is_none());

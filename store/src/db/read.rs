@@ -68,10 +68,22 @@ impl Reader {
                 next: from,
                 ..Loaded::default()
             };
-            let Some(a) = album_number(db, album)? else {
-                return Ok(loaded);
-            };
-            while ops_slice(db, a, album, &mut loaded, each)? == SLICE_OPS {}
+            // By the rows themselves: an index that is damaged must not hide an album.
+            let a: Option<i64> = db
+                .prepare_cached("SELECT a FROM albums NOT INDEXED WHERE album = ?1")?
+                .query_row([album], |row| row.get(0))
+                .optional()?;
+            let Some(a) = a else { return Ok(loaded) };
+            // One flipped bit in an index can hide rows without any error. The other index knows them.
+            let wanted = db
+                .prepare_cached("SELECT count(*) FROM ops INDEXED BY ops_by_hash WHERE a = ?1 AND n >= ?2")?
+                .query_row(params![a, to_sql(from)], |row| row.get(0).map(from_sql))?;
+            let mut begin = from;
+            while ops_slice(db, a, album, &mut loaded, each)? == SLICE_OPS && loaded.next > begin {
+                begin = loaded.next;
+            }
+            // More is no surprise: ops are committed meanwhile.
+            loaded.hidden = wanted.saturating_sub(loaded.ops + loaded.bad.len() as u64);
             Ok(loaded)
         })
     }
@@ -93,12 +105,19 @@ impl Reader {
     }
 
     pub fn albums(&self) -> Result<Vec<Hash>, ReadError> {
-        self.with(|db| {
-            let mut all = db.prepare_cached("SELECT album FROM albums ORDER BY a")?;
-            // An id of another length is damage: `verify` names its ops.
-            let found = all.query_map([], |row| Ok(row.get(0).ok()))?;
-            found.filter_map(Result::transpose).collect()
-        })
+        let found: Vec<(i64, Option<Hash>)> = self.with(|db| {
+            db.prepare_cached("SELECT a, album FROM albums NOT INDEXED ORDER BY a")?
+                .query_map([], |row| Ok((row.get(0)?, row.get(1).ok())))?
+                .collect()
+        })?;
+        // An id of another length is damage, and must not pass for an album that is not here.
+        let named = |(a, album): (i64, Option<Hash>)| {
+            album.ok_or_else(|| ReadError::BadValue {
+                space: "albums".into(),
+                key: a.to_be_bytes().into(),
+            })
+        };
+        found.into_iter().map(named).collect()
     }
 
     pub fn op_count(&self, album: &Hash) -> Result<u64, ReadError> {
@@ -166,15 +185,18 @@ fn ops_slice(
     loaded: &mut Loaded,
     each: &mut dyn FnMut(u64, Hash, &[u8]),
 ) -> rusqlite::Result<u32> {
-    let mut slice = db
-        .prepare_cached("SELECT n, hash, bytes, chk FROM ops WHERE a = ?1 AND n >= ?2 ORDER BY n LIMIT ?3")?;
+    let mut slice = db.prepare_cached(
+        "SELECT n, hash, bytes, chk FROM ops INDEXED BY ops_in_order \
+             WHERE a = ?1 AND n >= ?2 ORDER BY n LIMIT ?3",
+    )?;
     let mut rows = slice.query(params![a, to_sql(loaded.next), SLICE_OPS])?;
     let mut seen = 0;
     while let Some(row) = rows.next()? {
         let n = from_sql(row.get(0)?);
         match (row.get::<_, Hash>(1), row.get_ref(2)?.as_blob()) {
             (Ok(hash), Ok(bytes)) if op_is_good(album, &hash, row, 2) => {
-                loaded.ops += 1;
+                // A damaged index may go backwards and name a row twice in place of another one.
+                loaded.ops += u64::from(n >= loaded.next);
                 each(n, hash, bytes);
             }
             (hash, _) => loaded.bad.push(BadOp {
@@ -183,7 +205,7 @@ fn ops_slice(
                 hash: hash.ok(),
             }),
         }
-        loaded.next = n + 1;
+        loaded.next = loaded.next.max(n + 1);
         seen += 1;
     }
     Ok(seen)

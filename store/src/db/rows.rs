@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::Hash;
+use crate::db::schema::OPS_BY_HASH;
 use crate::db::{BadValue, Write};
 
 /// Bytes of a check column: the first of a BLAKE3.
@@ -33,12 +34,7 @@ fn first(hasher: &blake3::Hasher) -> Chk {
 pub(super) fn apply(db: &Connection, write: &Write) -> rusqlite::Result<()> {
     match write {
         Write::Op { album, hash, bytes } => insert_op(db, album, hash, bytes),
-        Write::Put { space, key, value } => {
-            let chk = value_chk(space, key, value);
-            db.prepare_cached("INSERT OR REPLACE INTO kv(space, key, value, chk) VALUES (?1, ?2, ?3, ?4)")?
-                .execute(params![space, key, value, chk])?;
-            Ok(())
-        }
+        Write::Put { space, key, value } => put_value(db, space, key, value),
         Write::Delete { space, key } => delete_value(db, space, key),
         Write::DropAlbum { album } => {
             if let Some(a) = album_number(db, album)? {
@@ -74,16 +70,30 @@ fn insert_op(db: &Connection, album: &Hash, hash: &Hash, bytes: &[u8]) -> rusqli
 
 /// A duplicate is left alone, unless the row that is there is damaged: then this is its good copy.
 fn heal_op(db: &Connection, a: i64, album: &Hash, hash: &Hash, bytes: &[u8]) -> rusqlite::Result<()> {
-    let (n, good): (i64, bool) = db
-        .prepare_cached("SELECT n, bytes, chk FROM ops WHERE a = ?1 AND hash = ?2")?
-        .query_row(params![a, hash], |row| {
-            Ok((row.get(0)?, op_is_good(album, hash, row, 1)))
+    let n: i64 = db
+        .prepare_cached("SELECT n FROM ops WHERE a = ?1 AND hash = ?2")?
+        .query_row(params![a, hash], |row| row.get(0))?;
+    // The index named the row; what counts is what the row itself says.
+    let (stored, good) = db
+        .prepare_cached("SELECT hash, bytes, chk FROM ops NOT INDEXED WHERE n = ?1")?
+        .query_row([n], |row| {
+            let stored = row.get::<_, Hash>(0).ok();
+            Ok((stored, op_is_good(album, hash, row, 1)))
         })?;
-    if !good {
-        tracing::warn!(n, "a damaged op was replaced by a good copy");
-        db.prepare_cached("UPDATE ops SET bytes = ?2, chk = ?3 WHERE n = ?1")?
-            .execute(params![n, bytes, op_chk(album, hash, bytes)])?;
+    let named = stored == Some(*hash);
+    if good && named {
+        return Ok(());
     }
+    // SQLite refuses to change a name that its index does not know; an index made anew knows it.
+    if !named {
+        db.execute_batch("DROP INDEX ops_by_hash")?;
+    }
+    db.prepare_cached("UPDATE ops SET hash = ?2, bytes = ?3, chk = ?4 WHERE n = ?1")?
+        .execute(params![n, hash, bytes, op_chk(album, hash, bytes)])?;
+    if !named {
+        db.execute_batch(OPS_BY_HASH)?;
+    }
+    tracing::warn!(n, "a damaged op was replaced by a good copy");
     Ok(())
 }
 
@@ -94,6 +104,17 @@ pub(super) fn op_is_good(album: &Hash, hash: &[u8], row: &rusqlite::Row<'_>, at:
         row.get_ref(at + 1).map(|v| v.as_blob()),
     ) {
         (Ok(Ok(bytes)), Ok(Ok(chk))) => op_chk(album, hash, bytes) == *chk,
+        _ => false,
+    }
+}
+
+/// Whether columns `at` (value) and `at + 1` (check) of a row belong to this key.
+pub(super) fn value_is_good(space: &str, key: &[u8], row: &rusqlite::Row<'_>, at: usize) -> bool {
+    match (
+        row.get_ref(at).map(|v| v.as_blob()),
+        row.get_ref(at + 1).map(|v| v.as_blob()),
+    ) {
+        (Ok(Ok(value)), Ok(Ok(chk))) => value_chk(space, key, value) == *chk,
         _ => false,
     }
 }
@@ -113,6 +134,14 @@ pub(super) fn album_number(db: &Connection, album: &Hash) -> rusqlite::Result<Op
     db.prepare_cached("SELECT a FROM albums WHERE album = ?1")?
         .query_row([album], |r| r.get(0))
         .optional()
+}
+
+/// Sets a value.
+pub(super) fn put_value(db: &Connection, space: &str, key: &[u8], value: &[u8]) -> rusqlite::Result<()> {
+    let chk = value_chk(space, key, value);
+    db.prepare_cached("INSERT OR REPLACE INTO kv(space, key, value, chk) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![space, key, value, chk])?;
+    Ok(())
 }
 
 fn delete_value(db: &Connection, space: &str, key: &[u8]) -> rusqlite::Result<()> {
@@ -144,7 +173,7 @@ pub(super) fn forget_value(db: &Connection, bad: &BadValue) -> rusqlite::Result<
     let is_bad = db
         .prepare_cached("SELECT value, chk FROM kv WHERE space = ?1 AND key = ?2")?
         .query_row(params![bad.space, bad.key], |row| {
-            Ok(value_chk(&bad.space, &bad.key, row.get_ref(0)?.as_blob()?) != *row.get_ref(1)?.as_blob()?)
+            Ok(!value_is_good(&bad.space, &bad.key, row, 0))
         })
         .optional()?;
     if is_bad == Some(true) {

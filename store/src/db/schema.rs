@@ -24,6 +24,9 @@ const WRITER_CACHE_KIB: i64 = 8 * 1024;
 /// Page cache of one reader, in KiB.
 const READER_CACHE_KIB: i64 = 2 * 1024;
 
+/// The index by which an op is known, as the first step makes it.
+pub(super) const OPS_BY_HASH: &str = "CREATE UNIQUE INDEX ops_by_hash ON ops(a, hash)";
+
 /// Step `i` leads from schema `i` to `i + 1`. Steps are never changed, only appended.
 const MIGRATIONS: [&str; 1] = ["
     CREATE TABLE albums(
@@ -94,6 +97,25 @@ pub(super) fn open_writer(home: &Home) -> Result<(Connection, Recovered), OpenEr
             schema,
         },
     ))
+}
+
+/// A new file with our schema and nothing in it, without a log. It is written at once or not at all, so a name in
+/// `tmp/` is the place for it.
+pub(super) fn create(path: &Path) -> rusqlite::Result<Connection> {
+    let mut db = Connection::open(path)?;
+    settle(&db, WRITER_CACHE_KIB)?;
+    migrate(&mut db, 0)?;
+    Ok(db)
+}
+
+/// Opens a copy of a file that may be damaged anywhere.
+pub(super) fn open_damaged(path: &Path) -> rusqlite::Result<Connection> {
+    let db = Connection::open_with_flags(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
+    settle(&db, WRITER_CACHE_KIB)?;
+    Ok(db)
 }
 
 /// Opens one more connection, for reading.

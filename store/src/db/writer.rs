@@ -63,8 +63,8 @@ impl Writer {
     }
 
     /// After a full disk: what comes before the batch that does not fit is stored. What comes behind it fails
-    /// with it, up to the end of the queue, because it may build on it. What is handed in once the first
-    /// failure was told is not touched by it, so the queue is emptied before that.
+    /// with it, up to the end of the queue, because it may build on it. What is handed in later is taken, but
+    /// for ops of the albums that lost some: the queue refuses those from before the first failure is told.
     fn commit_one_by_one(&mut self, group: Vec<Job>) {
         let mut jobs = group.into_iter();
         for job in jobs.by_ref() {
@@ -73,10 +73,11 @@ impl Writer {
                 outcome = self.store(std::slice::from_ref(&job));
             }
             if let Err(CommitError::DiskFull { .. }) = outcome {
-                let behind: Vec<Job> = jobs.chain(self.queue.drain()).collect();
-                tell(job, outcome);
-                for job in behind {
-                    let refused = self.full(job.bytes);
+                let mut failed: Vec<Job> = std::iter::once(job).chain(jobs).collect();
+                let waiting = self.queue.lose(&failed);
+                failed.extend(waiting);
+                for job in failed {
+                    let refused = full(&self.path, job.bytes);
                     tell(job, Err(refused));
                 }
                 return;
@@ -96,17 +97,15 @@ impl Writer {
         match transact(&mut self.db, group) {
             Ok(writes) => {
                 self.logged += bytes + (writes * PAGES_A_WRITE + PAGES_A_GROUP) * PAGE_BYTES;
+                // What comes after a drop stands on nothing before it.
+                group
+                    .iter()
+                    .flat_map(Job::dropped)
+                    .for_each(|album| self.queue.readmit(album));
                 Ok(())
             }
-            Err(e) if e.sqlite_error_code() == Some(ErrorCode::DiskFull) => Err(self.full(bytes)),
+            Err(e) if e.sqlite_error_code() == Some(ErrorCode::DiskFull) => Err(full(&self.path, bytes)),
             Err(e) => Err(self.stop(&e)),
-        }
-    }
-
-    fn full(&self, bytes: usize) -> CommitError {
-        CommitError::DiskFull {
-            path: self.path.clone(),
-            needed: bytes.max(PAGE_BYTES) as u64,
         }
     }
 
@@ -186,6 +185,14 @@ impl Drop for Farewell {
     }
 }
 
+/// The answer to a batch of `bytes` that does not fit, or that comes behind one.
+pub(super) fn full(path: &Path, bytes: usize) -> CommitError {
+    CommitError::DiskFull {
+        path: path.into(),
+        needed: bytes.max(PAGE_BYTES) as u64,
+    }
+}
+
 /// The answer to what comes after the writer.
 pub(super) fn ended(path: &Path) -> CommitError {
     CommitError::Stopped {
@@ -211,6 +218,9 @@ fn transact(db: &mut Connection, group: &[Job]) -> rusqlite::Result<usize> {
                 for value in values {
                     writes += usize::from(rows::forget_value(&change, value)?);
                 }
+            }
+            &Task::Limit(pages) => {
+                change.query_row(&format!("PRAGMA max_page_count({pages})"), [], |_| Ok(()))?;
             }
         }
     }
