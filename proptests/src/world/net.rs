@@ -141,6 +141,12 @@ impl World {
         self.look_at_links();
     }
 
+    /// After the shape was changed by hand.
+    pub fn recheck_links(&mut self) {
+        self.net.recheck = None;
+        self.look_at_links();
+    }
+
     pub(super) fn recheck_links_of(&mut self, at: At) {
         if let Some(peers) = &mut self.net.recheck {
             peers.insert(at);

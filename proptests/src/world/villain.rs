@@ -181,7 +181,7 @@ impl World {
                     .filter(|peer| !peer.is_honest())
                     .find_map(|peer| peer.engine.as_ref()?.album(album));
                 let ops: Vec<Arc<Op>> =
-                    here.map_or_else(Vec::new, |album| album.ops().take(40).cloned().collect());
+                    here.map_or_else(Vec::new, |album| album.ops().take(10).cloned().collect());
                 vec![encode_answer::ops(&ops); 12]
             }
             Call::Tree { .. } => {
