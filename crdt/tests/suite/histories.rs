@@ -177,3 +177,38 @@ fn a_promotion_keeps_what_it_saw_from_a_later_revoke() {
         "A2",
     );
 }
+
+/// A removal beside an accept holds as if the accept were not there; else one accept would protect an op for ever.
+#[test]
+fn an_accept_lifts_only_the_limits_that_it_saw() {
+    check("A1 add; C2 remove(A); O4 accept(A1) sees A1 C2", "");
+    check("A1 add; C2 remove(A); O4 accept(A1) sees A1", "A1");
+}
+
+/// To name a curator is the owner's; whom a curator names one may nothing more than before.
+#[test]
+fn a_curator_gives_no_curator() {
+    check(
+        "C2 role(A, curator); A1 grant(E) sees C2; E1 add sees A1",
+        "A1 C2 E1",
+    );
+}
+
+/// A was demoted beside what he did as a curator. A curator's accept makes that a contributor's again, not a curator's:
+/// it would decide by a curator's word who is one.
+#[test]
+fn a_curators_accept_brings_no_curator_back() {
+    let before = "O4 role(A, curator) sees C1; O5 role(A, contributor); A1 grant(E) sees O4";
+    check(&format!("{before}; C2 accept(A1) sees A1 O5"), "A1");
+    check(&format!("{before}; O6 accept(A1) sees A1"), "");
+}
+
+/// The owner's root key tells a device lost twice, the second time having seen more: what the first had not seen stays held.
+#[test]
+fn each_revocation_of_an_owners_device_counts() {
+    check("o1 grant(E) sees O3; R1 revoke(o) sees o1", "");
+    check(
+        "o1 grant(E) sees O3; R1 revoke(o) sees O3; R2 revoke(o) sees o1",
+        "o1",
+    );
+}

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crdt::fact::{Fact, Role};
+use crdt::fact::{AcceptRun, Fact, Role};
 use crdt::header::DotRun;
 use crdt::id::AlbumId;
 use crdt::op::{Op, Refusal};
@@ -157,6 +157,39 @@ fn a_forked_dot_with_a_member_fact_does_not_shield_the_image() {
         (Vec::<String>::new(), 1)
     );
     all[0].album.check_invariants().unwrap();
+}
+
+/// An op is accepted by who has seen it, and of a run no more than there is: else an accept could be given in advance.
+#[test]
+fn accepts_name_only_ops_of_the_past() {
+    let mut all = peers(&[(b'A', Contributor)]);
+    let a = all[1].say(image("a"));
+    pull(&mut all, 0, 1);
+    let (id, author) = (all[0].album.id(), all[0].author.clone());
+    let last = |op: &&std::sync::Arc<Op>| op.header.actor == author.actor();
+    let last = all[0].album.ops().filter(last).last().unwrap().clone();
+    let (actor, seq) = (a.header.actor, a.last_seq());
+    let accept = |count, deps: &[&Op]| {
+        let run = AcceptRun {
+            actor,
+            seq,
+            header: a.hash.short(),
+            count,
+        };
+        let fact = Fact::Accept {
+            ops: vec![run],
+            at: AT,
+        };
+        Pen::new(&author, id, Some(&last), deps).facts(&[fact]).sign()
+    };
+    let owner = &mut all[0].album;
+    let unseen = Refusal::AcceptsUnseen { actor, seq };
+    assert_eq!(refusal(owner, accept(1, &[])), unseen);
+    assert_eq!(refusal(owner, accept(2, &[&a])), unseen);
+    assert!(matches!(
+        owner.receive(accept(1, &[&a]), Trust::Verify),
+        Receipt::Received(_)
+    ));
 }
 
 /// A device of nobody, of one named only beside the op, of a person named in the past but removed: the first two are
