@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{Color, NodeArgs, Process, Replication};
 use crate::api::{Code, Failure};
 use crate::node::CentralChoice;
+use crate::node::watchdog::Pace;
 
 /// A value and its origin.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -252,8 +253,19 @@ impl Settings {
             replication: self.replication.value.into(),
             lock_wait,
             anti_entropy: std::env::var_os("CALOTYPE_TEST_GOSSIP_ONLY").is_none(),
+            watchdog: watchdog(std::env::var("CALOTYPE_TEST_WATCHDOG").ok().as_deref()),
         }
     }
+}
+
+/// The watchdog's pace, `PERIOD_MS:TICKS` in tests.
+fn watchdog(test: Option<&str>) -> Pace {
+    let given = test.and_then(|text| text.split_once(':'));
+    let given = given.and_then(|(period, ticks)| Some((period.parse().ok()?, ticks.parse().ok()?)));
+    given.map_or_else(Pace::default, |(ms, ticks)| Pace {
+        period: Duration::from_millis(ms),
+        ticks,
+    })
 }
 
 impl File {

@@ -15,6 +15,7 @@ mod place;
 mod refused;
 mod run;
 mod view;
+pub mod watchdog;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -34,6 +35,7 @@ pub use place::control_path;
 use crate::api::{Code, Failure};
 use account::Account;
 use run::{Handle, Input, Known, Node, Parts};
+use watchdog::{Beat, Pace, Watchdog};
 
 /// How long requests at work may still take when the node is told to end.
 const LAST_REQUESTS: Duration = Duration::from_secs(2);
@@ -68,6 +70,8 @@ pub struct Config {
     pub lock_wait: Duration,
     /// Off only in tests of live gossip.
     pub anti_entropy: bool,
+    /// When a node that no longer moves is ended; other than the default only in tests.
+    pub watchdog: Pace,
 }
 
 /// A node at work in this process, reachable through its control socket.
@@ -80,6 +84,9 @@ pub struct Running {
     node: JoinHandle<()>,
     accepting: JoinHandle<()>,
     central: JoinHandle<()>,
+    beating: JoinHandle<()>,
+    loop_beat: Beat,
+    _watchdog: Watchdog,
 }
 
 /// Opens the home, starts the node, returns once it can serve.
@@ -117,7 +124,7 @@ pub async fn start(config: Config) -> Result<Running, Failure> {
     let control = runtime.join("control");
     let listener = control::bind(&control).map_err(no_socket)?;
 
-    let central_choice = config.central.clone();
+    let (central_choice, pace) = (config.central.clone(), config.watchdog);
     let signed_out = db.get("node", b"logged-out").ok().flatten().is_some();
     let (mut node, inputs) = Node::new(Parts {
         home,
@@ -132,10 +139,22 @@ pub async fn start(config: Config) -> Result<Running, Failure> {
     let handle = node.handle.clone();
     let resumes = node.account.as_ref().is_some_and(|account| account.confirmed) && !signed_out;
     let (tell, ended) = watch::channel(None);
+    let (runtime_beat, loop_beat) = (Beat::default(), Beat::default());
+    let last_beat = loop_beat.clone();
     let node = tokio::spawn(async move {
         let result = node.run(inputs).await;
+        last_beat.end();
         let _ = tell.send(Some(result));
     });
+    let watched = vec![
+        ("the runtime", runtime_beat.clone()),
+        ("the node", loop_beat.clone()),
+    ];
+    let watchdog = Watchdog::start(pace, watched, watchdog::end_process).map_err(|error| {
+        let message = format!("no thread for the watchdog: {error}");
+        Failure::new(Code::Internal, message, "end other programs and try again")
+    })?;
+    let beating = tokio::spawn(beat(handle.clone(), pace.period, runtime_beat, loop_beat.clone()));
     if resumes {
         sign_in(&handle).await?;
     }
@@ -152,7 +171,20 @@ pub async fn start(config: Config) -> Result<Running, Failure> {
         node,
         accepting,
         central,
+        beating,
+        loop_beat,
+        _watchdog: watchdog,
     })
+}
+
+/// Beats for the runtime, and has the node's loop beat.
+async fn beat(handle: Handle, period: Duration, runtime: Beat, node: Beat) {
+    loop {
+        runtime.beat();
+        let node = node.clone();
+        handle.send(Input::Do(Box::new(move |_| node.beat())));
+        tokio::time::sleep(period).await;
+    }
 }
 
 impl Running {
@@ -198,11 +230,14 @@ impl Running {
         {
             tracing::warn!("requests were cut off");
         }
+        // From here the node drains and takes nothing in; the time for that is bounded below.
+        self.loop_beat.end();
         self.handle.send(Input::Stop);
         if tokio::time::timeout(DRAIN, self.node).await.is_err() {
             tracing::warn!("the node did not drain in time");
         }
         self.central.abort();
+        self.beating.abort();
     }
 }
 

@@ -154,6 +154,11 @@ impl Ui {
     }
 }
 
+/// What a process says as it ends under its doors' hands: one line on stderr.
+pub fn last_words(line: &str) {
+    let _ = io::stderr().write_all(line.as_bytes());
+}
+
 fn write_out(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;
