@@ -65,6 +65,8 @@ struct Line {
     /// Faults not forgiven at `at_ms`.
     faults: u64,
     at_ms: u64,
+    /// Cut, and not linked again yet: what was still on its way is no further fault.
+    is_cut: bool,
 }
 
 /// What follows from a refusal.
@@ -88,15 +90,22 @@ impl Refusals {
         let forgiven = now.saturating_sub(line.at_ms) / FAULT_FORGIVEN_MS;
         line.faults = line.faults.saturating_sub(forgiven);
         line.at_ms += forgiven * FAULT_FORGIVEN_MS;
-        if from.is_none() || !FAULTS.contains(&kind) {
+        if from.is_none() || line.is_cut || !FAULTS.contains(&kind) {
             return Noted { told, cut: false };
         }
         line.faults += count;
-        let cut = line.faults > FAULTS_BURST;
-        if cut {
-            line.faults = 0;
+        line.is_cut = line.faults > FAULTS_BURST;
+        Noted {
+            told,
+            cut: line.is_cut,
         }
-        Noted { told, cut }
+    }
+
+    /// A device is linked: its patience begins anew.
+    pub(super) fn linked(&mut self, device: PublicKey) {
+        if let Some(line) = self.devices.get_mut(&Some(device)) {
+            (line.faults, line.is_cut) = (0, false);
+        }
     }
 
     /// A guard ends: its counts stay.
@@ -142,7 +151,11 @@ impl Node {
         let now = self.now();
         let noted = self.refusals.note(now, kind, from, count);
         if let Some(sum) = noted.told {
-            let who = from.map_or_else(|| "someone".to_owned(), |device| self.name_of_device(&device));
+            let who = match from {
+                Some(device) => self.name_of_device(&device),
+                None if CENTRAL_KINDS.contains(&kind) => "the central".to_owned(),
+                None => "somebody".to_owned(),
+            };
             tracing::warn!("refused {kind} from {who} ({sum} so far) {detail}");
         }
         if let (true, Some(peer), Some(net)) = (noted.cut, from, &self.net) {
@@ -229,15 +242,18 @@ mod tests {
     #[test]
     fn sixty_four_faults_are_borne_and_one_more_ends_the_link() {
         let mut book = Refusals::default();
-        let mut cut = |now, kind, count| book.note(now, kind, BOB, count).cut;
-        assert!(!cut(0, "op_signature", FAULTS_BURST));
+        let bob = BOB.unwrap();
+        let cut = |book: &mut Refusals, now, kind, count| book.note(now, kind, BOB, count).cut;
+        assert!(!cut(&mut book, 0, "op_signature", FAULTS_BURST));
         // A second forgives one; what a newer program may do is no fault.
-        assert!(!cut(FAULT_FORGIVEN_MS, "op_signature", 1));
-        assert!(!cut(FAULT_FORGIVEN_MS, "op_version", 1_000_000));
-        assert!(cut(FAULT_FORGIVEN_MS, "gossip_form", 1));
-        // The next link begins anew.
-        assert!(!cut(FAULT_FORGIVEN_MS, "op_signature", FAULTS_BURST));
-        assert!(cut(FAULT_FORGIVEN_MS, "op_signature", 1));
+        assert!(!cut(&mut book, FAULT_FORGIVEN_MS, "op_signature", 1));
+        assert!(!cut(&mut book, FAULT_FORGIVEN_MS, "op_version", 1_000_000));
+        assert!(cut(&mut book, FAULT_FORGIVEN_MS, "gossip_form", 1));
+        // What was on its way is one cut, not three; the next link begins anew.
+        assert!(!cut(&mut book, FAULT_FORGIVEN_MS, "op_signature", 1000));
+        book.linked(bob);
+        assert!(!cut(&mut book, FAULT_FORGIVEN_MS, "op_signature", FAULTS_BURST));
+        assert!(cut(&mut book, FAULT_FORGIVEN_MS, "op_signature", 1));
         // Nobody in particular cannot be cut.
         assert!(!book.note(0, "op_signature", None, 1000).cut);
     }

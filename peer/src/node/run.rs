@@ -294,6 +294,7 @@ impl Node {
                 dialled,
                 ..
             } => {
+                self.refusals.linked(peer);
                 self.remember_device(peer, &certificate, dialled.then_some(address));
                 news::peer(self, peer, &certificate, None);
                 self.feed(Event::LinkUp { peer, certificate });
