@@ -126,7 +126,7 @@ fn a_forged_op_is_not_taken_in() {
     let forged = Arc::new(Op::decode(&text).unwrap());
     let is_write = |action: &Action| matches!(action, Action::Persist { .. });
     assert!(!lone.gossip(OTHER, &[forged]).iter().any(is_write));
-    assert_eq!(lone.engine.refused().get("signature"), Some(&1));
+    assert_eq!(lone.engine.refused().get("op_signature"), Some(&1));
     assert!(lone.gossip(OTHER, &[good]).iter().any(is_write));
 }
 
