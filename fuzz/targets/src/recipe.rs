@@ -1,0 +1,89 @@
+//! Recipes: text to steps to their canonical text, and run on a small picture.
+
+use std::ops::ControlFlow;
+
+use filters::limits::{RECIPE_BYTES_MAX, STEPS_MAX};
+use filters::{Channels, Raster, Recipe, Samples, Step, catalog};
+
+use crate::{Seed, seed};
+
+/// Longest side that is computed here.
+const SIDE_MAX: u32 = 64;
+
+pub fn run(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let recipe: Recipe = match text.parse() {
+        Ok(recipe) => recipe,
+        Err(error) => {
+            assert!(
+                !error.to_string().contains(char::is_control) && !error.hint().contains(char::is_control)
+            );
+            return;
+        }
+    };
+    assert!(text.len() <= RECIPE_BYTES_MAX && recipe.steps().len() <= STEPS_MAX);
+    let canonical = recipe.to_string();
+    assert!(canonical.len() <= text.len(), "longer than it was written");
+    let again: Recipe = canonical.parse().expect("its own text is read");
+    assert_eq!(
+        (&again, again.to_string()),
+        (&recipe, canonical),
+        "not a fixed point"
+    );
+    apply(&recipe);
+}
+
+fn apply(recipe: &Recipe) {
+    let small = |step: &Step| match step {
+        Step::Resize(fit) => fit.width.max(fit.height) <= SIDE_MAX,
+        Step::Blur { sigma } | Step::Sharpen { sigma, .. } => *sigma <= 5_000,
+        _ => true,
+    };
+    if !recipe.steps().iter().all(small) {
+        return;
+    }
+    let samples = (0..7 * 5 * 4).map(|n: u32| (n * 37 % 256) as u8).collect();
+    let source = Raster::new(7, 5, Channels::Rgba, Samples::U8(samples)).unwrap();
+    let run = || recipe.apply(&source, &mut |_| ControlFlow::Continue(()));
+    match run() {
+        Ok(made) => {
+            let pixels = made.width as usize * made.height as usize;
+            assert!(pixels > 0 && made.width <= SIDE_MAX && made.height <= SIDE_MAX);
+            assert_eq!(made.samples.len(), pixels * made.channels.count());
+            assert_eq!(run().unwrap().pixel_hash(), made.pixel_hash());
+        }
+        Err(error) => assert!(!error.to_string().is_empty()),
+    }
+}
+
+pub fn seeds() -> Vec<Seed> {
+    let mut seeds: Vec<Seed> = catalog()
+        .iter()
+        .map(|info| seed(info.name, info.example))
+        .collect();
+    let all: Vec<&str> = catalog().iter().map(|info| info.example).collect();
+    seeds.push(seed("all", all.join("+")));
+    seeds.push(seed(
+        "untidy",
+        " GrayScale + blur: 2.50 +crop:01,2,3,1+resize: 40 X 30",
+    ));
+    seeds.push(seed(
+        "defaults",
+        "sharpen:1.0,1.000+sharpen:0.5,1+brightness:-0+rotate:270",
+    ));
+    seeds.push(seed(
+        "edges-of-ranges",
+        "brightness:-255+contrast:100+blur:0.1+sharpen:10,50+resize:1000000",
+    ));
+    seeds
+}
+
+pub fn large() -> Vec<Vec<u8>> {
+    vec![
+        "sepia+".repeat(1 << 17).into_bytes(),
+        vec![b'1'; 1 << 20],
+        vec![b','; 250],
+    ]
+}
