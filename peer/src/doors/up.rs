@@ -50,6 +50,10 @@ async fn serve(here: &Here, flags: &Up, ui: &Ui) -> Result<(), Failure> {
     let mut term = signal(SignalKind::terminate()).map_err(no_signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signals)?;
     let running = node::start(here.settings.node(LOCK_WAIT)).await?;
+    if let Some(file) = &flags.ready_file {
+        // One that is left of an earlier run would speak of a dead process. The home is ours: so is the file.
+        let _ = std::fs::remove_file(here.cwd.join(file));
+    }
     let result = tokio::select! {
         result = work(here, flags, &running, ui) => result,
         _ = term.recv() => Ok(()),
