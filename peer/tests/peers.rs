@@ -79,35 +79,11 @@ fn live_edits_travel_by_gossip_alone() {
 }
 
 #[test]
-fn a_peer_killed_under_load_loses_nothing_that_was_acknowledged() {
-    let world = World::new();
-    let mut peers = world.trip(&["alice", "bob"]);
-    let mut acknowledged = Vec::new();
-    for round in 0..3 {
-        for number in 0..10 {
-            let name = format!("r{round}-{number}.jpg");
-            let hash = blake3::hash(name.as_bytes()).to_hex().to_string();
-            world.home("bob").ok(&["add-image", &name, &hash, "7"]);
-            acknowledged.push(name);
-        }
-        peers.pop().unwrap().kill();
-        peers.push(world.up("bob", &[]));
-        let names = world.home("bob").names();
-        assert!(
-            acknowledged.iter().all(|name| names.contains(name)),
-            "round {round}: {names:?}"
-        );
-    }
-    world.sync(&["alice", "bob"]);
-    assert_eq!(world.home("alice").names().len(), acknowledged.len());
-}
-
-#[test]
 fn a_transfer_goes_on_where_it_was_killed() {
     let world = World::new();
     let mut peers = world.trip(&["alice", "bob"]);
     // 48 MB without compression: long enough to be caught on its way.
-    std::fs::write(world.path("large.bmp"), bitmap(4000, 4000)).unwrap();
+    std::fs::write(world.path("large.bmp"), world::bitmap(4000, 4000)).unwrap();
     world.home("alice").ok(&["add-image", "large.bmp"]);
     let parts = world.path("bob/parts");
     wait_for("the download to begin", || {
@@ -195,7 +171,7 @@ fn an_older_copy_of_a_home_goes_on_as_another_replica() {
     let mut peers = peers.into_iter();
     let (_alice, bob) = (peers.next().unwrap(), peers.next().unwrap());
     assert_eq!(bob.end(), 0);
-    copy(&world.path("bob"), &world.path("backup"));
+    world::copy(&world.path("bob"), &world.path("backup"));
     let bob = world.up("bob", &[]);
     world
         .home("bob")
@@ -251,20 +227,6 @@ fn bytes_thrown_at_the_guard_and_the_central_end_that_link_only() {
 }
 
 #[test]
-fn a_home_has_one_node() {
-    let world = World::new();
-    let alice = world.up("alice", &["--register"]);
-    let second = world.home("alice").run(&["up"], "");
-    assert_eq!(second.code, 1, "{second:?}");
-    assert!(
-        second.err.contains(&alice.pid().to_string()),
-        "names the process: {second:?}"
-    );
-    // Everything else attaches to it.
-    assert_eq!(world.home("alice").json(&["status"])["pid"], alice.pid());
-}
-
-#[test]
 fn whoever_serves_the_central_may_die() {
     let world = World::new();
     let mut peers = world.trip(&["alice", "bob"]);
@@ -299,38 +261,4 @@ fn strategies_work_together_in_one_album() {
     }
     world.sync(&["alice", "bob", "carol"]);
     assert_eq!(world.home("carol").names().len(), 3);
-}
-
-fn copy(from: &std::path::Path, to: &std::path::Path) {
-    std::fs::create_dir(to).unwrap();
-    std::fs::set_permissions(to, std::fs::metadata(from).unwrap().permissions()).unwrap();
-    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).unwrap();
-        }
-    }
-}
-
-/// An uncompressed picture.
-fn bitmap(width: u32, height: u32) -> Vec<u8> {
-    let row = (width * 3).next_multiple_of(4);
-    let mut out = b"BM".to_vec();
-    out.extend((54 + row * height).to_le_bytes());
-    out.extend([0; 4]);
-    for field in [54, 40, width, height] {
-        out.extend(field.to_le_bytes());
-    }
-    out.extend([1, 0, 24, 0]);
-    for field in [0, row * height, 2835, 2835, 0, 0] {
-        out.extend(field.to_le_bytes());
-    }
-    let mut state = 1u32;
-    out.extend((0..row * height).map(|_| {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 24) as u8
-    }));
-    out
 }

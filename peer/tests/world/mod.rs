@@ -4,11 +4,14 @@
 #![allow(dead_code, missing_docs, reason = "each test file uses a part of it")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-use std::io::Write;
-use std::path::PathBuf;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use peer::api::{Answer, Ask, Reply, Request};
+use rustix::process::Signal;
 use serde_json::Value;
 
 /// How long anything may take before the test gives up.
@@ -37,6 +40,90 @@ pub struct Run {
 pub struct Up {
     child: Child,
     pub ready: Value,
+}
+
+/// The way to a running peer without a process of one's own.
+#[derive(Debug, Clone)]
+pub struct Control(PathBuf);
+
+impl Control {
+    /// What a node answers; the text of a failure, or none where it died.
+    pub fn ask(&self, request: Request) -> Result<Reply, Option<String>> {
+        let mut stream = UnixStream::connect(&self.0).map_err(|_| None)?;
+        let line = serde_json::to_string(&Ask { request }).unwrap() + "\n";
+        stream.write_all(line.as_bytes()).map_err(|_| None)?;
+        for line in BufReader::new(stream).lines() {
+            match serde_json::from_str(&line.map_err(|_| None)?) {
+                Ok(Answer::Reply(reply)) => return Ok(reply),
+                Ok(Answer::Failure(failure)) => return Err(Some(failure.message)),
+                Ok(_) => {}
+                // Cut short by its death.
+                Err(_) => return Err(None),
+            }
+        }
+        Err(None)
+    }
+
+    /// Adds an entry whose bytes nobody has; `true` once it is acknowledged.
+    pub fn add(&self, name: &str) -> Result<(), Option<String>> {
+        self.ask(Request::AddClassic {
+            album: None,
+            name: name.to_owned(),
+            hash: blake3::hash(name.as_bytes()).to_hex().to_string(),
+            size: 7,
+        })
+        .map(drop)
+    }
+
+    pub fn names(&self) -> Vec<String> {
+        match self.ask(Request::GetImages { album: None }) {
+            Ok(Reply::Images(it)) => it.images.into_iter().map(|image| image.name).collect(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub fn status(&self) -> peer::api::Status {
+        match self.ask(Request::Status) {
+            Ok(Reply::Status(status)) => *status,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub fn digest(&self) -> String {
+        match self.ask(Request::GetOrSet { album: None }) {
+            Ok(Reply::OrSet(it)) => it.digest,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// Waits until all of these show one digest.
+pub fn one_digest(controls: &[&Control]) {
+    wait_for("one digest", || {
+        let mut digests: Vec<String> = controls.iter().map(|control| control.digest()).collect();
+        digests.dedup();
+        (digests.len() == 1).then_some(())
+    });
+}
+
+/// A number from the environment, for the long forms.
+pub fn number(variable: &str, usual: u64) -> u64 {
+    let given = std::env::var(variable).ok();
+    given.map_or(usual, |text| text.parse().unwrap())
+}
+
+/// Copies a folder with all that is in it.
+pub fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir(to).unwrap();
+    std::fs::set_permissions(to, std::fs::metadata(from).unwrap().permissions()).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
 }
 
 impl World {
@@ -174,8 +261,12 @@ impl Home<'_> {
         let mut child = command.args(args).envs(env.iter().copied()).spawn().unwrap();
         let until = Instant::now() + PATIENCE;
         let ready = loop {
-            if let Ok(text) = std::fs::read_to_string(&file) {
-                break serde_json::from_str(&text).unwrap();
+            // One of an earlier, killed process may be there still.
+            if let Ok(text) = std::fs::read_to_string(&file)
+                && let ready = serde_json::from_str::<Value>(&text).unwrap()
+                && ready["pid"] == child.id()
+            {
+                break ready;
             }
             if let Some(status) = child.try_wait().unwrap() {
                 panic!("up ended: {status}");
@@ -188,6 +279,14 @@ impl Home<'_> {
 }
 
 impl Up {
+    /// A process that may not come so far; it is killed all the same.
+    pub fn not_ready(child: Child) -> Self {
+        Up {
+            child,
+            ready: Value::Null,
+        }
+    }
+
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -196,6 +295,31 @@ impl Up {
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// Stops it, or lets it go on.
+    pub fn signal(&self, signal: Signal) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
+
+    pub fn control(&self) -> Control {
+        Control(PathBuf::from(self.ready["control"].as_str().unwrap()))
+    }
+
+    /// Bytes of memory: now, and the most since [`Up::forget_peak`].
+    pub fn memory(&self) -> (u64, u64) {
+        let text = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let of = |key: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(key)).unwrap();
+            line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+        };
+        (of("VmRSS:"), of("VmHWM:"))
+    }
+
+    /// The highest water mark begins anew.
+    pub fn forget_peak(&self) {
+        std::fs::write(format!("/proc/{}/clear_refs", self.pid()), "5").unwrap();
     }
 
     pub fn is_alive(&mut self) -> bool {
@@ -210,7 +334,7 @@ impl Up {
     /// SIGTERM; its exit code, which must come within 5 s.
     pub fn end(mut self) -> i32 {
         let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        rustix::process::kill_process(pid, Signal::TERM).unwrap();
         let asked = Instant::now();
         let status = self.child.wait().unwrap();
         assert!(asked.elapsed() < Duration::from_secs(5));
@@ -250,5 +374,26 @@ pub fn bmp(seed: u8) -> Vec<u8> {
         out.extend(field.to_le_bytes());
     }
     out.extend((0..24u8).map(|i| seed.wrapping_mul(37).wrapping_add(i)));
+    out
+}
+
+/// An uncompressed picture.
+pub fn bitmap(width: u32, height: u32) -> Vec<u8> {
+    let row = (width * 3).next_multiple_of(4);
+    let mut out = b"BM".to_vec();
+    out.extend((54 + row * height).to_le_bytes());
+    out.extend([0; 4]);
+    for field in [54, 40, width, height] {
+        out.extend(field.to_le_bytes());
+    }
+    out.extend([1, 0, 24, 0]);
+    for field in [0, row * height, 2835, 2835, 0, 0] {
+        out.extend(field.to_le_bytes());
+    }
+    let mut state = 1u32;
+    out.extend((0..row * height).map(|_| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    }));
     out
 }
