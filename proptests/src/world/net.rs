@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
+use crdt::fact::Role;
 use crdt::id::{AlbumId, PublicKey};
 use engine::wire::{Answer, decode_answer};
 use engine::{AskId, CallId, Event};
@@ -166,14 +167,14 @@ impl World {
         }
     }
 
-    /// What the guard of `at` says of a device: a reader of any album here, or nobody here can tell yet. A cheat's lets
-    /// everybody in.
+    /// What the guard of `at` says of a device: a reader of any album here, or one that the central names for an album of
+    /// whose members this device's user is none yet. A cheat's lets everybody in.
     fn guard_lets(&self, at: At, other: At) -> bool {
         let (me, other) = (&self.peers[at], &self.peers[other]);
         let Some(engine) = &me.engine else {
             return false;
         };
-        let joins = engine.albums().any(|album| !album.has_genesis());
+        let joins = engine.albums().any(|album| album.role_of(&me.user) == Role::None);
         joins || !me.is_honest() || me.access.readers.keys().any(|album| me.lets_read(album, other))
     }
 

@@ -14,10 +14,8 @@ impl World {
         let reads = |at: &At| {
             let peer = &self.peers[*at];
             let here = peer.engine.as_ref().and_then(|engine| engine.album(&album));
-            peer.is_honest()
-                && here.is_some_and(|here| {
-                    here.role_of(&peer.user) > Role::None && !here.device_revoked(&peer.user, &peer.key())
-                })
+            let is_member = here.is_some_and(|here| here.role_of(&peer.user) > Role::None);
+            peer.is_honest() && is_member && !peer.access.revoked.contains(&(peer.user, peer.key()))
         };
         let readers: Vec<At> = (0..self.peers.len()).filter(reads).collect();
         let owns = |at: &&At| self.album(**at, album).owner() == Some(self.peers[**at].user);
@@ -27,13 +25,15 @@ impl World {
     /// The running honest peers that have entered the album and may read it now, as `of` sees it.
     pub fn readers(&self, of: At, album: AlbumId) -> Vec<At> {
         let here = self.album(of, album);
+        // Guards let a device that its root has revoked in any album into none.
+        let revoked = &self.peers[of].access.revoked;
         let reads = |at: &At| {
             let peer = &self.peers[*at];
             peer.engine.is_some()
                 && peer.is_honest()
                 && peer.disk.entered.contains(&album)
                 && here.role_of(&peer.user) > Role::None
-                && !here.device_revoked(&peer.user, &peer.key())
+                && !revoked.contains(&(peer.user, peer.key()))
         };
         (0..self.peers.len()).filter(reads).collect()
     }
