@@ -12,5 +12,6 @@ mod hostile;
 mod laws;
 mod limits;
 mod litmus;
+mod plain;
 mod story;
 mod world;

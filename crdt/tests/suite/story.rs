@@ -2,7 +2,8 @@
 //!
 //! O owns the album, C is curator, A and B contribute, E is invited by some. A capital is a person's first device, a
 //! small letter the second; R is O's root key, r is C's, q is A's. An op's `prev` is the one before it with its letter;
-//! `(second X)` puts it beside X instead, a fork of X's actor. A person's first op sees the base grant.
+//! `(second X)` puts it beside X instead, a fork of X's actor, and `(after X)` after X. A person's first op sees the
+//! base grant.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -67,8 +68,12 @@ impl Story {
             .for_each(|s| self.sentence(s));
     }
 
-    /// NAME ACTION [sees X Y] [(second Z)]
+    /// NAME ACTION [sees X Y] [(second Z) | (after Z)]
     fn sentence(&mut self, sentence: &str) {
+        let (sentence, after) = match sentence.split_once("(after ") {
+            Some((rest, z)) => (rest.trim(), Some(self.ops[z.trim_end_matches(')')].clone())),
+            None => (sentence, None),
+        };
         let (sentence, second) = match sentence.split_once("(second ") {
             Some((rest, z)) => (rest.trim(), Some(z.trim_end_matches(')'))),
             None => (sentence, None),
@@ -85,6 +90,7 @@ impl Story {
         };
         let prev = match second {
             Some(z) => self.ops[z].header.prev.map(|hash| self.by_hash(&hash)),
+            None if after.is_some() => after,
             None => self.last.get(&letter).map(|last| self.ops[last].clone()),
         };
         let mut deps: Vec<Arc<Op>> = seen.split_whitespace().map(|x| self.ops[x].clone()).collect();
