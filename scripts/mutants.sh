@@ -168,19 +168,18 @@ table="$WORK/table.md"
     fi
   done
 } >"$table"
-if [ ! -f "$REPORT" ]; then
+begin='<!-- mutants:begin -->' end='<!-- mutants:end -->'
+if ! grep -qsF "$begin" "$REPORT"; then
   # shellcheck disable=SC2016
-  printf '# Simulation\n\n## Mutants\n\n`bash scripts/mutants.sh`\n\n<!-- mutants:begin -->\n<!-- mutants:end -->\n' >"$REPORT"
+  printf '\n## Mutants\n\n`bash scripts/mutants.sh`\n\n%s\n%s\n' "$begin" "$end" >>"$REPORT"
 fi
-if grep -q '^<!-- mutants:begin -->$' "$REPORT"; then
-  awk -v table="$table" '
-    /^<!-- mutants:begin -->$/ { print; while ((getline line < table) > 0) print line; skip = 1 }
-    /^<!-- mutants:end -->$/ { skip = 0 }
-    !skip { print }
-  ' "$REPORT" >"$WORK/report.md"
-  cat "$WORK/report.md" >"$REPORT"
-  rm "$WORK/report.md"
-fi
+awk -v table="$table" -v begin="$begin" -v end="$end" '
+  $0 == end { skip = 0 }
+  !skip { print }
+  $0 == begin { while ((getline line < table) > 0) print line; skip = 1 }
+' "$REPORT" >"$WORK/report.md"
+cat "$WORK/report.md" >"$REPORT"
+rm "$WORK/report.md"
 rm "$table"
 
 printf '%s mutants, %s caught, %s s\n' "${#names[@]}" "$caught" "$SECONDS"
