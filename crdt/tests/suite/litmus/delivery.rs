@@ -348,6 +348,46 @@ fn restart_without_state_forks_the_actor() {
     assert_eq!(all[0].names(), ["before", "on"]);
 }
 
+/// A device is copied, and each copy talks to another peer only. No one of them sees a fork; it shows where the two
+/// peers meet, and the device hears of its own through them: both branches live, all show the same two headers, and
+/// who removes the image of one branch without having seen the other leaves the other's.
+#[test]
+fn a_fork_comes_together_through_third_peers() {
+    let mut all = peers(&[(b'A', Contributor), (b'B', Contributor), (b'C', Curator)]);
+    let mut copy = all[1].clone();
+    let one = all[1].say(image("one"));
+    let other = copy.say(image("other"));
+    pull(&mut all, 2, 1);
+    all[3].pull(&copy);
+    assert!(all.iter().all(|peer| peer.album.forks().is_empty()));
+    all[2].say(rating("one", 4));
+    pull(&mut all, 0, 2);
+    pull(&mut all, 0, 3);
+    let mut proof = [one.hash, other.hash];
+    proof.sort();
+    assert_eq!(all[0].album.forks(), [(proof[0], proof[1])]);
+    assert_eq!(all[0].names(), ["one", "other"]);
+    pull(&mut all, 1, 0);
+    copy.pull(&all[0].clone());
+    let draft = Draft {
+        facts: vec![image("on")],
+        removes: vec![],
+    };
+    for forked in [&mut all[1], &mut copy] {
+        let author = forked.author.clone();
+        assert_eq!(forked.album.forks(), [(proof[0], proof[1])]);
+        assert_eq!(forked.album.author(&author, draft.clone()), Err(AuthorError::Forked));
+    }
+    all[3].kill(fact_id(&other, 0));
+    pull(&mut all, 0, 3);
+    // The curator had not seen the first branch: its image stays.
+    assert_eq!(all[0].names(), ["one"]);
+    pull(&mut all, 3, 0);
+    all[3].kill(fact_id(&one, 0));
+    meet(&mut all);
+    assert_eq!(all[2].names(), Vec::<String>::new());
+}
+
 /// Three in a ring, each hears from one neighbour only.
 #[test]
 fn a_ring_of_three() {
