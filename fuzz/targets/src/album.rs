@@ -99,7 +99,7 @@ impl Scene {
         tell(&mut there, &bob, vec![chat("two of them\u{7}\u{202e}")], vec![]);
         let mut alone = there.clone();
         let late = alone
-            .author(&carol, facts(vec![image("late.jpg"), grant(DAVE, Role::Curator)]))
+            .author(&carol, facts(vec![image("late.jpg"), chat("late")]))
             .unwrap();
         tell(&mut there, &alice, vec![limit(CAROL, Role::None)], vec![]);
         news.extend(late.iter().cloned());

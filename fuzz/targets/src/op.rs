@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crdt::limits::OP_BYTES_MAX;
 use crdt::op::Op;
 use crdt::{Album, FactId, Receipt, Trust};
 
@@ -14,7 +15,9 @@ pub fn run(data: &[u8]) {
     };
     crdt::fact::Fact::read(text).ok();
     take(text);
-    if let Some(signed) = scene().signed_again(text) {
+    if text.len() <= OP_BYTES_MAX
+        && let Some(signed) = scene().signed_again(text)
+    {
         take(&signed);
     }
 }
