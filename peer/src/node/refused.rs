@@ -15,6 +15,8 @@ const FAULTS_BURST: u64 = 64;
 /// One fault is forgiven each of these.
 const FAULT_FORGIVEN_MS: u64 = 1000;
 
+/// What is refused of transfers.
+const BLOB_KINDS: [&str; 1] = ["blob_wrong"];
 /// What is refused of the central.
 const CENTRAL_KINDS: [&str; 4] = ["central_key", "central_protocol", "central_list", "central_peer"];
 
@@ -45,6 +47,7 @@ pub(super) fn kinds() -> impl Iterator<Item = &'static str> {
         &ops[..],
         &engine::REFUSED_KINDS,
         &net::REFUSED_KINDS,
+        &BLOB_KINDS,
         &CENTRAL_KINDS,
     ];
     all.concat().into_iter()

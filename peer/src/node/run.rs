@@ -534,12 +534,17 @@ impl Node {
     }
 
     fn fetch(&self, fetch: FetchId, peer: PublicKey, album: AlbumId, blob: BlobHash, size: u64) {
-        let (net, blobs, frames) = (self.net.clone(), self.handle.blobs.clone(), self.frames.clone());
+        let (net, handle, frames) = (self.net.clone(), self.handle.clone(), self.frames.clone());
         tokio::spawn(async move {
             let outcome = match net {
-                Some(net) => blobs::fetch(net, blobs, peer, album, blob, size).await,
+                Some(net) => blobs::fetch(net, handle.blobs.clone(), peer, album, blob, size).await,
                 None => Outcome::Broken,
             };
+            if outcome == Outcome::Wrong {
+                let detail = format!("not the bytes of {}", blob.hex());
+                let note = move |node: &mut Node| node.refused("blob_wrong", Some(peer), 1, &detail);
+                handle.send(Input::Do(Box::new(note)));
+            }
             let _ = frames.send(Input::Fetched(fetch, album, blob, outcome)).await;
         });
     }

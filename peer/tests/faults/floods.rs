@@ -143,3 +143,33 @@ fn readers_that_do_not_read_cost_little() {
     println!("readers that do not read: +{} KiB", scales.grown() >> 10);
     assert!(scales.grown() <= MEMORY, "{} bytes", scales.grown());
 }
+
+/// Bob claims to hold an image and sends other bytes. They are refused by their hash, he is named, and not asked for that
+/// image again; as soon as somebody else has it, it comes.
+#[test]
+fn false_bytes_are_refused_and_come_from_another() {
+    let world = World::new();
+    let mut peers = world.trip(&["alice", "bob", "carol"]);
+    let album = album(&world.home("bob"));
+    assert_eq!(peers.remove(1).end(), 0);
+    let alice = peers[0].control();
+    let mut bob = Liar::with_keys_of(&world, "bob", 1 << 16);
+    assert!(bob.link(device_of(&world, "alice"), &peers[0].address(), album, || false));
+    world.image("harbour.jpg", 1);
+    let bytes = std::fs::read(world.path("harbour.jpg")).unwrap();
+    let (hash, size) = (blake3::hash(&bytes).to_hex().to_string(), bytes.len());
+    world
+        .home("alice")
+        .ok(&["add-image", "harbour.jpg", &hash, &size.to_string()]);
+    bob.serve_wrong(size, || alice.status().refused.contains_key("blob_wrong"));
+    let status = alice.status();
+    assert_eq!(status.refused_from[0].user, "bob");
+    assert_eq!(status.pending_images, 1);
+    world.home("carol").ok(&["add-image", "harbour.jpg"]);
+    wait_for("the true bytes", || {
+        (alice.status().pending_images == 0).then_some(())
+    });
+    world.home("alice").ok(&["save", "harbour.jpg", "saved.jpg"]);
+    assert_eq!(std::fs::read(world.path("saved.jpg")).unwrap(), bytes);
+    assert_eq!(alice.status().refused["blob_wrong"], 1, "asked once");
+}

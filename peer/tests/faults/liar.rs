@@ -6,7 +6,7 @@ use std::time::Duration;
 use crdt::id::{AlbumId, PublicKey};
 use crdt::keys::{Certificate, KeyPair};
 use crdt::op::Op;
-use engine::wire::{Epoch, decode_message, encode_message};
+use engine::wire::{Call, Epoch, RefusalCode, decode_call, decode_message, encode_answer, encode_message};
 use net::{Event, Net};
 use serde_json::Value;
 use tokio::runtime::Runtime;
@@ -96,6 +96,30 @@ impl Liar {
             Ok(_) => None,
             Err(_) => never().then_some(false),
         })
+    }
+
+    /// Claims to hold whatever is asked for, `size` bytes each, and answers with others, until `enough`.
+    pub fn serve_wrong(&mut self, size: usize, enough: impl Fn() -> bool) {
+        let answers = |call: Call| match call {
+            Call::Have { blobs, .. } => vec![encode_answer::have(&vec![true; blobs.len()])],
+            // Of a file of one chunk the list is empty.
+            Call::Chunks { .. } => vec![encode_answer::size(size as u64), Vec::new()],
+            Call::Blob { .. } => vec![[&0u32.to_le_bytes()[..], &vec![7; size]].concat()],
+            _ => vec![encode_answer::refused(RefusalCode::Denied, "no")],
+        };
+        wait_for("the lie to be noticed", || {
+            if let Ok(Event::Request { body, mut reply, .. }) = self.events.try_recv() {
+                let frames = answers(decode_call(&body).unwrap());
+                // Whoever hangs up has heard enough.
+                let _: Result<(), net::ReplyError> = self.runtime.block_on(async {
+                    for frame in frames {
+                        reply.send(&frame).await?;
+                    }
+                    reply.finish().await
+                });
+            }
+            enough().then_some(())
+        });
     }
 
     /// The next op that somebody publishes.
