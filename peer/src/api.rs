@@ -163,6 +163,8 @@ pub enum Reply {
     Exported(Exported),
     /// `save`, `locate`.
     Saved(Saved),
+    /// `fsck`.
+    Checked(Checked),
     /// `prompt`.
     Prompt(Prompt),
 }
@@ -575,6 +577,44 @@ pub struct Saved {
     pub path: String,
     /// Bytes.
     pub size: u64,
+}
+
+/// See [`Reply::Checked`].
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Checked {
+    /// Image files read.
+    pub images: u64,
+    /// Their bytes.
+    pub image_bytes: u64,
+    /// Damaged image files, by hash; moved to `bad/`.
+    pub bad_images: Vec<String>,
+    /// Image files that could not be read; left where they are.
+    pub unreadable: Vec<Unreadable>,
+    /// Files among the images that are none; left alone.
+    pub strays: Vec<String>,
+    /// Good ops.
+    pub ops: u64,
+    /// Damaged ops, as far as they could be counted.
+    pub bad_ops: u64,
+    /// Good settings.
+    pub settings: u64,
+    /// Damaged settings, `SPACE/KEY`.
+    pub bad_settings: Vec<String>,
+    /// Whether the database was made anew from what was good; the old one is in `bad/`.
+    pub rebuilt: bool,
+    /// What is wrong with the database's file.
+    pub problems: Vec<String>,
+    /// Stopped before the end.
+    pub stopped: bool,
+}
+
+/// A file that could not be read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Unreadable {
+    /// Its blob.
+    pub hash: String,
+    /// What the system said.
+    pub why: String,
 }
 
 /// See [`Reply::Prompt`].

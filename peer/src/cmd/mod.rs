@@ -21,6 +21,7 @@ mod enter_album;
 mod export;
 mod filter;
 mod filters;
+pub mod fsck;
 mod get_images;
 mod get_metadata;
 mod get_or_set;
@@ -187,6 +188,8 @@ pub enum Shell {
     Central(central::Central),
     #[allow(missing_docs)]
     Demo(demo::Demo),
+    #[allow(missing_docs)]
+    Fsck(fsck::Fsck),
 }
 
 /// A line of the prompt or of a script, without its slash.

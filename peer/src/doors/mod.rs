@@ -14,6 +14,7 @@ use crate::ui::Ui;
 
 mod control;
 mod demo;
+mod fsck;
 mod host;
 mod oneshot;
 mod password;
@@ -106,6 +107,7 @@ fn run(words: Vec<OsString>) -> u8 {
         Some(Shell::Up(flags)) => up::run(&here, flags),
         Some(Shell::Central(command)) => serve::run(&here, command),
         Some(Shell::Demo(flags)) => demo::run(&here, flags),
+        Some(Shell::Fsck(_)) => fsck::run(&here),
         None if std::io::stdin().is_terminal() => repl::run(&here),
         None => script::run(&here),
     }

@@ -8,6 +8,8 @@ use engine::wire::{Answer, Call, decode_answer, encode_answer, encode_call};
 use net::{Net, Replies, Responder};
 use store::{BlobError, Blobs, CHUNK_BYTES, PartError};
 
+use super::run::{Handle, Input};
+
 /// No byte for so long, and the blob is taken from somebody else.
 const STALLED: Duration = Duration::from_secs(10);
 /// Chunks asked for in one request: 16 MiB.
@@ -182,6 +184,24 @@ pub(super) async fn serve_chunks(
         whole |= index + 1 == count;
     }
     Ok(reply.finish().await.is_ok() && whole)
+}
+
+/// A blob could not be read, or is about to be shown: damaged, it is set aside; not here any more, it is wanted again.
+/// An error of the system says nothing about the bytes, which stay. Returns whether they are gone.
+pub(super) async fn doubt(handle: &Handle, blob: BlobHash) -> bool {
+    let blobs = handle.blobs.clone();
+    let gone = match blocking(move || blobs.set_aside(&blob.0)).await {
+        Ok(damaged) => damaged,
+        Err(BlobError::Missing { .. }) => true,
+        Err(error) => {
+            tracing::warn!("checking a blob: {error}");
+            false
+        }
+    };
+    if gone {
+        handle.send(Input::BlobGone(blob));
+    }
+    gone
 }
 
 /// Runs disk work where it may block.

@@ -8,8 +8,11 @@ mod blobs;
 mod central;
 mod commands;
 mod control;
+mod fsck;
 mod gate;
 mod import;
+#[cfg(test)]
+mod lost;
 mod news;
 mod place;
 mod refused;
@@ -30,6 +33,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
+pub use fsck::check;
 pub use place::control_path;
 
 use crate::api::{Code, Failure};
@@ -102,7 +106,7 @@ pub async fn start(config: Config) -> Result<Running, Failure> {
         Failure::new(
             Code::Damaged,
             format!("cannot open the home's database: {error}"),
-            "restore it from a backup",
+            "`calotype fsck` keeps what can be read; peers send the rest",
         )
     })?;
     tracing::debug!(wal_bytes = recovered.wal_bytes, "database open");
@@ -263,7 +267,7 @@ fn not_opened(error: &HomeError) -> Failure {
 /// id, or another file than it remembers being.
 fn incarnation(db: &Db) -> Result<Incarnation, Failure> {
     let unreadable = |error: store::ReadError| {
-        Failure::new(Code::Damaged, error.to_string(), "restore the home from a backup")
+        Failure::new(Code::Damaged, error.to_string(), "`calotype fsck` sets it aside")
     };
     let (device, inode) = db.identity();
     let machine = std::fs::read_to_string("/etc/machine-id").unwrap_or_default();
@@ -395,7 +399,7 @@ impl Node {
     /// Reads what an earlier life left: albums, who is known, who is blocked, where the person was.
     fn open_albums(&mut self) -> Result<(), Failure> {
         let unreadable = |error: store::ReadError| {
-            Failure::new(Code::Damaged, error.to_string(), "restore the home from a backup")
+            Failure::new(Code::Damaged, error.to_string(), "`calotype fsck` sets it aside")
         };
         let blobs = self.handle.blobs.list().map_err(|error| {
             Failure::new(

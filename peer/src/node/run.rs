@@ -6,8 +6,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crdt::id::{AlbumId, BlobHash, Incarnation, PublicKey};
 use crdt::keys::Certificate;
-use engine::{Action, AskId, CallId, Engine, Event, FetchId, Outcome, Token};
+use engine::{Action, AskId, CallId, Engine, Event, FetchId, Me, Outcome, Token};
 use net::{Net, Responder};
+use rand::RngCore as _;
 use store::{Blobs, CommitError, Db, Home, Write};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
@@ -274,7 +275,8 @@ impl Node {
                 ))
             }
             Err(error) => {
-                let hint = "the disk cannot be trusted: check it, then start calotype again";
+                let hint =
+                    "the disk cannot be trusted: check it, run `calotype fsck`, then start calotype again";
                 let failure = Failure::new(Code::Internal, format!("cannot write the home: {error}"), hint);
                 self.fatal = Some(failure.clone());
                 Err(failure)
@@ -397,7 +399,15 @@ impl Node {
         };
         let handle = self.handle.clone();
         let done = move |result| handle.send(Input::Persisted(token, album, result));
-        self.db.commit(ops.iter().map(write).collect(), Box::new(done));
+        let batch: Vec<Write> = ops.iter().map(write).collect();
+        // Deleting must work on a full disk: it may use the store's reserve, which is not for others to use up.
+        let me = self.engine.me().map(|me| me.author.actor());
+        let deletes = |op: &Arc<crdt::op::Op>| op.facts.is_empty() && Some(op.header.actor) == me;
+        if ops.iter().all(deletes) {
+            self.db.commit_urgent(batch, Box::new(done));
+        } else {
+            self.db.commit(batch, Box::new(done));
+        }
     }
 
     /// Waits for a write of the engine's.
@@ -453,20 +463,37 @@ impl Node {
             Failure::new(
                 Code::Damaged,
                 format!("cannot read album {}: {error}", album.hex()),
-                "check the disk",
+                "end calotype and run `calotype fsck`",
             )
         })?;
-        let bad = loaded.bad.len() + unreadable;
+        let bad = loaded.missing() + unreadable;
         if bad > 0 {
-            news::warn(
-                self,
-                format!(
-                    "{bad} damaged entries of an album on disk were left out; peers will send them again"
-                ),
+            let text = format!(
+                "{bad} damaged entries of an album on disk were left out; peers will send them again, \
+                 `calotype fsck` mends the rest"
             );
+            news::warn(self, text);
+            self.start_new_life();
         }
         self.feed(Event::Loaded { album, ops });
+        // The engine stands on what is there, so what it writes from now on may be stored.
+        self.db.readmit(&album.0);
         Ok(())
+    }
+
+    /// What is missing may be the last ops of our own: whoever writes on as the same actor uses their dots again. So this
+    /// device goes on as a new one, as a restored copy does.
+    fn start_new_life(&mut self) {
+        let mut bytes = [0; 16];
+        rand::rngs::OsRng.fill_bytes(&mut bytes);
+        self.remember(Incarnation(bytes));
+        if let (Some(account), Some(me)) = (&self.account, self.engine.me()) {
+            let me = Me {
+                author: account.author(self.incarnation),
+                name: me.name.clone(),
+            };
+            self.engine.sign_in(Some(me));
+        }
     }
 
     fn ask(&self, ask: AskId, peer: PublicKey, body: Vec<u8>) {
@@ -511,7 +538,7 @@ impl Node {
         tokio::spawn(async move {
             if let Err(error) = blobs::serve_list(handle.blobs.clone(), blob, reply).await {
                 tracing::warn!("serving {}: {error}", blob.hex());
-                handle.send(Input::BlobGone(blob));
+                blobs::doubt(&handle, blob).await;
             }
         });
     }
@@ -527,7 +554,7 @@ impl Node {
                 Ok(false) => {}
                 Err(error) => {
                     tracing::warn!("serving {}: {error}", blob.hex());
-                    handle.send(Input::BlobGone(blob));
+                    blobs::doubt(&handle, blob).await;
                 }
             }
         });

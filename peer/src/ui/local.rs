@@ -1,7 +1,8 @@
-//! Pages that need no node: filters, settings.
+//! Pages that need no node: filters, settings, what a check found.
 
 use super::table::{columns, left};
-use super::{Page, Paint};
+use super::{Page, Paint, clean, human};
+use crate::api::Checked;
 use crate::cmd::Local;
 
 pub(super) fn page(local: &Local, paint: Paint) -> Page {
@@ -37,4 +38,43 @@ pub(super) fn page(local: &Local, paint: Paint) -> Page {
             columns("", &rows).into()
         }
     }
+}
+
+pub(super) fn checked(it: &Checked) -> Page {
+    let mut out = format!(
+        "checked {} images ({}), {} ops, {} settings\n",
+        it.images,
+        human::bytes(it.image_bytes),
+        it.ops + it.bad_ops,
+        it.settings + it.bad_settings.len() as u64
+    );
+    let mut line = |text: String| out.push_str(&format!("  {}\n", clean(&text)));
+    for hash in &it.bad_images {
+        line(format!("damaged image {hash}, moved to bad/"));
+    }
+    for file in &it.unreadable {
+        line(format!(
+            "image {} cannot be read: {}; left there",
+            file.hash, file.why
+        ));
+    }
+    for path in &it.strays {
+        line(format!("{path} is no image of calotype; left there"));
+    }
+    if it.bad_ops > 0 {
+        line(format!("{} damaged ops", it.bad_ops));
+    }
+    for key in &it.bad_settings {
+        line(format!("damaged setting {key}"));
+    }
+    for problem in &it.problems {
+        line(format!("database: {problem}"));
+    }
+    if it.rebuilt {
+        line("the database was made anew from what is good; the old one is in bad/".into());
+    }
+    if it.stopped {
+        line("stopped before the end".into());
+    }
+    out.into()
 }

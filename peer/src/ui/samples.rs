@@ -357,6 +357,24 @@ pub(super) fn replies() -> Vec<(&'static str, Reply)> {
                 size: 1_250_000,
             }),
         ),
+        ("checked, nothing found", Reply::Checked(checked())),
+        (
+            "checked, damaged",
+            Reply::Checked(Checked {
+                bad_images: vec!["5a".repeat(32)],
+                unreadable: vec![Unreadable {
+                    hash: "6b".repeat(32),
+                    why: "Input/output error".into(),
+                }],
+                strays: vec![format!("/home/alice/blobs/{}", evil())],
+                bad_ops: 2,
+                bad_settings: vec![format!("devices/{}", evil())],
+                rebuilt: true,
+                problems: vec!["row 7 missing from index ops_in_order".into()],
+                stopped: true,
+                ..checked()
+            }),
+        ),
         (
             "prompt",
             Reply::Prompt(Prompt {
@@ -532,4 +550,14 @@ pub(super) fn notices() -> Vec<Notice> {
             album: Some(s("trip")),
         })
         .collect()
+}
+
+fn checked() -> Checked {
+    Checked {
+        images: 12,
+        image_bytes: 7_400_000,
+        ops: 40,
+        settings: 9,
+        ..Checked::default()
+    }
 }

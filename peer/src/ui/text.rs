@@ -1,6 +1,6 @@
 //! Each reply as text: which page it becomes, and what could come next.
 
-use super::{Page, Paint, album, human, in_quotes, node};
+use super::{Page, Paint, album, human, in_quotes, local, node};
 use crate::api::{Done, Entered, Exported, Membership, Rated, Removed, Reply, Saved, Session, Synced};
 
 /// The page of a reply.
@@ -26,6 +26,7 @@ pub fn reply(reply: &Reply, paint: Paint) -> Page {
         Reply::Synced(it) => synced(it),
         Reply::Exported(it) => exported(it),
         Reply::Saved(it) => saved(it),
+        Reply::Checked(it) => local::checked(it),
         Reply::Prompt(it) => format!("{}\n", super::clean(it.user.as_deref().unwrap_or("nobody"))).into(),
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crdt::id::BlobHash;
 use store::BlobError;
 
-use super::super::blobs::blocking;
+use super::super::blobs::{blocking, doubt};
 use super::super::run::Handle;
 use super::super::view::image_named;
 use super::Steps;
@@ -34,7 +34,7 @@ pub(super) async fn export(
                 hint,
             )
         })?;
-        let (mut written, mut already, mut missing) = (0, 0, Vec::new());
+        let (mut written, mut already, mut missing, mut damaged) = (0, 0, Vec::new(), Vec::new());
         let total = images.len() as u64;
         for (done, (name, hash)) in images.into_iter().enumerate() {
             let done = done as u64;
@@ -51,11 +51,18 @@ pub(super) async fn export(
                 Copied::Written => written += 1,
                 Copied::There => already += 1,
                 Copied::NotHere => missing.push(name),
+                Copied::Damaged => {
+                    missing.push(name);
+                    damaged.push(hash);
+                }
             }
         }
-        Ok((written, already, missing))
+        Ok((written, already, missing, damaged))
     };
-    let (written, already, missing) = blocking(work).await?;
+    let (written, already, missing, damaged) = blocking(work).await?;
+    for hash in damaged {
+        doubt(handle, hash).await;
+    }
     let exported = Exported {
         album,
         dir: dir.display().to_string(),
@@ -80,6 +87,7 @@ enum Copied {
     Written,
     There,
     NotHere,
+    Damaged,
 }
 
 fn copy_out(blobs: &store::Blobs, hash: &BlobHash, path: &Path) -> Result<Copied, Failure> {
@@ -88,6 +96,7 @@ fn copy_out(blobs: &store::Blobs, hash: &BlobHash, path: &Path) -> Result<Copied
     }
     match blobs.export(&hash.0, path, false) {
         Ok(_) => Ok(Copied::Written),
+        Err(BlobError::Corrupt { .. }) => Ok(Copied::Damaged),
         Err(BlobError::Exists { .. }) => {
             let same = std::fs::read(path).is_ok_and(|bytes| *blake3::hash(&bytes).as_bytes() == hash.0);
             if same {
@@ -133,9 +142,11 @@ pub(super) async fn save(
     let (name, hash) = local(handle, label, name).await?;
     let to = if path.is_dir() { path.join(&name) } else { path };
     let (blobs, target) = (handle.blobs.clone(), to.clone());
-    let size = blocking(move || blobs.export(&hash.0, &target, force))
-        .await
-        .map_err(|error| not_written(&error))?;
+    let written = blocking(move || blobs.export(&hash.0, &target, force)).await;
+    if matches!(written, Err(BlobError::Corrupt { .. })) {
+        doubt(handle, hash).await;
+    }
+    let size = written.map_err(|error| not_written(&error))?;
     Ok(Reply::Saved(Saved {
         name,
         path: to.display().to_string(),
@@ -145,6 +156,8 @@ pub(super) async fn save(
 
 pub(super) async fn locate(handle: &Handle, label: Option<String>, name: String) -> Result<Reply, Failure> {
     let (name, hash) = local(handle, label, name).await?;
+    // A viewer would show whatever is in the file.
+    doubt(handle, hash).await;
     let path = handle.blobs.path(&hash.0);
     let size = handle.blobs.size(&hash.0);
     match (path, size) {

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use crdt::fact::{Fact, Image, Preview, Version};
 use crdt::id::{BlobHash, Digest};
 
-use super::super::blobs::blocking;
+use super::super::blobs::{blocking, doubt};
 use super::super::import::{self, VersionError};
 use super::super::run::{Handle, Node, clock_ms};
 use super::super::view::image_named;
@@ -56,14 +56,19 @@ pub(super) async fn filter(
     let (id, _, source_name, source) = handle.with(source).await??;
     let blobs = handle.blobs.clone();
     let (hash, steps) = (source.hash, steps.clone());
-    let work = move || {
-        let bytes = blobs.read(&hash.0).map_err(|error| {
-            Failure::new(
+    let of = blobs.clone();
+    let bytes = match blocking(move || of.read(&hash.0)).await {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            doubt(handle, hash).await;
+            return Err(Failure::new(
                 Code::Damaged,
                 format!("cannot read the source: {error}"),
                 "peers will send it again",
-            )
-        })?;
+            ));
+        }
+    };
+    let work = move || {
         let mut told = 0;
         let version = import::make_version(&bytes, &recipe, &mut |done, total| {
             if done >= told {
