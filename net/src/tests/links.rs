@@ -286,3 +286,21 @@ async fn a_wrong_configuration_is_refused() {
     };
     assert!(matches!(start(busy).await, Err(StartError::Listen { .. })));
 }
+
+/// Rules that only the caller can read are broken: whom it cuts loses the link, comes again, and after three cuts stays away.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whom_the_caller_cuts_three_times_is_away_for_an_hour() {
+    let (mut a, mut b) = (Node::start(1).await, Node::start(2).await);
+    a.dial(&b);
+    for cut in 1..=limits::STRIKES_MAX {
+        a.linked(b.key()).await;
+        b.linked(a.key()).await;
+        assert_eq!(b.counter("banned"), 0, "cut {cut}");
+        b.net.cut(a.key(), "too many faults");
+        b.unlinked(a.key()).await;
+        a.unlinked(b.key()).await;
+    }
+    assert_eq!((b.counter("faulty_peer"), b.counter("banned")), (3, 1));
+    b.refused("banned_link").await;
+    assert!(b.net.links().is_empty());
+}
