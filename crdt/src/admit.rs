@@ -74,8 +74,7 @@ pub(crate) fn check<'a>(
 
 fn check_prev(graph: &Graph, op: &Op, prev: Option<u32>) -> Result<(), Refusal> {
     let Some(prev) = prev else { return Ok(()) };
-    let prev = &graph.node(prev).op;
-    if prev.header.actor != op.header.actor || prev.last_seq() + 1 != op.header.first {
+    if graph.actor_id(prev) != op.header.actor || graph.node(prev).last_seq() + 1 != op.header.first {
         return Err(Refusal::Prev {
             first: op.header.first,
         });
@@ -85,10 +84,7 @@ fn check_prev(graph: &Graph, op: &Op, prev: Option<u32>) -> Result<(), Refusal> 
 
 fn check_lamport(graph: &Graph, op: &Op, prev: Option<u32>, deps: &[u32]) -> Result<(), Refusal> {
     let parents = prev.iter().chain(deps);
-    let expected = 1 + parents
-        .map(|at| graph.node(*at).op.header.lamport)
-        .max()
-        .unwrap_or(0);
+    let expected = 1 + parents.map(|at| graph.node(*at).lamport).max().unwrap_or(0);
     let found = op.header.lamport;
     if found == expected {
         Ok(())
@@ -99,9 +95,13 @@ fn check_lamport(graph: &Graph, op: &Op, prev: Option<u32>, deps: &[u32]) -> Res
 
 /// The author's user, and whether it is a root actor.
 fn author(graph: &Graph, op: &Op, prev: Option<u32>) -> (UserId, bool) {
-    let known = prev.map(|prev| graph.actors[graph.node(prev).actor as usize].intro);
-    let intro = known
-        .or(op.header.intro)
+    if let Some(prev) = prev {
+        let actor = &graph.actors[graph.node(prev).actor as usize];
+        return (graph.users[actor.user as usize], actor.intro.is_root());
+    }
+    let intro = op
+        .header
+        .intro
         .expect("an op without prev has an intro, Header::read checked it");
     (intro.user(), intro.is_root())
 }
@@ -161,7 +161,7 @@ fn check_removes(
                 .facts_at(&actor, seq)
                 .filter(|at| parents.past.has(graph.node(at.node)))
             {
-                let fact = graph.fact(at);
+                let fact = graph.packed(at);
                 // Passed over, not refused: else a forked actor could shield a content fact for ever by giving its dot
                 // to a member fact in another branch.
                 if fact.is_member() {

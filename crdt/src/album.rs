@@ -15,8 +15,9 @@ use crate::id::{ActorId, AlbumId, HeaderHash, PublicKey, UserId};
 use crate::live::Live;
 use crate::name::clean_for_display;
 use crate::op::{Op, Refusal, check_certificate, check_signature};
+use crate::packed::Class;
 use crate::rights::{Rights, Standing};
-use crate::tree::{Tree, bucket};
+use crate::tree::Tree;
 use crate::waiting::Waiting;
 
 /// Where an op comes from.
@@ -151,7 +152,7 @@ impl Album {
                     self.waiting.insert(op, checked, missing.first());
                     return Receipt::Early { missing };
                 }
-                match self.admit(op.clone()) {
+                match self.admit(&op) {
                     Ok(()) => Receipt::Received(vec![op]),
                     Err(refusal) => self.refuse(refusal),
                 }
@@ -194,11 +195,11 @@ impl Album {
         admit::check(&self.graph, op, self.owner(), grants)
     }
 
-    fn admit(&mut self, op: Arc<Op>) -> Result<(), Refusal> {
-        let admitted = self.check_past(&op)?;
+    fn admit(&mut self, op: &Op) -> Result<(), Refusal> {
+        let admitted = self.check_past(op)?;
         let at = self
             .graph
-            .intern(op.clone(), admitted.parents, admitted.need, admitted.kills);
+            .intern(op, admitted.parents, admitted.need, admitted.kills);
         let user = self.graph.user_of(at);
         if op.is_genesis() {
             self.genesis = Some(at);
@@ -226,9 +227,8 @@ impl Album {
         let author = self.graph.user_of(fresh);
         // Users to be judged through all stages, and those whose role by curators' facts may differ.
         let (mut wide, mut narrow) = (BTreeSet::new(), BTreeSet::new());
-        let op = self.graph.node(fresh).op.clone();
-        for text in &op.facts {
-            if let Fact::Revoke { device, .. } = &text.fact {
+        for (_, fact) in self.graph.node(fresh).members() {
+            if let Fact::Revoke { device, .. } = fact {
                 self.rights.add_revoke(author, *device, fresh);
                 wide.insert(author);
             }
@@ -268,13 +268,16 @@ impl Album {
     }
 
     /// The new op and all ops of the touched users, where their users pass.
-    fn again(&self, fresh: u32, touched: &BTreeSet<u32>, pass: impl Fn(u32) -> bool) -> BTreeSet<u32> {
+    fn again(&self, fresh: u32, touched: &BTreeSet<u32>, pass: impl Fn(u32) -> bool) -> Vec<u32> {
         let old = touched
             .iter()
             .filter(|user| pass(**user))
             .flat_map(|user| self.rights.ops_of(*user));
         let fresh = pass(self.graph.user_of(fresh)).then_some(fresh);
-        old.copied().chain(fresh).collect()
+        let mut all: Vec<u32> = old.copied().chain(fresh).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
     }
 
     /// Puts an op's member facts in or out of force; returns whose ops to judge again.
@@ -300,11 +303,8 @@ impl Album {
         // What was live is asked before any killer is counted: validity has flipped already, killers have not.
         for at in &flips {
             let node = self.graph.node(*at);
-            for place in 0..node.op.facts.len() {
-                let fact = FactAt {
-                    node: *at,
-                    place: place as u16,
-                };
+            for place in 0..node.count {
+                let fact = FactAt { node: *at, place };
                 moved
                     .facts
                     .insert(fact, !node.valid && !self.killers.contains_key(&fact));
@@ -313,21 +313,24 @@ impl Album {
         for at in flips {
             let valid = self.graph.node(at).valid;
             self.held = if valid { self.held - 1 } else { self.held + 1 };
-            let header = self.graph.node(at).op.hash;
+            let header = self.graph.node(at).hash;
             self.changes.push(if valid {
                 Change::Valid { header }
             } else {
                 Change::Held { header }
             });
-            for place in 0..self.graph.node(at).kills.len() {
-                let fact = self.graph.node(at).kills[place];
+            for place in 0..self.graph.node(at).kills().len() {
+                let fact = self.graph.node(at).kills()[place];
                 self.count_killer(fact, valid, &mut moved);
             }
             self.count_needed(at, valid, &mut moved);
         }
         self.apply_heads(&moved);
-        self.apply_facts(&moved);
+        let renames = self.apply_facts(&moved);
         self.apply_people(&moved);
+        if renames {
+            self.rename();
+        }
     }
 
     fn count_killer(&mut self, fact: FactAt, more: bool, moved: &mut Moved) {
@@ -366,7 +369,7 @@ impl Album {
     fn apply_heads(&mut self, moved: &Moved) {
         for (at, was) in &moved.heads {
             let is = self.is_head(*at);
-            let bucket = bucket(&self.graph.node(*at).op.header.actor.0);
+            let bucket = self.graph.actors[self.graph.node(*at).actor as usize].bucket;
             match (*was, is) {
                 (false, true) => self.heads.insert(bucket, *at),
                 (true, false) => self.heads.remove(bucket, *at),
@@ -375,10 +378,13 @@ impl Album {
         }
     }
 
-    fn apply_facts(&mut self, moved: &Moved) {
+    /// Returns whether the album's name may have moved.
+    fn apply_facts(&mut self, moved: &Moved) -> bool {
+        let mut renames = self.shown_name.is_empty();
         for (at, was) in &moved.facts {
             let is = self.is_live(*at);
             if *was != is {
+                renames |= self.graph.packed(*at).class() == Class::Album;
                 self.live.set(&self.graph, *at, is);
                 let id = self.fact_id(*at);
                 self.changes.push(if is {
@@ -388,6 +394,7 @@ impl Album {
                 });
             }
         }
+        renames
     }
 
     fn apply_people(&mut self, moved: &Moved) {
@@ -400,6 +407,9 @@ impl Album {
                 self.changes.push(Change::Role { user, before, after });
             }
         }
+    }
+
+    fn rename(&mut self) {
         let name = self.current_name();
         if name != self.shown_name {
             let before = std::mem::replace(&mut self.shown_name, name.clone());
@@ -419,20 +429,19 @@ impl Album {
     }
 
     pub(crate) fn fact_id(&self, at: FactAt) -> FactId {
-        let op = &self.graph.node(at.node).op;
         FactId {
-            actor: op.header.actor,
+            actor: self.graph.actor_id(at.node),
             seq: self.graph.seq(at),
-            header: op.hash,
+            header: self.graph.node(at.node).hash,
         }
     }
 
     /// The received fact of this identity.
     pub(crate) fn find_fact(&self, id: &FactId) -> Option<FactAt> {
         let node = self.graph.find(&id.header)?;
-        let op = &self.graph.node(node).op;
-        let place = id.seq.checked_sub(op.header.first)?;
-        let fits = op.header.actor == id.actor && place < op.header.count;
+        let op = self.graph.node(node);
+        let place = id.seq.checked_sub(op.first)?;
+        let fits = self.graph.actor_id(node) == id.actor && place < u64::from(op.count);
         fits.then_some(FactAt {
             node,
             place: place as u16,
@@ -445,7 +454,7 @@ impl Album {
             .genesis
             .map(|node| self.graph.fact(FactAt { node, place: 0 }));
         match set.or(first) {
-            Some(Fact::Album { name, .. } | Fact::Genesis { name, .. }) => clean_for_display(name),
+            Some(Fact::Album { name, .. } | Fact::Genesis { name, .. }) => clean_for_display(&name),
             _ => String::new(),
         }
     }
@@ -473,6 +482,11 @@ impl Album {
     /// Number of ops received.
     pub fn op_count(&self) -> usize {
         self.graph.len()
+    }
+
+    /// Number of ops received whose text is kept, since it is not as this program spells it.
+    pub fn odd_count(&self) -> usize {
+        self.graph.odd_count()
     }
 
     /// Number of ops received and held.
@@ -547,6 +561,6 @@ impl Album {
     pub fn remove_need(&self, id: &FactId, user: &UserId) -> Option<Role> {
         let at = self.find_fact(id)?;
         let author = self.graph.users[self.graph.user_of(at.node) as usize];
-        Some(self.graph.fact(at).remove_need(author == *user))
+        Some(self.graph.packed(at).remove_need(author == *user))
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::album::{Album, FactId, Receipt, Trust};
 use crate::fact::{Fact, FactError, Role};
 use crate::header::{DotRun, Header, Intro, OpRef};
-use crate::id::{ActorId, AlbumId, AlbumSeed, HeaderRef, Incarnation, UserId};
+use crate::id::{ActorId, AlbumId, AlbumSeed, HeaderHash, HeaderRef, Incarnation, UserId};
 use crate::keys::{Certificate, KeyPair};
 use crate::limits::{
     DEPS_EMPTY_MAX, DEPS_INTRO_MAX, DEPS_MAX, FACT_BYTES_MAX, FACTS_PER_OP_MAX, OP_FACTS_BYTES_MAX,
@@ -125,7 +125,8 @@ struct Pen<'a> {
     author: &'a Author,
     album: Option<AlbumId>,
     actor: ActorId,
-    prev: Option<Arc<Op>>,
+    /// Hash and last seq of the actor's last op.
+    prev: Option<(HeaderHash, u64)>,
     /// The highest lamport of the past.
     lamport: u64,
     written: Vec<Arc<Op>>,
@@ -138,10 +139,10 @@ impl Pen<'_> {
         let header = Header {
             album: self.album,
             actor: self.actor,
-            first: self.prev.as_ref().map_or(1, |prev| prev.last_seq() + 1),
+            first: self.prev.map_or(1, |(_, last)| last + 1),
             count: part.facts.len() as u64,
             lamport: self.lamport + 1,
-            prev: self.prev.as_ref().map(|prev| prev.hash),
+            prev: self.prev.map(|(hash, _)| hash),
             deps,
             root: (!part.facts.is_empty()).then(|| facts_root(hashes)),
             removes: part.removes,
@@ -150,7 +151,7 @@ impl Pen<'_> {
         };
         let op = Arc::new(Op::sign(&header, &part.facts, &self.author.device)?);
         self.lamport = header.lamport;
-        self.prev = Some(op.clone());
+        self.prev = Some((op.hash, op.last_seq()));
         self.written.push(op);
         Ok(())
     }
@@ -237,7 +238,7 @@ impl Album {
         for id in &draft.removes {
             let removable = self
                 .find_fact(id)
-                .is_some_and(|at| !self.graph.fact(at).is_member());
+                .is_some_and(|at| !self.graph.packed(at).is_member());
             let remove_need = self.remove_need(id, &user).filter(|_| removable);
             need = need.max(remove_need.ok_or(AuthorError::Remove(*id))?);
         }
@@ -312,13 +313,13 @@ impl Album {
             .copied()
             .filter(|tip| Some(*tip) != prev)
             .collect();
-        tips.sort_unstable_by_key(|tip| self.graph.node(*tip).op.order());
-        let lamport = |at: u32| self.graph.node(at).op.header.lamport;
+        tips.sort_unstable_by_key(|tip| self.graph.op_order(*tip));
+        let lamport = |at: u32| self.graph.node(at).lamport;
         let mut pen = Pen {
             author,
             album: Some(self.id()),
             actor,
-            prev: prev.map(|at| self.graph.node(at).op.clone()),
+            prev: prev.map(|at| (self.graph.node(at).hash, self.graph.node(at).last_seq())),
             lamport: prev.map_or(0, lamport),
             written: vec![],
         };
@@ -337,7 +338,7 @@ impl Album {
         for part in parts {
             let deps = std::mem::take(&mut tips);
             self.write_part(&mut pen, part, &deps, batch)?;
-            batch = batch.or(pen.prev.as_ref().map(|first| first.hash.short()));
+            batch = batch.or(pen.prev.map(|(hash, _)| hash.short()));
         }
         Ok(pen.written)
     }
@@ -349,12 +350,9 @@ impl Album {
         deps: &[u32],
         batch: Option<HeaderRef>,
     ) -> Result<(), Refusal> {
-        let lamports = deps.iter().map(|at| self.graph.node(*at).op.header.lamport);
+        let lamports = deps.iter().map(|at| self.graph.node(*at).lamport);
         pen.lamport = lamports.max().unwrap_or(0).max(pen.lamport);
-        let deps = deps
-            .iter()
-            .map(|at| self.graph.node(*at).op.reference())
-            .collect();
+        let deps = deps.iter().map(|at| self.graph.reference(*at)).collect();
         pen.write(part, deps, batch)
     }
 }

@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::album::Album;
 use crate::fact::{Fact, Role};
 use crate::graph::FactAt;
+use crate::id::BlobHash;
+use crate::op::Op;
 use crate::rights::{Rights, Standing};
 
 impl Album {
@@ -24,6 +26,8 @@ impl Album {
             &self.held_count(),
             &self.graph.numbers().filter(|at| !valid(*at)).count(),
         )?;
+        // The others' texts were looked at when they were the newest.
+        self.check_text(self.graph.numbers().next_back())?;
         self.check_needed(valid)?;
         self.check_live(valid)?;
         for user in 0..self.graph.users.len() as u32 {
@@ -46,8 +50,8 @@ impl Album {
         }
         for at in graph.numbers() {
             let user = graph.user_of(at);
-            for text in &graph.node(at).op.facts {
-                if let Fact::Revoke { device, .. } = &text.fact {
+            for (_, fact) in graph.node(at).members() {
+                if let Fact::Revoke { device, .. } = fact {
                     rights.add_revoke(user, *device, at);
                 }
             }
@@ -100,47 +104,76 @@ impl Album {
             .graph
             .numbers()
             .filter(|at| valid(*at))
-            .flat_map(|at| &self.graph.node(at).kills);
+            .flat_map(|at| self.graph.node(at).kills());
         let dead: BTreeSet<FactAt> = killers.copied().collect();
-        let facts = self.graph.numbers().filter(|at| valid(*at)).flat_map(|node| {
-            (0..self.graph.node(node).op.facts.len()).map(move |place| FactAt {
-                node,
-                place: place as u16,
-            })
-        });
+        let facts = self
+            .graph
+            .numbers()
+            .filter(|at| valid(*at))
+            .flat_map(|node| (0..self.graph.node(node).count).map(move |place| FactAt { node, place }));
         let live: BTreeSet<FactAt> = facts.filter(|at| !dead.contains(at)).collect();
         same("live facts", &self.live.all(), &live)?;
-        let mut counts = [0; 4];
-        for at in &live {
+        self.check_indices(&live)
+    }
+
+    /// Each index holds the live facts of its kind, in its order.
+    fn check_indices(&self, live: &BTreeSet<FactAt>) -> Result<(), String> {
+        let (mut names, mut files, mut previews) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        let (mut ratings, mut chat, mut settings) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        for at in live {
+            let place = (self.graph.order(*at), *at);
             match self.graph.fact(*at) {
-                Fact::Image(_) => counts[0] += 1,
-                Fact::Rating { .. } => counts[1] += 1,
-                Fact::Chat { .. } => counts[2] += 1,
-                Fact::Album { .. } => counts[3] += 1,
+                Fact::Image(image) => {
+                    previews.extend(image.preview.map(|preview| (preview.hash, place)));
+                    files.insert((image.hash, place));
+                    names.insert((image.name, place));
+                }
+                Fact::Rating { image, .. } => {
+                    ratings.insert((image, self.graph.user_of(at.node), place));
+                }
+                Fact::Chat { .. } => {
+                    chat.insert(place);
+                }
+                Fact::Album { .. } => {
+                    settings.insert(place);
+                }
                 _ => {}
             }
         }
-        let ratings = self
-            .live
-            .ratings
-            .values()
-            .flat_map(BTreeMap::values)
-            .map(Vec::len)
-            .sum::<usize>();
-        let indexed = [
-            self.live.image_count,
-            ratings,
-            self.live.chat.len(),
-            self.live.settings.len(),
+        let of_ratings = self.live.ratings.values().flat_map(BTreeMap::values).flatten();
+        let by_hash =
+            |set: BTreeSet<(BlobHash, (_, FactAt))>| set.into_iter().map(|(_, (_, at))| at).collect();
+        let anew: [Vec<FactAt>; 6] = [
+            names.into_iter().map(|(_, (_, at))| at).collect(),
+            by_hash(files),
+            by_hash(previews),
+            ratings.into_iter().map(|(_, _, (_, at))| at).collect(),
+            chat.into_iter().map(|(_, at)| at).collect(),
+            settings.into_iter().map(|(_, at)| at).collect(),
         ];
-        same("indexed facts", &indexed, &counts)?;
-        let named: usize = self.live.names.values().map(Vec::len).sum();
-        let by_blob: usize = self.live.images.values().map(Vec::len).sum();
-        same(
-            "images by name and by file",
-            &(named, by_blob),
-            &(counts[0], counts[0]),
-        )
+        let kept = [
+            self.live.names.iter().collect(),
+            self.live.images.iter().collect(),
+            self.live.previews.iter().collect(),
+            of_ratings.copied().collect(),
+            self.live.chat.clone(),
+            self.live.settings.clone(),
+        ];
+        same("indices", &kept, &anew)
+    }
+
+    /// Every op written again is what its text reads as, and its text has its hashes: O(n), with hashing.
+    pub fn check_texts(&self) -> Result<(), String> {
+        self.check_text(self.graph.numbers())
+    }
+
+    fn check_text(&self, numbers: impl IntoIterator<Item = u32>) -> Result<(), String> {
+        for at in numbers {
+            let op = self.graph.op(at);
+            same(&format!("op {at}"), &Op::decode(op.bytes()).as_ref(), &Ok(&*op))?;
+            same(&format!("hash of op {at}"), &op.hash, &self.graph.node(at).hash)?;
+        }
+        Ok(())
     }
 
     /// The role of every user that any op was received of or about, for comparing replicas.

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-const LEAF_BITS: u32 = 5;
+const LEAF_BITS: u32 = 3;
 const LEAF: usize = 1 << LEAF_BITS;
 const FORK_BITS: u32 = 4;
 const FORK: usize = 1 << FORK_BITS;
@@ -22,7 +22,8 @@ pub struct Clock {
 #[derive(Debug)]
 enum Part {
     Leaf([u32; LEAF]),
-    Fork([Option<Arc<Part>>; FORK]),
+    /// Boxed, so that a leaf, which most clocks are, is no larger than its entries.
+    Fork(Box<[Option<Arc<Part>>; FORK]>),
 }
 
 impl Clock {
@@ -79,7 +80,7 @@ impl Clock {
     /// One more level; the old root holds the lowest branches.
     fn lift(&mut self) {
         if let Some(root) = self.root.take() {
-            let mut parts: [Option<Arc<Part>>; FORK] = Default::default();
+            let mut parts: Box<[Option<Arc<Part>>; FORK]> = Default::default();
             parts[0] = Some(root);
             self.root = Some(Arc::new(Part::Fork(parts)));
         }
@@ -92,7 +93,7 @@ fn slot(branch: u32, height: u32) -> usize {
     (u64::from(branch) >> (LEAF_BITS + FORK_BITS * height)) as usize % FORK
 }
 
-/// Depth is at most 7: 32 bits of branch number.
+/// Depth is at most 8: 32 bits of branch number.
 fn raised(part: Option<&Part>, height: u32, branch: u32, value: u32) -> Arc<Part> {
     if height == 0 {
         let mut entries = match part {
@@ -129,7 +130,7 @@ fn joined(a: Option<&Arc<Part>>, b: Option<&Arc<Part>>) -> Option<Arc<Part>> {
             (Part::Leaf(most), most == *left, most == *right)
         }
         (Part::Fork(left), Part::Fork(right)) => {
-            let mut parts: [Option<Arc<Part>>; FORK] = Default::default();
+            let mut parts: Box<[Option<Arc<Part>>; FORK]> = Default::default();
             let (mut is_a, mut is_b) = (true, true);
             for (place, part) in parts.iter_mut().enumerate() {
                 *part = joined(left[place].as_ref(), right[place].as_ref());

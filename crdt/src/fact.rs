@@ -419,6 +419,15 @@ fn normal(checked: Result<String, name::NameError>, written: &str) -> Result<Str
     }
 }
 
+/// What the types of an image's keys do not hold it to.
+pub(crate) fn checked_image(image: Image) -> Result<Image, String> {
+    if image.taken.as_deref().is_some_and(|taken| !is_camera_time(taken)) {
+        return Err("taken is no camera time".to_owned());
+    }
+    let name = normal(name::image_name(&image.name), &image.name)?;
+    Ok(Image { name, ..image })
+}
+
 /// `YYYY-MM-DDTHH:MM:SS`, by shape.
 fn is_camera_time(text: &str) -> bool {
     const SHAPE: &[u8; 19] = b"0000-00-00T00:00:00";
@@ -551,11 +560,8 @@ impl Wire {
         if wire.damaged == Some(false) {
             return Err("damaged is written only when true".to_owned());
         }
-        if wire.taken.as_deref().is_some_and(|taken| !is_camera_time(taken)) {
-            return Err("taken is no camera time".to_owned());
-        }
-        Ok(Fact::Image(Image {
-            name: normal(name::image_name(&wire.name), &wire.name)?,
+        checked_image(Image {
+            name: wire.name,
             hash: wire.hash,
             size: wire.size,
             at: wire.at,
@@ -564,7 +570,8 @@ impl Wire {
             damaged: wire.damaged.is_some(),
             preview: wire.preview,
             version,
-        }))
+        })
+        .map(Fact::Image)
     }
 
     fn write(fact: &Fact) -> String {

@@ -3,17 +3,22 @@
 //! A *branch* is a run of one actor's ops along `prev`; a second op with the same `prev` opens another one, so a
 //! forked actor is as many branches. A node's past is a clock over branches, its own branch left out: a chain
 //! without new deps shares one clock. Ops of a branch are counted by *depth*, the op's number along `prev`.
+//!
+//! A node keeps an op's values, not its text: the text of an op in the usual spelling is written again when it is asked
+//! for (`canon`), that of any other op is kept beside.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::clock::Clock;
 use crate::fact::{Fact, Role};
-use crate::header::{Intro, OpRef};
-use crate::id::{ActorId, HeaderHash, UserId};
+use crate::header::{DotRun, Header, Intro, OpRef};
+use crate::id::{ActorId, AlbumId, FactHash, HeaderHash, HeaderRef, Signature, UserId};
 use crate::limits::FACTS_PER_OP_MAX;
-use crate::op::{FactText, Op};
+use crate::op::{Op, facts_root};
+use crate::packed::{self, Packed};
 use crate::rights::Standing;
+use crate::tree::bucket;
 
 /// A fact of an interned op.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,7 +30,11 @@ pub(crate) struct FactAt {
 /// A received op.
 #[derive(Debug, Clone)]
 pub(crate) struct Node {
-    pub(crate) op: Arc<Op>,
+    pub(crate) hash: HeaderHash,
+    /// First seq, and number of facts.
+    pub(crate) first: u64,
+    pub(crate) count: u16,
+    pub(crate) lamport: u64,
     pub(crate) actor: u32,
     pub(crate) branch: u32,
     /// Its number along `prev`, from 1.
@@ -35,8 +44,9 @@ pub(crate) struct Node {
     past: Clock,
     /// The role that its facts and removes ask for.
     pub(crate) need: Role,
-    /// The facts that its removes name, each once.
-    pub(crate) kills: Box<[FactAt]>,
+    more: Option<Arc<More>>,
+    /// Signature ‖ hash of each fact ‖ where each but the first begins, u32 LE ‖ the facts, packed.
+    data: Box<[u8]>,
     pub(crate) valid: bool,
     pub(crate) standing: Standing,
     /// 1 if valid, and 1 for each needed op that has it as `prev` or dep. Needed while above 0.
@@ -45,13 +55,110 @@ pub(crate) struct Node {
     pub(crate) needed_next: u32,
 }
 
+/// What few ops have.
+#[derive(Debug, Clone, Default)]
+struct More {
+    /// The facts that its removes name, each once.
+    kills: Box<[FactAt]>,
+    removes: Box<[DotRun]>,
+    batch: Option<HeaderRef>,
+    /// Its member facts with their places, read.
+    members: Arc<[(u16, Fact)]>,
+}
+
+impl Node {
+    /// The last seq it takes.
+    pub(crate) fn last_seq(&self) -> u64 {
+        self.first + u64::from(self.count.max(1)) - 1
+    }
+
+    /// The facts that its removes name, each once.
+    pub(crate) fn kills(&self) -> &[FactAt] {
+        self.more.as_ref().map_or(&[], |more| &more.kills)
+    }
+
+    /// Its member facts with their places.
+    pub(crate) fn members(&self) -> &[(u16, Fact)] {
+        self.more.as_ref().map_or(&[], |more| &more.members)
+    }
+
+    /// The same, to be kept while the graph changes.
+    pub(crate) fn shared_members(&self) -> Arc<[(u16, Fact)]> {
+        self.more
+            .as_ref()
+            .map_or_else(Default::default, |more| more.members.clone())
+    }
+
+    pub(crate) fn is_revoke(&self) -> bool {
+        self.members()
+            .iter()
+            .any(|(_, fact)| matches!(fact, Fact::Revoke { .. }))
+    }
+
+    fn sig(&self) -> Signature {
+        Signature(self.data.first_chunk().copied().unwrap_or([0; Signature::LEN]))
+    }
+
+    pub(crate) fn fact_hash(&self, place: u16) -> FactHash {
+        let from = Signature::LEN + FactHash::LEN * usize::from(place);
+        let hash = self.data.get(from..).and_then(<[u8]>::first_chunk);
+        FactHash(hash.copied().unwrap_or_default())
+    }
+
+    pub(crate) fn packed(&self, place: u16) -> Packed<'_> {
+        let count = usize::from(self.count);
+        let table = Signature::LEN + FactHash::LEN * count;
+        let facts = table + 4 * count.saturating_sub(1);
+        let begin = |place: usize| match place {
+            0 => facts,
+            _ if place == count => self.data.len(),
+            _ => {
+                let entry = self
+                    .data
+                    .get(table + 4 * (place - 1)..)
+                    .and_then(<[u8]>::first_chunk);
+                facts + u32::from_le_bytes(entry.copied().unwrap_or_default()) as usize
+            }
+        };
+        let place = usize::from(place);
+        Packed(self.data.get(begin(place)..begin(place + 1)).unwrap_or_default())
+    }
+}
+
+fn data_of(op: &Op) -> Box<[u8]> {
+    let mut facts = Vec::with_capacity(op.facts.len() * 128);
+    let mut begins = Vec::with_capacity(op.facts.len());
+    for (place, text) in op.facts.iter().enumerate() {
+        begins.push(facts.len() as u32);
+        packed::write(
+            &mut facts,
+            &text.fact,
+            text.usual,
+            op.fact_text(place).unwrap_or_default(),
+        );
+    }
+    let table = 4 * op.facts.len().saturating_sub(1);
+    let mut data = Vec::with_capacity(Signature::LEN + FactHash::LEN * op.facts.len() + table + facts.len());
+    data.extend(op.sig.0);
+    op.facts.iter().for_each(|text| data.extend(text.hash.0));
+    begins
+        .iter()
+        .skip(1)
+        .for_each(|begin| data.extend(begin.to_le_bytes()));
+    data.extend(facts);
+    data.into_boxed_slice()
+}
+
 #[derive(Debug, Clone)]
 pub(crate) struct Actor {
+    id: ActorId,
     pub(crate) user: u32,
+    /// Where its heads lie in the digest's tree.
+    pub(crate) bucket: u16,
     pub(crate) intro: Intro,
     pub(crate) branches: Vec<u32>,
-    /// (first seq, node) of all its ops.
-    by_first: BTreeSet<(u64, u32)>,
+    /// All its ops, by first seq and then number.
+    ops: Vec<u32>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -76,10 +183,23 @@ impl Past {
     }
 }
 
+/// How many of the last ops are looked at before the order of hashes is asked.
+const NEWEST: u32 = 16;
+
+/// Nodes of one allocation.
+const BLOCK: usize = 128;
+
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Graph {
-    nodes: Vec<Node>,
-    by_hash: BTreeMap<HeaderHash, u32>,
+    album: Option<AlbumId>,
+    /// Full but for the last: no node moves, and no room is kept that would hold as many again.
+    nodes: Vec<Vec<Node>>,
+    len: u32,
+    /// The first 8 bytes of each hash. An order, not a table of buckets: nobody can make a slow one by choosing hashes.
+    by_hash: BTreeSet<(u64, u32)>,
+    /// Envelopes that are not what writing their node gives.
+    odd: BTreeMap<u32, Box<str>>,
+    written: Written,
     pub(crate) actors: Vec<Actor>,
     by_actor: BTreeMap<ActorId, u32>,
     branches: Vec<Branch>,
@@ -91,38 +211,132 @@ pub(crate) struct Graph {
 
 impl Graph {
     pub(crate) fn len(&self) -> usize {
-        self.nodes.len()
+        self.len as usize
+    }
+
+    pub(crate) fn odd_count(&self) -> usize {
+        self.odd.len()
     }
 
     /// A node by number; numbers come from this graph only.
     pub(crate) fn node(&self, at: u32) -> &Node {
-        &self.nodes[at as usize]
+        &self.nodes[at as usize / BLOCK][at as usize % BLOCK]
     }
 
     pub(crate) fn node_mut(&mut self, at: u32) -> &mut Node {
-        &mut self.nodes[at as usize]
+        &mut self.nodes[at as usize / BLOCK][at as usize % BLOCK]
     }
 
     pub(crate) fn numbers(&self) -> std::ops::Range<u32> {
-        0..self.nodes.len() as u32
+        0..self.len
     }
 
     pub(crate) fn find(&self, hash: &HeaderHash) -> Option<u32> {
-        self.by_hash.get(hash).copied()
+        let is_it = |at: &u32| self.node(*at).hash == *hash;
+        self.newest()
+            .find(is_it)
+            .or_else(|| self.near(&hash.0).find(is_it))
+    }
+
+    /// The last received: what comes next mostly hangs on them.
+    fn newest(&self) -> impl Iterator<Item = u32> + '_ {
+        (self.len.saturating_sub(NEWEST)..self.len).rev()
+    }
+
+    /// The ops whose hashes begin as this one does.
+    fn near(&self, hash: &[u8]) -> impl Iterator<Item = u32> + '_ {
+        let prefix = prefix(hash);
+        self.by_hash
+            .range((prefix, 0)..=(prefix, u32::MAX))
+            .map(|(_, at)| *at)
     }
 
     /// The op that a reference names.
     pub(crate) fn resolve(&self, reference: &OpRef) -> Option<u32> {
-        let (mut low, mut high) = ([0; 32], [0xff; 32]);
-        low[..16].copy_from_slice(&reference.header.0);
-        high[..16].copy_from_slice(&reference.header.0);
-        self.by_hash
-            .range(HeaderHash(low)..=HeaderHash(high))
-            .map(|(_, at)| *at)
-            .find(|at| {
-                let op = &self.node(*at).op;
-                op.header.actor == reference.actor && op.last_seq() == reference.seq
-            })
+        let fits = |at: &u32| {
+            let node = self.node(*at);
+            node.hash.0.starts_with(&reference.header.0) && self.reference(*at) == *reference
+        };
+        self.newest()
+            .find(fits)
+            .or_else(|| self.near(&reference.header.0).find(fits))
+    }
+
+    /// How others name an op in `deps`.
+    pub(crate) fn reference(&self, at: u32) -> OpRef {
+        let node = self.node(at);
+        OpRef {
+            actor: self.actor_id(at),
+            seq: node.last_seq(),
+            header: node.hash.short(),
+        }
+    }
+
+    /// The author's actor.
+    pub(crate) fn actor_id(&self, at: u32) -> ActorId {
+        self.actors[self.node(at).actor as usize].id
+    }
+
+    /// An op's place in the total order: (lamport, actor, header hash).
+    pub(crate) fn op_order(&self, at: u32) -> (u64, ActorId, HeaderHash) {
+        let node = self.node(at);
+        (node.lamport, self.actor_id(at), node.hash)
+    }
+
+    /// The header of an op in the usual spelling.
+    fn header(&self, at: u32) -> Header {
+        let node = self.node(at);
+        let more = node.more.as_deref();
+        let hashes = (0..node.count).map(|place| node.fact_hash(place));
+        Header {
+            album: self.album.filter(|_| at > 0),
+            actor: self.actor_id(at),
+            first: node.first,
+            count: u64::from(node.count),
+            lamport: node.lamport,
+            prev: node.prev.map(|prev| self.node(prev).hash),
+            deps: node.deps.iter().map(|dep| self.reference(*dep)).collect(),
+            root: (node.count > 0).then(|| facts_root(hashes)),
+            removes: more.map_or(vec![], |more| more.removes.to_vec()),
+            batch: more.and_then(|more| more.batch),
+            intro: node
+                .prev
+                .is_none()
+                .then(|| self.actors[node.actor as usize].intro),
+        }
+    }
+
+    /// An op as it was received, written again.
+    pub(crate) fn op(&self, at: u32) -> Arc<Op> {
+        if let Some(op) = self.odd.get(&at).and_then(|text| Op::decode(text).ok()) {
+            return Arc::new(op);
+        }
+        let node = self.node(at);
+        let facts = (0..node.count).map(|place| {
+            let packed = node.packed(place);
+            (
+                node.fact_hash(place),
+                packed.fact(),
+                packed.is_short(),
+                packed.text().into_owned(),
+            )
+        });
+        Arc::new(Op::from_parts(
+            self.header(at),
+            node.hash,
+            node.sig(),
+            facts.collect(),
+        ))
+    }
+
+    /// The same, kept until the next op comes.
+    pub(crate) fn op_ref(&self, at: u32) -> &Arc<Op> {
+        let blocks = self
+            .written
+            .0
+            .get_or_init(|| (0..self.nodes.len()).map(|_| OnceLock::new()).collect());
+        let block = blocks[at as usize / BLOCK].get_or_init(|| (0..BLOCK).map(|_| OnceLock::new()).collect());
+        block[at as usize % BLOCK].get_or_init(|| self.op(at))
     }
 
     pub(crate) fn actor(&self, id: &ActorId) -> Option<u32> {
@@ -185,42 +399,54 @@ impl Graph {
     pub(crate) fn facts_at(&self, actor: &ActorId, seq: u64) -> impl Iterator<Item = FactAt> + '_ {
         let first = seq.saturating_sub(FACTS_PER_OP_MAX as u64 - 1);
         let actor = self.actor(actor).map(|at| &self.actors[at as usize]);
-        let near = actor
-            .into_iter()
-            .flat_map(move |actor| actor.by_first.range((first, 0)..=(seq, u32::MAX)));
-        near.filter_map(move |(first, node)| {
-            let place = seq - first;
-            (place < self.node(*node).op.header.count).then_some(FactAt {
+        let near = actor.into_iter().flat_map(move |actor| {
+            let from = actor.ops.partition_point(|op| self.node(*op).first < first);
+            actor.ops[from..]
+                .iter()
+                .take_while(move |op| self.node(**op).first <= seq)
+        });
+        near.filter_map(move |node| {
+            let place = seq - self.node(*node).first;
+            (place < u64::from(self.node(*node).count)).then_some(FactAt {
                 node: *node,
                 place: place as u16,
             })
         })
     }
 
-    pub(crate) fn fact_text(&self, at: FactAt) -> &FactText {
-        &self.node(at.node).op.facts[usize::from(at.place)]
+    pub(crate) fn packed(&self, at: FactAt) -> Packed<'_> {
+        self.node(at.node).packed(at.place)
     }
 
-    pub(crate) fn fact(&self, at: FactAt) -> &Fact {
-        &self.fact_text(at).fact
+    pub(crate) fn fact(&self, at: FactAt) -> Fact {
+        self.packed(at).fact()
     }
 
     /// The seq of a fact's dot.
     pub(crate) fn seq(&self, at: FactAt) -> u64 {
-        self.node(at.node).op.header.first + u64::from(at.place)
+        self.node(at.node).first + u64::from(at.place)
     }
 
     /// A fact's place in the total order: (lamport, actor, header hash, place).
     pub(crate) fn order(&self, at: FactAt) -> (u64, ActorId, HeaderHash, u16) {
-        let (lamport, actor, hash) = self.node(at.node).op.order();
+        let (lamport, actor, hash) = self.op_order(at.node);
         (lamport, actor, hash, at.place)
     }
 
     /// Adds an op whose parents are here; returns its number.
-    pub(crate) fn intern(&mut self, op: Arc<Op>, parents: Parents, need: Role, kills: Box<[FactAt]>) -> u32 {
-        let at = self.nodes.len() as u32;
+    pub(crate) fn intern(&mut self, op: &Op, parents: Parents, need: Role, kills: Box<[FactAt]>) -> u32 {
+        let at = self.len;
         let Parents { prev, deps, past } = parents;
-        let actor = self.intern_actor(&op, prev);
+        self.written.0.take();
+        if at == 0 {
+            self.album = Some(AlbumId(op.hash.0));
+        }
+        let actor = self.intern_actor(op, prev);
+        // Of two first ops of an actor, the intros may differ in the certificate's signature.
+        let intro_fits = prev.is_some() || op.header.intro == Some(self.actors[actor as usize].intro);
+        if !(op.usual && intro_fits) {
+            self.odd.insert(at, op.bytes().into());
+        }
         let depth = prev.map_or(1, |prev| self.node(prev).depth + 1);
         let mut clock = past.clock;
         let branch = match prev.map(|prev| (prev, self.node(prev).branch)) {
@@ -239,16 +465,39 @@ impl Graph {
         if known.branches.last() != Some(&branch) && !known.branches.contains(&branch) {
             known.branches.push(branch);
         }
-        known.by_first.insert((op.header.first, at));
+        let place = match known.ops.last() {
+            Some(last) if at_block(&self.nodes, *last).first > op.header.first => known
+                .ops
+                .partition_point(|other| at_block(&self.nodes, *other).first <= op.header.first),
+            _ => known.ops.len(),
+        };
+        known.ops.insert(place, at);
         for parent in prev.iter().chain(&*deps) {
             self.tips.remove(parent);
         }
         self.tips.insert(at);
-        self.by_hash.insert(op.hash, at);
+        self.by_hash.insert((prefix(&op.hash.0), at));
         let standing = Standing::Member;
         let (valid, needed, needed_next) = (false, 0, 0);
-        self.nodes.push(Node {
-            op,
+        let members = op.facts.iter().zip(0..).filter(|(text, _)| text.fact.is_member());
+        let has_more =
+            !op.header.removes.is_empty() || op.header.batch.is_some() || members.clone().next().is_some();
+        let more = has_more.then(|| More {
+            kills,
+            removes: op.header.removes.as_slice().into(),
+            batch: op.header.batch,
+            members: members.map(|(text, place)| (place, text.fact.clone())).collect(),
+        });
+        if self.nodes.last().is_none_or(|block| block.len() == BLOCK) {
+            self.nodes.push(Vec::with_capacity(BLOCK));
+        }
+        let block = self.nodes.last_mut().expect("a block with room is there");
+        self.len += 1;
+        block.push(Node {
+            hash: op.hash,
+            first: op.header.first,
+            count: op.header.count as u16,
+            lamport: op.header.lamport,
             actor,
             branch,
             depth,
@@ -256,7 +505,8 @@ impl Graph {
             deps,
             past: clock,
             need,
-            kills,
+            more: more.map(Arc::new),
+            data: data_of(op),
             valid,
             standing,
             needed,
@@ -277,10 +527,12 @@ impl Graph {
         let user = self.intern_user(&intro.user());
         *self.by_actor.entry(op.header.actor).or_insert_with(|| {
             self.actors.push(Actor {
+                id: op.header.actor,
                 user,
+                bucket: bucket(&op.header.actor.0),
                 intro,
                 branches: Vec::new(),
-                by_first: BTreeSet::new(),
+                ops: Vec::new(),
             });
             (self.actors.len() - 1) as u32
         })
@@ -303,12 +555,12 @@ impl Graph {
             .enumerate()
             .filter(|(_, actor)| actor.branches.len() > 1);
         for (number, actor) in forked {
-            for (_, at) in &actor.by_first {
+            for at in &actor.ops {
                 let node = self.node(*at);
                 siblings
                     .entry((number as u32, node.prev))
                     .or_default()
-                    .insert(node.op.hash);
+                    .insert(node.hash);
             }
         }
         let mut pairs = Vec::new();
@@ -317,6 +569,26 @@ impl Graph {
         }
         pairs.sort_unstable();
         pairs
+    }
+}
+
+fn at_block(nodes: &[Vec<Node>], at: u32) -> &Node {
+    &nodes[at as usize / BLOCK][at as usize % BLOCK]
+}
+
+fn prefix(hash: &[u8]) -> u64 {
+    u64::from_be_bytes(hash.first_chunk().copied().unwrap_or_default())
+}
+
+type WrittenBlock = OnceLock<Box<[OnceLock<Arc<Op>>]>>;
+
+/// Ops that were written again for those who look at many of them; gone with the next edit.
+#[derive(Debug, Default)]
+struct Written(OnceLock<Box<[WrittenBlock]>>);
+
+impl Clone for Written {
+    fn clone(&self) -> Self {
+        Self::default()
     }
 }
 

@@ -234,7 +234,7 @@ impl Header {
         self.count == 0 && self.removes.is_empty()
     }
 
-    fn check(&self) -> Result<(), Refusal> {
+    pub(crate) fn check(&self) -> Result<(), Refusal> {
         if self.count > FACTS_PER_OP_MAX as u64 {
             return Err(Refusal::TooLarge {
                 what: "facts",

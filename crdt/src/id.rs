@@ -15,6 +15,9 @@ pub struct IdError {
     pub bytes: usize,
 }
 
+/// Digits of the longest id, a signature.
+const DIGITS_MAX: usize = 86;
+
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident, $len:literal) => {
         $(#[$doc])*
@@ -58,7 +61,9 @@ macro_rules! id {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&URL_SAFE_NO_PAD.encode(self.0))
+                let mut digits = [0; DIGITS_MAX];
+                let length = URL_SAFE_NO_PAD.encode_slice(self.0, &mut digits).map_err(|_| fmt::Error)?;
+                f.write_str(std::str::from_utf8(&digits[..length]).map_err(|_| fmt::Error)?)
             }
         }
 
@@ -74,12 +79,14 @@ macro_rules! id {
             fn from_str(text: &str) -> Result<Self, IdError> {
                 let error = IdError { bytes: $len };
                 // One spelling each: the engine refuses padding and stray trailing bits.
-                let mut out = [0u8; $len];
-                match URL_SAFE_NO_PAD.decode(text.as_bytes()) {
-                    Ok(bytes) if bytes.len() == $len => out.copy_from_slice(&bytes),
-                    _ => return Err(error),
+                if text.len() > DIGITS_MAX {
+                    return Err(error);
                 }
-                Ok(Self(out))
+                let mut out = [0; DIGITS_MAX];
+                match URL_SAFE_NO_PAD.decode_slice(text.as_bytes(), &mut out) {
+                    Ok($len) => out.first_chunk().copied().map(Self).ok_or(error),
+                    _ => Err(error),
+                }
             }
         }
 

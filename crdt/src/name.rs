@@ -60,7 +60,12 @@ fn name(text: &str, limit: usize) -> Result<String, NameError> {
             limit,
         });
     }
-    let name: String = text.nfc().collect();
+    // ASCII is its own normal form.
+    let name: String = if text.is_ascii() {
+        text.to_owned()
+    } else {
+        text.nfc().collect()
+    };
     if name.is_empty() {
         return Err(NameError::Empty);
     }

@@ -6,13 +6,16 @@ use std::ops::Range;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::canon::Reader;
 use crate::fact::{Fact, FactError};
 use crate::header::Header;
 use crate::id::{ActorId, AlbumId, Digest, FactHash, HeaderHash, PublicKey, Signature, UserId};
 use crate::keys::{Domain, KeyPair, verify};
 use crate::limits::{
-    DEPTH_MAX, ENVELOPE_DEPTH, FACT_BYTES_MAX, FACTS_PER_OP_MAX, OP_BYTES_MAX, OP_FACTS_BYTES_MAX,
+    DEPTH_MAX, ENVELOPE_DEPTH, FACT_BYTES_MAX, FACTS_PER_OP_MAX, HEADER_BYTES_MAX, OP_BYTES_MAX,
+    OP_FACTS_BYTES_MAX,
 };
+use crate::packed::is_kept_short;
 use crate::text::{self, Object, TextError};
 
 /// Why an op is refused for ever, by every replica alike.
@@ -152,6 +155,8 @@ pub struct FactText {
     pub hash: FactHash,
     /// What it says.
     pub fact: Fact,
+    /// Of a kind that the album keeps without its text, and writing it gives the text.
+    pub(crate) usual: bool,
     text: Range<u32>,
 }
 
@@ -166,9 +171,19 @@ pub struct Op {
     pub sig: Signature,
     /// Its facts; fact i has the dot (actor, first + i).
     pub facts: Vec<FactText>,
+    /// Writing header, signature and facts gives `bytes`.
+    pub(crate) usual: bool,
     header_text: Range<u32>,
     bytes: Box<str>,
 }
+
+/// What stands around the parts of an op as this program writes it.
+const OPENING: &str = r#"{"header":"#;
+const BEFORE_SIG: &str = r#","sig":"#;
+const BEFORE_FACTS: &str = r#","facts":["#;
+const CLOSING: &str = "]}";
+/// A signature in its quotes.
+const SIG_TEXT: usize = 88;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -260,6 +275,64 @@ impl Op {
                 limit: OP_BYTES_MAX as u64,
             });
         }
+        match Op::read_usual(envelope) {
+            Some(op) => Ok(op),
+            None => Op::read_any(envelope),
+        }
+    }
+
+    /// An op in the usual spelling with nothing wrong in it; none says nothing.
+    pub(crate) fn read_usual(envelope: &str) -> Option<Op> {
+        let mut reader = Reader::new(envelope);
+        reader.word(OPENING)?;
+        let start = reader.at();
+        let header = reader.header()?;
+        let header_text = start as u32..reader.at() as u32;
+        if header_text.len() > HEADER_BYTES_MAX {
+            return None;
+        }
+        reader.word(BEFORE_SIG)?;
+        let sig = reader.signature()?;
+        reader.word(BEFORE_FACTS)?;
+        let mut facts = Vec::with_capacity(header.count as usize);
+        let mut bytes = 0;
+        for place in 0..header.count {
+            if place > 0 {
+                reader.word(",")?;
+            }
+            let start = reader.at();
+            let fact = reader.fact()?;
+            let json = envelope.get(start..reader.at())?;
+            bytes += json.len();
+            if json.len() > FACT_BYTES_MAX || bytes > OP_FACTS_BYTES_MAX {
+                return None;
+            }
+            facts.push(FactText {
+                hash: fact_hash(json),
+                usual: is_kept_short(&fact),
+                fact,
+                text: start as u32..reader.at() as u32,
+            });
+        }
+        reader.word(CLOSING)?;
+        if !reader.is_at_end() {
+            return None;
+        }
+        check_facts(&header, &facts).ok()?;
+        let hash = hash_of(envelope.get(header_text.start as usize..header_text.end as usize)?);
+        Some(Op {
+            header,
+            hash,
+            sig,
+            facts,
+            usual: true,
+            header_text,
+            bytes: envelope.into(),
+        })
+    }
+
+    /// Any spelling that the text rule allows.
+    pub(crate) fn read_any(envelope: &str) -> Result<Op, Refusal> {
         text::check_depth(envelope, DEPTH_MAX + ENVELOPE_DEPTH).map_err(Refusal::Text)?;
         let Object(parts) = text::read::<Object<Envelope>>(envelope).map_err(Refusal::Text)?;
         let header_text = parts.header.get();
@@ -267,16 +340,69 @@ impl Op {
         let header = Header::read(header_text)?;
         let facts = read_facts(envelope, &parts.facts)?;
         check_facts(&header, &facts)?;
-        let hash = HeaderHash(*blake3::hash(header_text.as_bytes()).as_bytes());
+        let hash = hash_of(header_text);
+        // No part can be shorter than it is usually; the order of the keys and the header's own spelling are left.
+        let around = OPENING.len() + BEFORE_SIG.len() + SIG_TEXT + BEFORE_FACTS.len() + CLOSING.len();
+        let inside: usize = parts.facts.iter().map(|raw| raw.get().len()).sum();
+        let commas = facts.len().saturating_sub(1);
+        let usual = envelope.len() == around + header_text.len() + inside + commas
+            && place(envelope, header_text).start as usize == OPENING.len()
+            && envelope
+                .get(OPENING.len() + header_text.len()..)
+                .is_some_and(|rest| rest.starts_with(BEFORE_SIG))
+            && header.to_text() == header_text;
         let header_text = place(envelope, header_text);
         Ok(Op {
             header,
             hash,
             sig: parts.sig,
             facts,
+            usual,
             header_text,
             bytes: envelope.into(),
         })
+    }
+
+    /// The op that an album keeps by its parts, in the usual spelling. `facts`: each fact with its hash and text.
+    pub(crate) fn from_parts(
+        header: Header,
+        hash: HeaderHash,
+        sig: Signature,
+        parts: Vec<(FactHash, Fact, bool, String)>,
+    ) -> Op {
+        let mut bytes = OPENING.to_owned();
+        let mut append = |text: &str| {
+            let start = bytes.len() as u32;
+            bytes.push_str(text);
+            start..bytes.len() as u32
+        };
+        let header_text = append(&header.to_text());
+        append(BEFORE_SIG);
+        append(&format!("\"{sig}\""));
+        append(BEFORE_FACTS);
+        let mut facts = Vec::with_capacity(parts.len());
+        for (hash, fact, usual, text) in parts {
+            if !facts.is_empty() {
+                append(",");
+            }
+            let text = append(&text);
+            facts.push(FactText {
+                hash,
+                fact,
+                usual,
+                text,
+            });
+        }
+        append(CLOSING);
+        Op {
+            header,
+            hash,
+            sig,
+            facts,
+            usual: true,
+            header_text,
+            bytes: bytes.into_boxed_str(),
+        }
     }
 
     /// Signs `header` and joins it with the texts of its facts, whose root and count it already states. For authors
@@ -351,6 +477,10 @@ pub fn fact_hash(fact_text: &str) -> FactHash {
     FactHash(*blake3::hash(fact_text.as_bytes()).as_bytes())
 }
 
+fn hash_of(header_text: &str) -> HeaderHash {
+    HeaderHash(*blake3::hash(header_text.as_bytes()).as_bytes())
+}
+
 /// Where `part` lies in `whole`, of which it is a slice; ops are far below 4 GiB.
 fn place(whole: &str, part: &str) -> Range<u32> {
     let start = (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize);
@@ -379,9 +509,11 @@ fn read_facts(envelope: &str, texts: &[&RawValue]) -> Result<Vec<FactText>, Refu
                 limit: FACT_BYTES_MAX as u64,
             });
         }
+        let fact = Fact::read(json)?;
         facts.push(FactText {
             hash: fact_hash(json),
-            fact: Fact::read(json)?,
+            usual: is_kept_short(&fact) && fact.to_text() == json,
+            fact,
             text: place(envelope, json),
         });
     }

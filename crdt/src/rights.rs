@@ -106,10 +106,10 @@ impl Rights {
     /// Puts the member facts of `op` in force (`on`), or out of it. `fresh`: nothing has it in its past yet.
     pub(crate) fn set_force(&mut self, graph: &mut Graph, op: u32, on: bool, fresh: bool) -> Touched {
         let mut touched = Touched::default();
-        let source = graph.node(op).op.clone();
         let by_owner = self.owner == Some(graph.user_of(op));
-        for (place, text) in source.facts.iter().enumerate() {
-            let (user, role, limit) = match &text.fact {
+        let members = graph.node(op).shared_members();
+        for (place, fact) in &*members {
+            let (user, role, limit) = match fact {
                 Fact::Grant { user, role, .. } => (user, *role, false),
                 Fact::Role { user, role, .. } => (user, *role, true),
                 Fact::Accept { ops, .. } => {
@@ -146,7 +146,7 @@ impl Rights {
             }
             let fact = MemberFact {
                 op,
-                place: place as u16,
+                place: *place,
                 role,
                 limit,
                 by_owner,
@@ -176,12 +176,7 @@ impl Rights {
     /// Rule 5, given the standing.
     pub(crate) fn is_valid(&self, graph: &Graph, op: u32, standing: Standing) -> bool {
         let node = graph.node(op);
-        if node
-            .op
-            .facts
-            .iter()
-            .any(|text| matches!(text.fact, Fact::Revoke { .. }))
-        {
+        if node.is_revoke() {
             return true;
         }
         let user = graph.user_of(op);

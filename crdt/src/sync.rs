@@ -1,6 +1,6 @@
 //! What replicas compare and ask of each other: digests, heads, ops (docs/protocol.md §4 and §6).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::album::{Album, HEAD_ENTRY};
@@ -23,11 +23,11 @@ pub struct Head {
 }
 
 fn head_entry(graph: &Graph, at: u32) -> [u8; HEAD_ENTRY] {
-    let op = &graph.node(at).op;
+    let node = graph.node(at);
     let mut out = [0; HEAD_ENTRY];
-    out[..16].copy_from_slice(&op.header.actor.0);
-    out[16..24].copy_from_slice(&op.last_seq().to_le_bytes());
-    out[24..].copy_from_slice(&op.hash.0);
+    out[..16].copy_from_slice(&graph.actor_id(at).0);
+    out[16..24].copy_from_slice(&node.last_seq().to_le_bytes());
+    out[24..].copy_from_slice(&node.hash.0);
     out
 }
 
@@ -91,11 +91,11 @@ impl Album {
     }
 
     fn head(&self, at: u32) -> Head {
-        let op = &self.graph.node(at).op;
+        let node = self.graph.node(at);
         Head {
-            actor: op.header.actor,
-            seq: op.last_seq(),
-            hash: op.hash,
+            actor: self.graph.actor_id(at),
+            seq: node.last_seq(),
+            hash: node.hash,
         }
     }
 
@@ -104,14 +104,15 @@ impl Album {
         self.graph.find(hash).is_some()
     }
 
-    /// A received op.
+    /// A received op, as it was received: here, and from the other methods that lend ops, written again from its values
+    /// and kept until the next op comes.
     pub fn op(&self, hash: &HeaderHash) -> Option<&Arc<Op>> {
-        self.graph.find(hash).map(|at| &self.graph.node(at).op)
+        self.graph.find(hash).map(|at| self.graph.op_ref(at))
     }
 
     /// The album's first op, once it is here.
     pub fn genesis_op(&self) -> Option<&Arc<Op>> {
-        self.genesis.map(|at| &self.graph.node(at).op)
+        self.genesis.map(|at| self.graph.op_ref(at))
     }
 
     /// The highest lamport received; 0 before the genesis.
@@ -119,7 +120,7 @@ impl Album {
         self.graph
             .tips
             .iter()
-            .map(|at| self.graph.node(*at).op.header.lamport)
+            .map(|at| self.graph.node(*at).lamport)
             .max()
             .unwrap_or(0)
     }
@@ -137,7 +138,7 @@ impl Album {
         let tips = self
             .graph
             .branch_tips(at)
-            .map(|tip| self.graph.node(tip).op.last_seq());
+            .map(|tip| self.graph.node(tip).last_seq());
         (
             tips.max().unwrap_or(0),
             self.graph.actors[at as usize].branches.len() > 1,
@@ -156,25 +157,52 @@ impl Album {
     /// The op `head` of `actor`, and those before it along `prev` whose last seq is above `after`, in the total order;
     /// nothing if this replica does not have it.
     pub fn ops_back(&self, actor: &ActorId, head: &HeaderHash, after: u64) -> Vec<Arc<Op>> {
-        let mut ops: Vec<Arc<Op>> = Vec::new();
+        let mut ops = self.back(actor, head, after);
+        // Along prev the lamport falls, so this is the total order.
+        ops.reverse();
+        ops.into_iter().map(|at| self.graph.op(at)).collect()
+    }
+
+    fn back(&self, actor: &ActorId, head: &HeaderHash, after: u64) -> Vec<u32> {
+        let mut ops = Vec::new();
         let mut next = self.graph.find(head);
         while let Some(at) = next {
             let node = self.graph.node(at);
-            if node.op.header.actor != *actor || (node.op.last_seq() <= after && !ops.is_empty()) {
+            if self.graph.actor_id(at) != *actor || (node.last_seq() <= after && !ops.is_empty()) {
                 break;
             }
-            ops.push(node.op.clone());
+            ops.push(at);
             next = node.prev;
         }
-        // Along prev the lamport falls, so this is the total order.
-        ops.reverse();
         ops
+    }
+
+    /// The ops that [`Album::ops_back`] gives for each of these, each once, in the total order; written one by one, for
+    /// those who take only the first. A wanted op whose last seq is not above its `after` is left out.
+    pub fn ops_wanted(&self, wants: &[(ActorId, HeaderHash, u64)]) -> impl Iterator<Item = Arc<Op>> + '_ {
+        // A chain is left where another has passed. The one that goes further back goes first, so that nothing is lost.
+        let mut wants: Vec<_> = wants.iter().collect();
+        wants.sort_by_key(|(_, _, after)| *after);
+        let mut seen = BTreeSet::new();
+        for (actor, head, after) in wants {
+            let mut next = self.graph.find(head);
+            while let Some(at) = next {
+                let node = self.graph.node(at);
+                if self.graph.actor_id(at) != *actor || node.last_seq() <= *after || !seen.insert(at) {
+                    break;
+                }
+                next = node.prev;
+            }
+        }
+        let mut ops: Vec<u32> = seen.into_iter().collect();
+        ops.sort_unstable_by_key(|at| self.graph.op_order(*at));
+        ops.into_iter().map(|at| self.graph.op(at))
     }
 
     /// Those of the named ops that are here, in the total order.
     pub fn ops_by_refs(&self, refs: &[OpRef]) -> Vec<Arc<Op>> {
         let found = refs.iter().filter_map(|reference| self.graph.resolve(reference));
-        let mut ops: Vec<Arc<Op>> = found.map(|at| self.graph.node(at).op.clone()).collect();
+        let mut ops: Vec<Arc<Op>> = found.map(|at| self.graph.op(at)).collect();
         ops.sort_unstable_by_key(|op| op.order());
         ops.dedup_by_key(|op| op.hash);
         ops
@@ -187,12 +215,12 @@ impl Album {
             .numbers()
             .filter(|at| self.graph.node(*at).needed > 0)
             .collect();
-        needed.sort_unstable_by_key(|at| self.graph.node(*at).op.order());
-        needed.into_iter().map(|at| &self.graph.node(at).op)
+        needed.sort_unstable_by_key(|at| self.graph.op_order(*at));
+        needed.into_iter().map(|at| self.graph.op_ref(at))
     }
 
     /// All received ops, valid or held, in the order of receipt, which is a causal one.
     pub fn ops(&self) -> impl Iterator<Item = &Arc<Op>> {
-        self.graph.numbers().map(|at| &self.graph.node(at).op)
+        self.graph.numbers().map(|at| self.graph.op_ref(at))
     }
 }

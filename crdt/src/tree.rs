@@ -68,6 +68,29 @@ impl<H: Copy + Ord, const N: usize> Tree<H, N> {
             handles.remove(place);
             self.len -= 1;
         }
+        if self.handles(bucket).is_empty() {
+            self.free(bucket);
+        }
+    }
+
+    /// An empty bucket keeps no room, nor does a node of empty buckets.
+    fn free(&mut self, bucket: u16) {
+        let node = &mut self.nodes[usize::from(bucket) % BUCKETS / WIDTH];
+        if let Some(found) = node {
+            found.leaves[usize::from(bucket) % WIDTH].handles = Vec::new();
+            if found.leaves.iter().all(|leaf| leaf.handles.is_empty()) {
+                *node = None;
+            }
+        }
+    }
+
+    /// Bytes of heap.
+    pub(crate) fn heap(&self) -> usize {
+        let of_leaf = |leaf: &Leaf<H>| size_of::<Leaf<H>>() + leaf.handles.capacity() * size_of::<H>();
+        let of_node =
+            |node: &TreeNode<H>| size_of::<TreeNode<H>>() + node.leaves.iter().map(of_leaf).sum::<usize>();
+        let nodes = self.nodes.iter().flatten().map(|node| of_node(node));
+        nodes.sum::<usize>() + self.nodes.len() * size_of::<usize>()
     }
 
     /// The handles of one bucket.

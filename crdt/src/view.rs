@@ -7,17 +7,18 @@ use crate::fact::{Fact, Image, Role};
 use crate::graph::FactAt;
 use crate::id::{ActorId, BlobHash, HeaderHash, PublicKey, UserId};
 use crate::limits::HASH_DIGITS_MIN;
+use crate::live;
 use crate::name::clean_for_display;
 
 /// A live entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ImageView<'a> {
+pub struct ImageView {
     /// Its identity.
     pub id: FactId,
     /// The name it shows under, `NAME~6hex` where others have the same.
     pub name: String,
     /// What it says.
-    pub image: &'a Image,
+    pub image: Image,
     /// Who added it.
     pub user: UserId,
     /// Its op's lamport clock.
@@ -53,13 +54,13 @@ impl RatingView {
 
 /// A line of chat.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ChatLine<'a> {
+pub struct ChatLine {
     /// Its identity.
     pub id: FactId,
     /// Who wrote it.
     pub user: UserId,
     /// The line as written; clean it for display.
-    pub text: &'a str,
+    pub text: String,
     /// The author's clock, ms since 1970.
     pub at: u64,
     /// Its op's lamport clock.
@@ -78,35 +79,43 @@ pub struct MemberView {
 }
 
 /// An element of the set: a live fact.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Element<'a> {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Element {
     /// Its identity.
     pub id: FactId,
     /// What it says.
-    pub fact: &'a Fact,
+    pub fact: Fact,
     /// Its text as signed.
-    pub text: &'a str,
+    pub text: String,
 }
 
 impl Album {
     /// The live entries, by name, and within a name by the total order.
-    pub fn images(&self) -> impl Iterator<Item = ImageView<'_>> {
-        self.live.names.values().flat_map(|group| {
-            let names = self.shown(group);
-            group
-                .iter()
-                .zip(names)
-                .filter_map(|(at, name)| self.image_view(*at, name))
+    pub fn images(&self) -> impl Iterator<Item = ImageView> + '_ {
+        let mut all = self.live.names.iter().peekable();
+        let groups = std::iter::from_fn(move || {
+            let first = all.next()?;
+            let name = live::keys(&self.graph, first).name;
+            let mut group = vec![first];
+            while let Some(at) = all.next_if(|at| live::keys(&self.graph, *at).name == name) {
+                group.push(at);
+            }
+            Some(group)
+        });
+        groups.flat_map(|group| {
+            let names = self.shown(&group);
+            let views = group.into_iter().zip(names);
+            views.filter_map(|(at, name)| self.image_view(at, name))
         })
     }
 
     /// Number of live entries.
     pub fn image_count(&self) -> usize {
-        self.live.image_count
+        self.live.names.len()
     }
 
     /// Searches a live entry by the name it shows under, else by the first digits (6 or more) of its blob hash.
-    pub fn image_named(&self, text: &str) -> Found<ImageView<'_>> {
+    pub fn image_named(&self, text: &str) -> Found<ImageView> {
         if let Some(view) = self.image_shown_as(text) {
             return Found::One(view);
         }
@@ -119,15 +128,9 @@ impl Album {
         let Some(low) = BlobHash::from_hex(&format!("{digits:0<64}")) else {
             return Found::None;
         };
-        let near = self
-            .live
-            .images
-            .range(low..)
-            .take_while(|(hash, _)| hash.hex().starts_with(&digits));
-        let mut views: Vec<ImageView> = near
-            .flat_map(|(_, group)| group)
-            .filter_map(|at| self.view_of(*at))
-            .collect();
+        let fits = |at: &FactAt| live::keys(&self.graph, *at).hash.hex().starts_with(&digits);
+        let near = self.live.files_from(&self.graph, &low).take_while(fits);
+        let mut views: Vec<ImageView> = near.filter_map(|at| self.view_of(at)).collect();
         match views.len() {
             0 => Found::None,
             1 => views.pop().map_or(Found::None, Found::One),
@@ -136,75 +139,76 @@ impl Album {
     }
 
     /// A literal name goes before a resolved one that happens to read the same.
-    fn image_shown_as(&self, text: &str) -> Option<ImageView<'_>> {
-        if let Some(first) = self.live.names.get(text).and_then(|group| group.first()) {
+    fn image_shown_as(&self, text: &str) -> Option<ImageView> {
+        if let Some(first) = self.live.named(&self.graph, text).first() {
             return self.image_view(*first, text.to_owned());
         }
         let cuts = text
             .char_indices()
             .filter(|(_, c)| *c == '~')
             .map(|(place, _)| &text[..place]);
-        let groups = cuts.filter_map(|name| self.live.names.get(name));
-        let shown = groups.flat_map(|group| group.iter().copied().zip(self.shown(group)));
+        let groups = cuts.map(|name| self.live.named(&self.graph, name));
+        let shown = groups.flat_map(|group| {
+            let names = self.shown(&group);
+            group.into_iter().zip(names)
+        });
         let mut fitting = shown.filter(|(_, shown)| shown == text);
         fitting.next().and_then(|(at, name)| self.image_view(at, name))
     }
 
     /// A live entry by its identity.
-    pub fn image(&self, id: &FactId) -> Option<ImageView<'_>> {
+    pub fn image(&self, id: &FactId) -> Option<ImageView> {
         self.find_fact(id)
             .filter(|at| self.is_live(*at))
             .and_then(|at| self.view_of(at))
     }
 
     /// The live entries with this file, the first added first.
-    pub fn images_of_blob(&self, blob: &BlobHash) -> Vec<ImageView<'_>> {
-        let group = self.live.images.get(blob).into_iter().flatten();
-        group.filter_map(|at| self.view_of(*at)).collect()
+    pub fn images_of_blob(&self, blob: &BlobHash) -> Vec<ImageView> {
+        let group = self.live.of_file(&self.graph, blob).into_iter();
+        group.filter_map(|at| self.view_of(at)).collect()
     }
 
     /// Whether a live entry names this file, as image or as preview.
     pub fn names_blob(&self, blob: &BlobHash) -> bool {
-        self.live.images.contains_key(blob) || self.live.previews.contains_key(blob)
+        self.live.has_file(&self.graph, blob) || self.live.has_preview(&self.graph, blob)
     }
 
     /// The files of live entries with their sizes as first stated: images, then previews.
     pub fn blobs(&self) -> impl Iterator<Item = (BlobHash, u64)> + '_ {
-        let size = |at: &FactAt, of: fn(&Image) -> u64| match self.graph.fact(*at) {
-            Fact::Image(image) => Some(of(image)),
+        let image = |at: FactAt| match self.graph.fact(at) {
+            Fact::Image(image) => Some(image),
             _ => None,
         };
         let images = self
             .live
             .images
             .iter()
-            .filter_map(move |(hash, group)| Some((*hash, size(group.first()?, |image| image.size)?)));
-        let previews = self.live.previews.iter().filter_map(move |(hash, group)| {
-            Some((
-                *hash,
-                size(group.first()?, |image| {
-                    image.preview.map_or(0, |preview| preview.size)
-                })?,
-            ))
+            .filter_map(move |at| image(at).map(|image| (image.hash, image.size)));
+        let previews = self.live.previews.iter().filter_map(move |at| {
+            let preview = image(at)?.preview?;
+            Some((preview.hash, preview.size))
         });
-        images.chain(previews)
+        let first_of_each = |mut last: Option<BlobHash>| {
+            move |(hash, _): &(BlobHash, u64)| last.replace(*hash) != Some(*hash)
+        };
+        images
+            .filter(first_of_each(None))
+            .chain(previews.filter(first_of_each(None)))
     }
 
-    fn view_of(&self, at: FactAt) -> Option<ImageView<'_>> {
-        let Fact::Image(image) = self.graph.fact(at) else {
-            return None;
-        };
-        let group = self.live.names.get(&image.name)?;
+    fn view_of(&self, at: FactAt) -> Option<ImageView> {
+        let group = self.live.named(&self.graph, live::keys(&self.graph, at).name);
         let place = group.iter().position(|other| *other == at)?;
-        let name = self.shown(group).into_iter().nth(place)?;
+        let name = self.shown(&group).into_iter().nth(place)?;
         self.image_view(at, name)
     }
 
-    fn image_view(&self, at: FactAt, name: String) -> Option<ImageView<'_>> {
+    fn image_view(&self, at: FactAt, name: String) -> Option<ImageView> {
         let Fact::Image(image) = self.graph.fact(at) else {
             return None;
         };
-        let lamport = self.graph.node(at.node).op.header.lamport;
+        let lamport = self.graph.node(at.node).lamport;
         Some(ImageView {
             id: self.fact_id(at),
             name,
@@ -217,6 +221,9 @@ impl Album {
     /// The names that entries of one name show under, in their order. The first keeps it; the others add digits of
     /// their blob hash; those still equal add digits of the header hash, and twins of one op their seq.
     fn shown(&self, group: &[FactAt]) -> Vec<String> {
+        if let [at] = group {
+            return vec![self.base(*at, false)];
+        }
         let mut by_base: BTreeMap<String, Vec<HeaderHash>> = BTreeMap::new();
         let bases: Vec<String> = group
             .iter()
@@ -227,7 +234,7 @@ impl Album {
             by_base
                 .entry(base.clone())
                 .or_default()
-                .push(self.graph.node(at.node).op.hash);
+                .push(self.graph.node(at.node).hash);
         }
         let tails: BTreeMap<String, (usize, bool)> = by_base
             .into_iter()
@@ -239,7 +246,7 @@ impl Album {
             .enumerate()
             .map(|(place, (at, base))| match tails.get(&base) {
                 Some((digits, twins)) if place > 0 && *digits > 0 => {
-                    let hex = self.graph.node(at.node).op.hash.hex();
+                    let hex = self.graph.node(at.node).hash.hex();
                     let twin = if *twins {
                         format!("~{}", self.graph.seq(*at))
                     } else {
@@ -253,12 +260,11 @@ impl Album {
     }
 
     fn base(&self, at: FactAt, add_digits: bool) -> String {
-        match self.graph.fact(at) {
-            Fact::Image(image) if add_digits => {
-                format!("{}~{}", image.name, &image.hash.hex()[..HASH_DIGITS_MIN])
-            }
-            Fact::Image(image) => image.name.clone(),
-            _ => String::new(),
+        let keys = live::keys(&self.graph, at);
+        if add_digits {
+            format!("{}~{}", keys.name, &keys.hash.hex()[..HASH_DIGITS_MIN])
+        } else {
+            keys.name.to_owned()
         }
     }
 
@@ -268,7 +274,7 @@ impl Album {
 
     /// The votes for a file; none unless a live entry has it.
     pub fn rating(&self, blob: &BlobHash) -> Option<RatingView> {
-        self.live.images.contains_key(blob).then(|| {
+        self.live.has_file(&self.graph, blob).then(|| {
             self.ratings(blob)
                 .fold(RatingView::default(), |sum, (_, stars)| RatingView {
                     stars: sum.stars + u64::from(stars),
@@ -282,7 +288,7 @@ impl Album {
     pub fn ratings(&self, blob: &BlobHash) -> impl Iterator<Item = (UserId, u8)> + '_ {
         let of_image = self.live.ratings.get(blob).into_iter().flatten();
         of_image.filter_map(|(user, list)| match self.graph.fact(*list.last()?) {
-            Fact::Rating { stars, .. } => Some((self.graph.users[*user as usize], *stars)),
+            Fact::Rating { stars, .. } => Some((self.graph.users[*user as usize], stars)),
             _ => None,
         })
     }
@@ -295,15 +301,15 @@ impl Album {
     }
 
     /// The live lines of chat in the total order.
-    pub fn chat(&self) -> impl DoubleEndedIterator<Item = ChatLine<'_>> {
+    pub fn chat(&self) -> impl DoubleEndedIterator<Item = ChatLine> + '_ {
         self.live.chat.iter().filter_map(|at| match self.graph.fact(*at) {
             Fact::Chat { text, at: at_ms } => {
-                let lamport = self.graph.node(at.node).op.header.lamport;
+                let lamport = self.graph.node(at.node).lamport;
                 Some(ChatLine {
                     id: self.fact_id(*at),
                     user: self.user_of(*at),
                     text,
-                    at: *at_ms,
+                    at: at_ms,
                     lamport,
                 })
             }
@@ -317,8 +323,13 @@ impl Album {
     }
 
     /// The live facts in the order of receipt of their ops.
-    pub fn elements(&self) -> impl Iterator<Item = Element<'_>> {
+    pub fn elements(&self) -> impl Iterator<Item = Element> + '_ {
         self.live.all().into_iter().map(|at| self.element(at))
+    }
+
+    /// Heap bytes of the live state: live facts, their indices and their digest. What else an album holds is its log.
+    pub fn live_heap(&self) -> usize {
+        self.live.heap(&self.graph)
     }
 
     /// Number of live facts.
@@ -327,7 +338,7 @@ impl Album {
     }
 
     /// A received fact, live or dead.
-    pub fn fact(&self, id: &FactId) -> Option<Element<'_>> {
+    pub fn fact(&self, id: &FactId) -> Option<Element> {
         self.find_fact(id).map(|at| self.element(at))
     }
 
@@ -348,17 +359,12 @@ impl Album {
         Some(self.graph.users[self.graph.actors[at as usize].user as usize])
     }
 
-    fn element(&self, at: FactAt) -> Element<'_> {
-        let text = self
-            .graph
-            .node(at.node)
-            .op
-            .fact_text(usize::from(at.place))
-            .unwrap_or_default();
+    fn element(&self, at: FactAt) -> Element {
+        let packed = self.graph.packed(at);
         Element {
             id: self.fact_id(at),
-            fact: self.graph.fact(at),
-            text,
+            fact: packed.fact(),
+            text: packed.text().into_owned(),
         }
     }
 
@@ -392,7 +398,7 @@ impl Album {
             .graph
             .fact(genesis.map(|node| FactAt { node, place: 0 }).or(newest)?)
         {
-            Fact::Genesis { by: name, .. } | Fact::Grant { name, .. } => Some(clean_for_display(name)),
+            Fact::Genesis { by: name, .. } | Fact::Grant { name, .. } => Some(clean_for_display(&name)),
             _ => None,
         }
     }

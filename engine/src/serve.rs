@@ -12,7 +12,7 @@ use crdt::op::Op;
 use crate::event::CallId;
 use crate::limits::{HEADS_PER_FRAME, OPS_ANSWER_BYTES, OPS_CHUNK_BYTES};
 use crate::links::Terms;
-use crate::wire::{Call, RefusalCode, Want, chunks, decode_call, encode_answer};
+use crate::wire::{Call, RefusalCode, chunks, decode_call, encode_answer};
 use crate::{Action, Engine};
 
 impl Engine {
@@ -62,7 +62,7 @@ impl Engine {
                 self.answer(call, frames);
             }
             Call::Ops { want, .. } => {
-                let frames = ops_frames(&ops_of(album, &want));
+                let frames = ops_frames(album.ops_wanted(&want));
                 self.answer(call, frames);
             }
             Call::Refs { refs, .. } => {
@@ -70,7 +70,7 @@ impl Engine {
                     .into_iter()
                     .map(|(actor, seq, header)| OpRef { actor, seq, header })
                     .collect();
-                let frames = ops_frames(&album.ops_by_refs(&refs));
+                let frames = ops_frames(album.ops_by_refs(&refs).into_iter());
                 self.answer(call, frames);
             }
             Call::Have { blobs, .. } => {
@@ -120,33 +120,22 @@ impl Engine {
     }
 }
 
-/// The wanted ops, each once, in causal order.
-fn ops_of(album: &Album, wants: &[Want]) -> Vec<Arc<Op>> {
-    // A chain is left where another has passed. The one that goes further back goes first, so that nothing is lost.
-    let mut wants: Vec<&Want> = wants.iter().collect();
-    wants.sort_by_key(|(_, _, after)| *after);
-    let mut seen = BTreeSet::new();
+/// Ops in causal order as frames, cut at [`OPS_ANSWER_BYTES`]: the asker goes on from there.
+fn ops_frames(all: impl Iterator<Item = Arc<Op>>) -> Vec<Vec<u8>> {
     let mut ops = Vec::new();
-    for (actor, head, after) in wants {
-        let mut next = Some(*head);
-        while let Some(op) = next.and_then(|hash| album.op(&hash)) {
-            if op.header.actor != *actor || op.last_seq() <= *after || !seen.insert(op.hash) {
-                break;
-            }
-            ops.push(op.clone());
-            next = op.header.prev;
+    let mut text = 0;
+    for op in all {
+        text += op.bytes().len();
+        ops.push(op);
+        // The frame that passes the limit is left out, so nobody needs what comes after it.
+        if text > OPS_ANSWER_BYTES {
+            break;
         }
     }
-    ops.sort_unstable_by_key(|op| op.order());
-    ops
-}
-
-/// Ops in causal order as frames, cut at [`OPS_ANSWER_BYTES`]: the asker goes on from there.
-fn ops_frames(ops: &[Arc<Op>]) -> Vec<Vec<u8>> {
     let mut frames = Vec::new();
     let mut bytes = 0;
     let mut more = false;
-    for run in chunks(ops, OPS_CHUNK_BYTES) {
+    for run in chunks(&ops, OPS_CHUNK_BYTES) {
         let frame = encode_answer::ops(run);
         bytes += frame.len();
         more = bytes > OPS_ANSWER_BYTES;

@@ -42,14 +42,14 @@ pub(crate) fn blobs_of(image: &Image) -> impl Iterator<Item = Wanted> + use<> {
 /// The blobs that a fact names.
 pub(crate) fn blobs_of_fact(album: &Album, id: &FactId) -> Vec<Wanted> {
     match album.fact(id).map(|element| element.fact) {
-        Some(Fact::Image(image)) => blobs_of(image).collect(),
+        Some(Fact::Image(image)) => blobs_of(&image).collect(),
         _ => Vec::new(),
     }
 }
 
 /// The blobs that an album names.
 pub(crate) fn blobs_of_album(album: &Album) -> Vec<Wanted> {
-    album.images().flat_map(|view| blobs_of(view.image)).collect()
+    album.images().flat_map(|view| blobs_of(&view.image)).collect()
 }
 
 /// A blob that is wanted and not here.

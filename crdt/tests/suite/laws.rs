@@ -258,7 +258,7 @@ proptest! {
                     // Only the curator and the owner may remove what others added.
                     let who = if all[who].album.may(&all[who].author.user(), Role::Curator) { who } else { 0 };
                     let name = (n % 6).to_string();
-                    let named = |view: &crdt::ImageView<'_>| view.image.name == name;
+                    let named = |view: &crdt::ImageView| view.image.name == name;
                     let ids: Vec<FactId> = all[who].album.images().filter(named).map(|view| view.id).collect();
                     if ids.is_empty() {
                         continue;

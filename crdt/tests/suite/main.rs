@@ -14,4 +14,5 @@ mod limits;
 mod litmus;
 mod plain;
 mod story;
+mod texts;
 mod world;

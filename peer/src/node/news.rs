@@ -115,20 +115,17 @@ fn came(node: &Node, album: &Album, id: &FactId) -> Option<News> {
             })
         }
         Fact::Rating { image, stars, .. } => {
-            let view = album.images_of_blob(image).into_iter().next()?;
+            let view = album.images_of_blob(&image).into_iter().next()?;
             Some(News::Rated {
                 author: node.name_of(&view.user),
                 name: view.name,
                 hash: image.hex(),
                 by,
-                stars: Some(*stars),
-                mean: album.rating(image).and_then(|rating| rating.mean()),
+                stars: Some(stars),
+                mean: album.rating(&image).and_then(|rating| rating.mean()),
             })
         }
-        Fact::Chat { text, .. } => Some(News::Chat {
-            user: by,
-            text: text.clone(),
-        }),
+        Fact::Chat { text, .. } => Some(News::Chat { user: by, text }),
         _ => None,
     }
 }

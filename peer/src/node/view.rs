@@ -73,7 +73,7 @@ impl Node {
 
     /// All images, oldest first.
     pub(super) fn image_entries(&self, album: &Album) -> Vec<ImageEntry> {
-        let mut images: Vec<ImageView<'_>> = album.images().collect();
+        let mut images: Vec<ImageView> = album.images().collect();
         images.sort_by_key(|view| (view.lamport, view.id.actor, view.id.header, view.id.seq));
         images
             .iter()
@@ -82,8 +82,8 @@ impl Node {
     }
 
     /// One image.
-    pub(super) fn image_entry(&self, album: &Album, view: &ImageView<'_>) -> ImageEntry {
-        let image = view.image;
+    pub(super) fn image_entry(&self, album: &Album, view: &ImageView) -> ImageEntry {
+        let image = &view.image;
         let local = self.engine.is_here(&image.hash);
         let state = match (local, self.engine.is_fetching(&image.hash)) {
             (true, _) => "ready",
@@ -135,7 +135,7 @@ impl Node {
 ///
 /// # Errors
 /// `not_found`, with a near name; `ambiguous`, with the candidates.
-pub(super) fn image_named<'a>(album: &'a Album, name: &str) -> Result<ImageView<'a>, Failure> {
+pub(super) fn image_named(album: &Album, name: &str) -> Result<ImageView, Failure> {
     match album.image_named(name) {
         Found::One(image) => Ok(image),
         Found::Ambiguous(images) => {

@@ -233,7 +233,7 @@ pub(super) async fn or_set(handle: &Handle, label: Option<String>) -> Result<Rep
         .with(move |node| {
             let album = node.album(label.as_deref())?;
             let elements = album.elements().map(|element| {
-                let value: serde_json::Value = serde_json::from_str(element.text).unwrap_or_default();
+                let value: serde_json::Value = serde_json::from_str(&element.text).unwrap_or_default();
                 let kind = value
                     .get("kind")
                     .and_then(|kind| kind.as_str())

@@ -188,7 +188,7 @@ pub(super) async fn chat(
                     album: name.clone(),
                     user: node.name_of(&line.user),
                     at: rfc3339(line.at),
-                    text: line.text.to_owned(),
+                    text: line.text,
                 });
             let mut lines: Vec<_> = lines.collect();
             lines.reverse();
