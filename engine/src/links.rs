@@ -184,6 +184,21 @@ impl Engine {
             .map(|replica| terms(&replica.album, &user, peer))
     }
 
+    /// Whether anti-entropy with a linked device goes on: it is a member's, or nobody's that is known here and no op here
+    /// names this replica's own user either. Then the album has arrived in part only, and whoever links with us knows more.
+    pub(crate) fn may_tell(&self, peer: &PublicKey, id: &AlbumId) -> bool {
+        let is_new_here = || {
+            let (replica, author) = (self.albums.get(id)?, &self.me.as_ref()?.author);
+            let mine = terms(&replica.album, &author.user(), &author.certificate.device);
+            Some(mine == Terms::Unknown)
+        };
+        match self.terms(peer, id) {
+            Some(Terms::Member) => true,
+            Some(Terms::Unknown) => is_new_here().unwrap_or(false),
+            Some(Terms::Former) | None => false,
+        }
+    }
+
     /// The linked devices that share an album.
     pub(crate) fn sharers(&self, album: &AlbumId) -> Vec<PublicKey> {
         let peers = self.links.all().map(|(peer, _)| peer);
@@ -208,8 +223,10 @@ impl Engine {
         self.links.insert(peer, certificate.user());
         let albums: Vec<AlbumId> = self.albums.keys().copied().collect();
         for album in albums {
-            if self.terms(&peer, &album) == Some(Terms::Member) {
+            if self.may_tell(&peer, &album) {
                 self.sync_soon(now, album, peer, 0);
+            }
+            if self.terms(&peer, &album) == Some(Terms::Member) {
                 self.share(now, peer, album);
             }
         }

@@ -570,7 +570,7 @@ impl Engine {
 
     fn round_over(&mut self, now: u64, peer: PublicKey, album: AlbumId) {
         let again = now + self.jitter(ROUND_MS);
-        let member = self.terms(&peer, &album) == Some(Terms::Member);
+        let goes_on = self.may_tell(&peer, &album);
         let Some(replica) = self.albums.get(&album) else {
             return;
         };
@@ -597,7 +597,7 @@ impl Engine {
             round.due = Some(now);
             // Others may lack it too, who would else find out by their timers only.
             self.publish(album, &[]);
-        } else if member {
+        } else if goes_on {
             let asked_meanwhile = round.due.map(|due| due.max(round.rest_until));
             round.due = Some(asked_meanwhile.map_or(again, |due| due.min(again)));
         } else {
@@ -606,11 +606,11 @@ impl Engine {
     }
 
     fn round_failed(&mut self, now: u64, peer: PublicKey, album: AlbumId) {
-        let member = self.terms(&peer, &album) == Some(Terms::Member);
+        let goes_on = self.may_tell(&peer, &album);
         let failed = self.links.standing(&peer, &album).map_or(0, |round| round.failed);
         // 2, 4, 8, 16 s, then as often as any round.
         let wait = self.jitter((RETRY_MS << failed.min(8)).min(ROUND_MS));
-        if !member {
+        if !goes_on {
             return self.links.forget_round(&peer, album);
         }
         if let Some(round) = self.links.round(&peer, album) {

@@ -10,7 +10,7 @@ use engine::limits::OPS_ANSWER_BYTES;
 use engine::wire::{Call, encode_call};
 use engine::{Config, Event, Standing, Strategy};
 
-use proptests::world::{World, people};
+use proptests::world::{Disk, World, Write, people};
 
 const ALL: [Strategy; 3] = [Strategy::Op, Strategy::Delta, Strategy::State];
 
@@ -466,7 +466,7 @@ fn a_fork_longer_than_an_answer_arrives() {
     for (at, more) in [(0, &left_ops), (1, &right_ops)] {
         for op in ops.iter().chain(more) {
             let disk = &mut world.peers[at].disk;
-            disk.begin(proptests::world::Write::Ops {
+            disk.begin(Write::Ops {
                 token: engine::Token(0),
                 album,
                 ops: vec![op.clone()],
@@ -504,6 +504,29 @@ fn a_member_unknown_here_brings_his_own_grant() {
     world.write(2, trip, people::chat("hello, I am new"));
     assert!(world.run_until(5_000, |world| world.album(1, trip).chat().count() == 1));
     assert!(world.album(1, home).has_genesis());
+}
+
+/// Bob's process died while he joined, when nothing but the genesis had reached his disk. Alice, the only one whom it
+/// names, is away; Carol, whom it does not name, knows him for a member. She brings the rest, though nobody says a word.
+#[test]
+fn a_joiner_with_nothing_but_the_genesis_is_helped_by_any_member() {
+    let mut world = World::of(22, 3, Strategy::Op);
+    let album = world.shared_album(Role::Contributor);
+    let genesis = world.album(0, album).genesis_op().unwrap().clone();
+    world.crash(1);
+    let mut disk = Disk::new(world.peers[1].disk.incarnation);
+    disk.entered.insert(album);
+    disk.begin(Write::Ops {
+        token: engine::Token(0),
+        album,
+        ops: vec![genesis],
+    });
+    disk.sync_one();
+    world.peers[1].disk = disk;
+    world.crash(0);
+    world.start(1);
+    assert_eq!(world.album(1, album).op_count(), 1);
+    assert!(world.run_until(60_000, |world| world.album(1, album).op_count() == 3));
 }
 
 #[test]
