@@ -436,8 +436,7 @@ impl Run {
     fn settle(&mut self) {
         self.world.calm();
         for album in self.albums.clone() {
-            self.world.bridge_members(album);
-            self.world.settle(album);
+            self.world.settle_whole(album);
         }
         for album in &self.albums {
             self.world.note_seen_by_all(*album);

@@ -136,10 +136,12 @@ impl World {
 
     /// A way between each of these and the next, whatever the shape.
     pub fn bridge(&mut self, chain: &[At]) {
+        let before = self.net.bridges.len();
         let pairs = chain.windows(2).map(|two| pair(two[0], two[1]));
         self.net.bridges.extend(pairs);
-        self.net.recheck = None;
-        self.look_at_links();
+        if self.net.bridges.len() > before {
+            self.recheck_links();
+        }
     }
 
     /// After the shape was changed by hand.

@@ -298,7 +298,10 @@ impl World {
 
     /// Ops in a message of its own making: any epoch, any seq, any heads.
     fn send_ops(&mut self, at: At, to: At, album: AlbumId, ops: &[Arc<Op>]) {
-        let (epoch, seq) = (Epoch(self.rng.r#gen()), self.rng.gen_range(1..=u64::MAX));
+        let (epoch, seq) = (
+            Epoch(self.rng.r#gen()),
+            self.rng.gen_range(1..=crdt::limits::INTEGER_MAX),
+        );
         let payload = encode_message(epoch, seq, &self.digest_of_nothing(), ops);
         self.send_gossip(at, to, album, &payload);
     }
