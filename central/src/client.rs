@@ -22,7 +22,7 @@ use crdt::id::{AlbumId, Signature};
 use crdt::keys::{Certificate, Domain, KeyPair};
 use rustls::pki_types::ServerName;
 use serde::de::DeserializeOwned;
-use tokio::io::{ReadHalf, WriteHalf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::time::timeout;
@@ -169,7 +169,10 @@ impl Client {
     }
 
     /// Starts the connection's tasks and says hello.
-    async fn start(address: &str, stream: TlsStream<TcpStream>) -> Result<Self, ClientError> {
+    async fn start<S>(address: &str, stream: S) -> Result<Self, ClientError>
+    where
+        S: AsyncRead + AsyncWrite + Send + 'static,
+    {
         let (read, write) = tokio::io::split(stream);
         let (outgoing, to_send) = mpsc::channel(CLIENT_REQUESTS_MAX);
         let (push_out, pushes) = mpsc::channel(CLIENT_PUSHES_MAX);
@@ -505,11 +508,7 @@ async fn open(address: &str, config: rustls::ClientConfig) -> io::Result<TlsStre
     TlsConnector::from(Arc::new(config)).connect(name, tcp).await
 }
 
-async fn read_all(
-    mut stream: ReadHalf<TlsStream<TcpStream>>,
-    shared: Arc<Shared>,
-    pushes: mpsc::Sender<Push>,
-) {
+async fn read_all(mut stream: ReadHalf<impl AsyncRead>, shared: Arc<Shared>, pushes: mpsc::Sender<Push>) {
     loop {
         let message = match frame::read(&mut stream).await {
             Ok(bytes) => FromCentral::decode(&bytes),
@@ -534,7 +533,7 @@ async fn read_all(
 }
 
 async fn write_all(
-    mut stream: WriteHalf<TlsStream<TcpStream>>,
+    mut stream: WriteHalf<impl AsyncWrite>,
     shared: Arc<Shared>,
     mut to_send: mpsc::Receiver<Vec<u8>>,
 ) {
@@ -582,3 +581,6 @@ fn password_failure(error: PasswordError) -> ClientError {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncWriteExt as _, ReadHalf, WriteHalf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::timeout;
@@ -126,7 +126,7 @@ async fn open(tcp: TcpStream, acceptor: TlsAcceptor, nonce: Nonce) -> Result<Hal
 
 /// One request after the other: the next is read when the last one's answer is written.
 async fn read_all(
-    stream: &mut ReadHalf<TlsStream<TcpStream>>,
+    stream: &mut (impl AsyncRead + Unpin),
     session: &mut Session,
     hub: &Hub,
     outgoing: mpsc::Sender<Outgoing>,
@@ -167,7 +167,7 @@ async fn read_all(
     }
 }
 
-async fn write_all(stream: &mut WriteHalf<TlsStream<TcpStream>>, mut queue: mpsc::Receiver<Outgoing>) -> End {
+async fn write_all(stream: &mut (impl AsyncWrite + Unpin), mut queue: mpsc::Receiver<Outgoing>) -> End {
     while let Some(Outgoing { bytes, written, .. }) = queue.recv().await {
         match timeout(WRITE_DEADLINE, frame::write(stream, &bytes)).await {
             Ok(Ok(())) => {}
@@ -179,4 +179,133 @@ async fn write_all(stream: &mut WriteHalf<TlsStream<TcpStream>>, mut queue: mpsc
         }
     }
     End::Stopping
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{DuplexStream, duplex};
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::hub::Core;
+    use crate::registry::Registry;
+    use crate::store::Store;
+
+    /// A connection after hello, in virtual time, and the central behind it.
+    struct Guest {
+        session: Session,
+        hub: Hub,
+        near: DuplexStream,
+        far: DuplexStream,
+        outgoing: mpsc::Sender<Outgoing>,
+        queue: mpsc::Receiver<Outgoing>,
+    }
+
+    fn guest(folder: &tempfile::TempDir) -> Guest {
+        let (store, setup, rows) = Store::open(&folder.path().join("central.db")).unwrap();
+        let (hub, _) = Hub::start(Core::new(Registry::load(rows).0), setup, store).unwrap();
+        let (outgoing, queue) = mpsc::channel(OUTGOING_FRAMES_MAX);
+        let (near, far) = duplex(1024 * 1024);
+        Guest {
+            session: Session::new(hub.clone(), 1, IpAddr::from([127, 0, 0, 1]), Nonce([0; 32])),
+            hub,
+            near,
+            far,
+            outgoing,
+            queue,
+        }
+    }
+
+    fn logout(id: u64) -> Vec<u8> {
+        Request { id, ask: Ask::Logout }.encode()
+    }
+
+    /// Says that each frame is written, and when.
+    async fn written(mut queue: mpsc::Receiver<Outgoing>) -> Vec<u64> {
+        let (start, mut at) = (Instant::now(), Vec::new());
+        while let Some(frame) = queue.recv().await {
+            at.push(start.elapsed().as_millis() as u64);
+            let _ = frame.written.unwrap().send(());
+        }
+        at
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_connection_is_dropped_and_one_that_speaks_in_time_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let Guest {
+            mut session,
+            hub,
+            mut near,
+            mut far,
+            outgoing,
+            queue,
+        } = guest(&folder);
+        let start = Instant::now();
+        let speak = async {
+            tokio::time::sleep(IDLE_DEADLINE - Duration::from_millis(1)).await;
+            frame::write(&mut far, &logout(1)).await.unwrap();
+            // Half a frame is none.
+            tokio::time::sleep(IDLE_DEADLINE / 2).await;
+            far.write_all(&[0, 0, 0, 9, b'{']).await.unwrap();
+        };
+        let (why, (), answers) = tokio::join!(
+            read_all(&mut near, &mut session, &hub, outgoing),
+            speak,
+            written(queue)
+        );
+        assert!(matches!(why, End::Idle), "{why}");
+        assert_eq!(answers.len(), 1);
+        let both = 2 * IDLE_DEADLINE - Duration::from_millis(1);
+        assert_eq!(start.elapsed().as_secs(), both.as_secs());
+    }
+
+    /// A burst is answered at once. What is asked beyond it is answered at the rate, not refused.
+    #[tokio::test(start_paused = true)]
+    async fn requests_beyond_the_burst_are_read_more_slowly() {
+        const MORE: u64 = 10;
+        let folder = tempfile::tempdir().unwrap();
+        let Guest {
+            mut session,
+            hub,
+            mut near,
+            mut far,
+            outgoing,
+            queue,
+        } = guest(&folder);
+        for id in 0..REQUESTS_BURST + MORE {
+            frame::write(&mut far, &logout(id)).await.unwrap();
+        }
+        drop(far);
+        let (why, at) = tokio::join!(read_all(&mut near, &mut session, &hub, outgoing), written(queue));
+        assert!(matches!(why, End::Frame(_)), "{why}");
+        // The one that is one past is answered still; what follows it waits.
+        let at_once = REQUESTS_BURST as usize + 1;
+        assert!(at[..at_once].iter().all(|ms| *ms == 0));
+        assert_eq!(at.len() - at_once, MORE as usize - 1);
+        for (ms, n) in at[at_once..].iter().zip(1..) {
+            // Timers have a millisecond's grain.
+            let due = n * REQUESTS_INTERVAL_MS;
+            assert!((due..=due + 2).contains(ms), "{at:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_frame_that_is_not_taken_ends_the_connection() {
+        let (mut near, mut far) = duplex(16);
+        let (outgoing, queue) = mpsc::channel(OUTGOING_FRAMES_MAX);
+        let start = Instant::now();
+        let (taken, _is_taken) = oneshot::channel();
+        let _ = outgoing.send(Outgoing::answer(vec![7; 100], taken)).await;
+        // Some of it is taken, in good time; the rest is not.
+        let take = async {
+            let mut some = [0; 50];
+            tokio::io::AsyncReadExt::read_exact(&mut far, &mut some)
+                .await
+                .unwrap();
+        };
+        let (why, ()) = tokio::join!(write_all(&mut near, queue), take);
+        assert!(matches!(why, End::Slow), "{why}");
+        assert_eq!(start.elapsed().as_secs(), WRITE_DEADLINE.as_secs());
+    }
 }

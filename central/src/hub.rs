@@ -5,10 +5,10 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Instant;
 
 use crdt::keys::Certificate;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::time::Instant;
 
 use crate::gate::Gate;
 use crate::limits::{CHANGES_WAITING_MAX, OUTGOING_BYTES_MAX, OUTGOING_FRAMES_FAIR};
@@ -341,6 +341,7 @@ mod tests {
     use crate::limits::OUTGOING_FRAMES_MAX;
     use crate::proto::Push;
     use crate::registry::Rows;
+    use crdt::keys::KeyPair;
 
     struct Wire {
         id: SessionId,
@@ -420,5 +421,115 @@ mod tests {
             0,
             "what is dropped waits no more"
         );
+    }
+
+    fn account(n: u8) -> Change {
+        let (root, device) = (KeyPair::from_seed(&[n; 32]), KeyPair::from_seed(&[n + 100; 32]));
+        Change::Account {
+            name: format!("u{n}"),
+            // More than one page of the database.
+            password: Some(vec![n; 8_000]),
+            cert: Certificate::issue(&root, &device.public()),
+        }
+    }
+
+    /// The disk is full: what does not fit is refused, and said so, and is not there; what is there is still answered.
+    /// When there is room again, the same change is taken.
+    #[tokio::test]
+    async fn a_full_disk_refuses_changes_and_answers_the_rest() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("central.db");
+        let (store, setup, rows) = Store::open(&path).unwrap();
+        store.limit_to(40);
+        let (hub, _writer) = Hub::start(Core::new(Registry::load(rows).0), setup, store).unwrap();
+        let add = async |n: u8| {
+            hub.change(1, move |_| Ok((Some(account(n)), true)))
+                .await
+                .map(drop)
+        };
+        let mut fitted = 0;
+        let failure = loop {
+            match add(fitted).await {
+                Ok(()) => fitted += 1,
+                Err(failure) => break failure,
+            }
+        };
+        assert_eq!(
+            (failure.code, &*failure.message),
+            (Code::Internal, "the central cannot write")
+        );
+        assert!(fitted > 0);
+        assert_eq!(*hub.core.run.borrow(), Run::On);
+        let known = |n: u8| hub.core.lock().registry.lookup(&format!("u{n}")).is_ok();
+        assert!((0..fitted).all(known) && !known(fitted));
+        // Somebody makes room.
+        let other = rusqlite::Connection::open(&path).unwrap();
+        other
+            .execute("UPDATE account SET password = NULL WHERE name = 'u0'", [])
+            .unwrap();
+        add(fitted).await.unwrap();
+        assert!(known(fitted));
+    }
+
+    /// The disk fails otherwise (here: the table is gone, the same to us as an I/O error): nobody knows what of the change
+    /// is there, so the central stops, with the reason, and takes no further change.
+    #[tokio::test]
+    async fn a_failing_disk_stops_the_central() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("central.db");
+        let (store, setup, rows) = Store::open(&path).unwrap();
+        let (hub, writer) = Hub::start(Core::new(Registry::load(rows).0), setup, store).unwrap();
+        rusqlite::Connection::open(&path)
+            .unwrap()
+            .execute("DROP TABLE device", [])
+            .unwrap();
+        let failed = hub.change(1, |_| Ok((Some(account(1)), true))).await.map(drop);
+        assert_eq!(failed.unwrap_err().message, "the central cannot write");
+        let mut run = hub.core.run.subscribe();
+        stopped(&mut run).await;
+        let Run::Broken(reason) = run.borrow().clone() else {
+            panic!()
+        };
+        assert!(reason.contains("central.db could not be written"), "{reason}");
+        writer.join().unwrap();
+        let after = hub.change(1, |_| Ok((Some(account(2)), true))).await.map(drop);
+        assert!(after.is_err());
+        assert!(hub.core.lock().registry.lookup("u1").is_err());
+    }
+
+    #[tokio::test]
+    async fn so_many_changes_wait_for_the_disk_and_one_more_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, setup, rows) = Store::open(&folder.path().join("central.db")).unwrap();
+        let (hub, _writer) = Hub::start(Core::new(Registry::load(rows).0), setup, store).unwrap();
+        // The first change takes its time.
+        let (go, may_go) = std::sync::mpsc::channel::<()>();
+        let (began, has_begun) = oneshot::channel();
+        let mut waiting = tokio::task::JoinSet::new();
+        let slow = hub.clone();
+        waiting.spawn(async move {
+            let plan = move |_: &Registry| {
+                let _ = began.send(());
+                let _ = may_go.recv();
+                Ok((None, true))
+            };
+            slow.change(1, plan).await.map(drop)
+        });
+        has_begun.await.unwrap();
+        for _ in 0..CHANGES_WAITING_MAX {
+            let hub = hub.clone();
+            waiting.spawn(async move { hub.change(1, |_| Ok((None, true))).await.map(drop) });
+        }
+        while hub.jobs.capacity() > 0 {
+            tokio::task::yield_now().await;
+        }
+        let Err(past) = hub.change(1, |_| Ok((None, true))).await else {
+            panic!("taken")
+        };
+        assert_eq!((past.code, past.retry_after_ms), (Code::Busy, Some(1_000)));
+        go.send(()).unwrap();
+        while let Some(done) = waiting.join_next().await {
+            assert!(done.unwrap().is_ok());
+        }
     }
 }

@@ -3,13 +3,15 @@
 
 mod common;
 
+use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
 use central::embedded::{Embedded, JoinError, join};
-use central::{Client, Pin};
+use central::proto::Role;
+use central::{Client, ClientError, Pin};
 use common::*;
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -109,6 +111,77 @@ async fn the_program_serves_drains_and_comes_back() {
         assert!(start.elapsed().as_secs() < 5);
         assert!(!data.join("address").exists());
     }
+}
+
+/// A disk that fails while the central serves (here: no file may grow further, which is EFBIG to a write). It says so to
+/// the one who asked, ends with the reason, and what it had acknowledged is there when it is started again.
+#[tokio::test]
+async fn a_disk_that_fails_ends_the_program_and_loses_nothing_acknowledged() {
+    let temp = tempfile::tempdir().unwrap();
+    let (data, ready) = (temp.path().join("data"), temp.path().join("ready.json"));
+    // 2,048 blocks of 512 bytes; the signal that would come instead of the error is ignored.
+    let mut limited = Command::new("sh");
+    limited
+        .args([
+            "-c",
+            r#"trap '' XFSZ; ulimit -f 2048; exec "$0" "$@""#,
+            env!("CARGO_BIN_EXE_calotype-central"),
+        ])
+        .args(["--listen", "127.0.0.1:0", "--data"])
+        .arg(&data)
+        .arg("--ready-file")
+        .arg(&ready)
+        .stdin(Stdio::null())
+        .stderr(Stdio::piped());
+    let mut program = Program(limited.spawn().unwrap());
+    let (address, key) = program.ready(&ready).await;
+    let (client, _) = Client::connect(&address, Pin::Key(key)).await.unwrap();
+    let alice = Home::new("alice");
+    client
+        .register("alice", "correct horse", &alice.cert, &alice.device)
+        .await
+        .unwrap();
+    let mut stored = Vec::new();
+    let refused = loop {
+        assert!(stored.len() < 200, "there is no end to this disk");
+        let (album, genesis) = alice.genesis();
+        let members: Vec<Home> = (0..200).map(|_| Home::new("m")).collect();
+        let mut named = vec![(&alice, Role::Owner)];
+        named.extend(members.iter().map(|home| (home, Role::Viewer)));
+        let (list, sig) = alice.list(album, 1, &named);
+        match client.album_put(&list, &sig, &alice.cert, Some(&genesis)).await {
+            Ok(_) => stored.push(album),
+            Err(error) => break error,
+        }
+    };
+    assert!(!stored.is_empty());
+    // It is told, unless the end of everything was quicker.
+    assert!(
+        matches!(refused, ClientError::Refused(_) | ClientError::Unreachable { .. }),
+        "{refused}"
+    );
+    soon("the end is told", client.closed()).await;
+    let mut why = String::new();
+    program.0.stderr.take().unwrap().read_to_string(&mut why).unwrap();
+    assert_eq!(program.0.wait().unwrap().code(), Some(1));
+    assert!(
+        why.contains("the central has stopped") && why.contains("central.db could not be written"),
+        "{why}"
+    );
+
+    std::fs::remove_file(&ready).unwrap();
+    let mut program = Program::start(&data, &ready);
+    let (address, key) = program.ready(&ready).await;
+    let (client, _) = Client::connect(&address, Pin::Key(key)).await.unwrap();
+    client.resume(&alice.cert, &alice.device).await.unwrap();
+    let found: Vec<_> = client
+        .albums()
+        .await
+        .unwrap()
+        .iter()
+        .map(|entry| entry.album)
+        .collect();
+    assert!(stored.iter().all(|album| found.contains(album)));
 }
 
 #[tokio::test]

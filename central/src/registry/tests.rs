@@ -4,7 +4,8 @@ use crdt::keys::{Domain, KeyPair};
 
 use super::*;
 use crate::limits::{
-    ADDRESS_BYTES_MAX, ADDRESSES_MAX, ALBUMS_PER_OWNER_MAX, LIST_BYTES_MAX, PAGE_BYTES_MAX, PRESENCE_MS,
+    ADDRESS_BYTES_MAX, ADDRESSES_MAX, ALBUMS_PER_OWNER_MAX, LIST_BYTES_MAX, LISTS_BYTES_MAX, PAGE_BYTES_MAX,
+    PRESENCE_MS, PUSHES_PER_REQUEST_MAX,
 };
 use crate::proto::{AlbumList, Member, Role};
 
@@ -266,10 +267,64 @@ fn registrations_per_address() {
         assert!(registry.count_registration(remote(1), 0).is_ok());
     }
     assert_eq!(code(registry.count_registration(remote(1), 0)), Code::Busy);
+    assert!(
+        registry
+            .count_registration(remote(1), REGISTRATIONS_INTERVAL_MS - 1)
+            .is_err()
+    );
+    assert!(
+        registry
+            .count_registration(remote(1), REGISTRATIONS_INTERVAL_MS)
+            .is_ok()
+    );
     assert!(registry.count_registration(remote(2), 0).is_ok());
     for _ in 0..1_000 {
         assert!(registry.count_registration(LOOPBACK, 0).is_ok());
     }
+}
+
+/// Attempts are remembered under so many accounts; while all of them are being guessed at, a further one waits.
+#[test]
+fn so_many_accounts_may_be_guessed_at() {
+    let mut registry = registry(&[]);
+    for number in 0..ATTEMPTS_KEYS_MAX {
+        assert!(registry.attempt(&format!("u{number}"), LOOPBACK, 50, 0).is_ok());
+    }
+    assert_eq!(code(registry.attempt("one more", LOOPBACK, 50, 0)), Code::Busy);
+    assert!(registry.attempt("u7", LOOPBACK, 50, 0).is_ok(), "one of them");
+    assert!(
+        registry
+            .attempt("one more", LOOPBACK, 50, 2 * ATTEMPTS_INTERVAL_MS)
+            .is_ok()
+    );
+}
+
+#[test]
+fn accounts_up_to_the_limit() {
+    let (alice, bob) = (home("alice", 1), home("bob", 2));
+    let account = |number: usize| {
+        let mut root = [0; 32];
+        root[..8].copy_from_slice(&(number as u64).to_be_bytes());
+        AccountRow {
+            name: format!("u{number}"),
+            root: PublicKey(root),
+            password: None,
+        }
+    };
+    let rows = Rows {
+        accounts: (1..ACCOUNTS_MAX).map(account).collect(),
+        ..Rows::default()
+    };
+    let (mut registry, _) = Registry::load(rows);
+    let last = registry
+        .plan_register("alice", &alice.cert, vec![], None)
+        .unwrap();
+    registry.apply(last, 1, 0);
+    assert_eq!(
+        code(registry.plan_register("bob", &bob.cert, vec![], None)),
+        Code::Busy
+    );
+    assert_eq!(code(registry.plan_reclaim("bob", &bob.cert)), Code::Busy);
 }
 
 #[test]
@@ -546,6 +601,64 @@ fn albums_of_one_owner_up_to_the_limit() {
         Code::Denied
     );
     assert_eq!(registry.plan_list(1, album(0)), Ok(ListPlan::Held));
+}
+
+#[test]
+fn bytes_of_all_lists_up_to_the_limit() {
+    let alice = home("alice", 1);
+    let mut registry = registry(&[&alice]);
+    let one = |lamport| signed(&list(1, lamport, &[(&alice, Role::Owner)]), &alice, Some(&alice));
+    let bytes = serde_json::to_string(&list(1, 1, &[(&alice, Role::Owner)]))
+        .unwrap()
+        .len();
+    registry.lists_bytes = LISTS_BYTES_MAX - bytes + 1;
+    assert_eq!(code(registry.plan_list(1, one(1))), Code::Busy);
+    registry.lists_bytes = LISTS_BYTES_MAX - bytes;
+    put(&mut registry, 1, one(1), 0).unwrap();
+    assert_eq!(registry.lists_bytes, LISTS_BYTES_MAX);
+    // One that takes another's place takes no more.
+    put(&mut registry, 1, one(2), 0).unwrap();
+    assert_eq!(registry.lists_bytes, LISTS_BYTES_MAX);
+    assert_eq!(code(registry.plan_list(1, one(10))), Code::Busy, "a digit longer");
+}
+
+/// An announcement in an album whose members have 4,096 sessions reaches all of them; with more, so many.
+#[test]
+fn pushes_of_one_request_up_to_the_limit() {
+    let alice = home("alice", 1);
+    let per_member = DEVICES_PER_ACCOUNT_MAX * SESSIONS_PER_DEVICE_MAX;
+    let exactly = PUSHES_PER_REQUEST_MAX / per_member;
+    for others in [exactly, exactly + 1] {
+        let mut registry = registry(&[&alice]);
+        let mut members = list(1, 1, &[(&alice, Role::Owner)]);
+        let mut session = 1;
+        for other in 0..others {
+            let root = PublicKey([other as u8 + 100; 32]);
+            for device in 0..DEVICES_PER_ACCOUNT_MAX {
+                let cert = Certificate {
+                    root,
+                    device: PublicKey([device as u8; 32]),
+                    sig: Signature([0; 64]),
+                };
+                for _ in 0..SESSIONS_PER_DEVICE_MAX {
+                    session += 1;
+                    registry.begin(session, cert.clone()).unwrap();
+                }
+            }
+            members.members.push(Member {
+                user: user_id(&root),
+                name: "m".to_owned(),
+                role: Role::Viewer,
+            });
+        }
+        let reached =
+            |deliveries: Vec<Delivery>| deliveries.iter().map(|delivery| delivery.to.len()).sum::<usize>();
+        assert_eq!(session as usize - 1, others * per_member);
+        let told = put(&mut registry, 1, signed(&members, &alice, Some(&alice)), 0).unwrap();
+        assert_eq!(reached(told), PUSHES_PER_REQUEST_MAX);
+        let here = registry.announce(1, vec!["127.0.0.1:1".to_owned()], 0).unwrap();
+        assert_eq!(reached(here), PUSHES_PER_REQUEST_MAX);
+    }
 }
 
 #[test]
