@@ -161,9 +161,12 @@ mod tests {
 
     #[test]
     fn a_weak_key_verifies_nothing() {
-        // The identity point: any signature by it would pass the lax rule.
-        let mut weak = [0; 32];
-        weak[0] = 1;
-        assert!(!verify(&PublicKey(weak), Domain::Op, b"x", &Signature([0; 64])));
+        // The identity point as key and as R, and s = 0: passes for any text by the lax rule of RFC 8032.
+        let (mut weak, mut signature) = ([0; 32], [0; 64]);
+        (weak[0], signature[0]) = (1, 1);
+        let lax = ed25519_dalek::Signature::from_bytes(&signature);
+        let key = VerifyingKey::from_bytes(&weak).unwrap();
+        assert!(ed25519_dalek::Verifier::verify(&key, b"x", &lax).is_ok());
+        assert!(!verify(&PublicKey(weak), Domain::Op, b"x", &Signature(signature)));
     }
 }

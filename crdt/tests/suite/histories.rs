@@ -212,3 +212,13 @@ fn each_revocation_of_an_owners_device_counts() {
         "o1",
     );
 }
+
+/// Two curators remove each other. Neither is less of a curator by that: who is one, the owner alone decides, and so it
+/// is decided before curators speak.
+#[test]
+fn curators_do_not_unmake_each_other() {
+    check(
+        "O4 role(A, curator) sees C1; C2 remove(A) sees O4; A1 remove(C) sees O4; A2 grant(E); C3 add",
+        "",
+    );
+}

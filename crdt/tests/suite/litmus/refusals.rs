@@ -343,8 +343,12 @@ fn root_keys_revoke_and_nothing_else() {
         facts: vec![revoke(root(b'A').public())],
         removes: vec![],
     };
-    all[0].album.author(&root_of_a, self_revoke).unwrap();
-    assert_eq!(all[0].album.is_valid(&empty.hash), Some(true));
+    let revoked = all[0].album.author(&root_of_a, self_revoke).unwrap();
+    let after = Pen::new(&root_of_a, id, Some(&revoked[0]), &[]).sign();
+    all[0].album.receive(after.clone(), Trust::Verify);
+    for op in [&empty, &after] {
+        assert_eq!(all[0].album.is_valid(&op.hash), Some(true));
+    }
     let drafts = [
         Draft {
             facts: vec![chat("x")],
