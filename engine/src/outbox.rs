@@ -110,6 +110,11 @@ mod tests {
         let mut out = Outbox::default();
         out.push_fenced(Action::Access);
         assert_eq!(drained(&mut out), 1, "no write begun, no fence");
+        let only = out.next_token(TRIP);
+        out.push_fenced(Action::Access);
+        assert_eq!(drained(&mut out), 0, "the write just begun is open");
+        out.persisted(only);
+        assert_eq!(drained(&mut out), 1);
         let (first, second) = (out.next_token(TRIP), out.next_token(TRIP));
         out.push_fenced(Action::Access);
         out.persisted(second);
