@@ -215,6 +215,24 @@ async fn a_flood_of_subscriptions_is_cut() {
     assert!(detail.contains("too many subscriptions"), "{detail}");
 }
 
+/// A member floods an album: what is over the rate is dropped, and who goes on is cut.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_of_messages_is_cut() {
+    let mut node = Node::start(1).await;
+    let (liar, mut to_sub, _to_pub) = Liar::linked(2, &mut node).await;
+    let bearable = limits::GOSSIP_MESSAGES_BURST + limits::GOSSIP_DROPPED_BURST;
+    let flood = message(1, &liar.key.0, b"").repeat(bearable as usize);
+    // More than once: the rate earns some while a slow machine reads.
+    for _ in 0..8 {
+        if to_sub.write_all(&flood).await.is_err() {
+            break;
+        }
+    }
+    assert_eq!(node.refused("gossip_flood").await.0, Some(liar.key));
+    assert!(node.counter("gossip_over") > 0);
+    assert!(node.unlinked(liar.key).await.starts_with("gossip: "));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn we_ask_a_peer_for_sixty_four_topics_at_most() {
     for (topics, over) in [(64, 0), (65, 1)] {
