@@ -430,3 +430,37 @@ fn absurd_sizes_are_only_numbers() {
     lone.feed(Event::BlobsHere { blobs });
     assert_eq!(lone.engine.pending(), (0, 0));
 }
+
+/// What was refused is laid at the door of who sent it, once. An op that had to wait for its past is nobody's: Bob, who
+/// brings the past, did not forge it.
+#[test]
+fn who_sent_what_was_refused() {
+    let mut lone = Lone::new();
+    let mut copy = lone.engine.album(&lone.album).unwrap().clone();
+    let bobs = people::device(b'b', Incarnation([2; 16]));
+    let mut write = || {
+        let draft = Draft {
+            facts: vec![people::chat("x")],
+            removes: vec![],
+        };
+        copy.author(&bobs, draft).unwrap().remove(0)
+    };
+    let forge = |op: &Op| {
+        let text = op.bytes().replacen(&op.sig.to_string(), &"A".repeat(86), 1);
+        Arc::new(Op::decode(&text).unwrap())
+    };
+    let (first, second, third) = (write(), write(), write());
+    // Its author is not known yet: nothing can be said of it.
+    lone.gossip(OTHER, &[forge(&second)]);
+    assert!(lone.engine.take_refused().is_empty());
+    lone.gossip(OTHER, &[first]);
+    assert_eq!(lone.engine.take_refused(), [(("op_signature", None), 1)].into());
+    lone.gossip(OTHER, &[second]);
+    lone.gossip(OTHER, &[forge(&third), forge(&third)]);
+    assert_eq!(
+        lone.engine.take_refused(),
+        [(("op_signature", Some(bob())), 2)].into()
+    );
+    assert!(lone.engine.take_refused().is_empty());
+    assert_eq!(lone.engine.refused()["op_signature"], 3);
+}
