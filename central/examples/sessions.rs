@@ -110,7 +110,8 @@ async fn all_in(central: &Central, users: &Arc<Vec<User>>) -> Result<(Vec<Client
 async fn p99(clients: &[Client], seconds: u64) -> Result<Duration> {
     let end = Instant::now() + Duration::from_secs(seconds);
     let mut tasks = JoinSet::new();
-    for client in clients.iter().take(10).cloned() {
+    for client in clients.iter().take(10) {
+        let client = client.clone();
         tasks.spawn(async move {
             let mut took = Vec::new();
             while Instant::now() < end {
@@ -214,7 +215,10 @@ async fn run(sessions: usize, seconds: u64) -> Result<()> {
     central.stop()?;
     drop(clients);
     let central = Central::start(&data, &address).await?;
+    let before = central.memory()?;
     let (clients, took) = all_in(&central, &users).await?;
+    let kib = (central.memory()? - before) as f64 / sessions as f64;
+    println!("{kib:.1} KiB each without their accounts");
     println!(
         "{sessions} sessions are back {:.1} s after a restart",
         took.as_secs_f64()

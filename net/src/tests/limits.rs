@@ -153,9 +153,8 @@ async fn drip(io: &mut (impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpi
         if io.write_all(&[*byte]).await.is_err() || io.flush().await.is_err() {
             return;
         }
-        match timeout(Duration::from_millis(1), io.read(&mut heard)).await {
-            Ok(Ok(0) | Err(_)) => return,
-            Ok(Ok(_)) | Err(_) => {}
+        if let Ok(Ok(0) | Err(_)) = timeout(Duration::from_millis(1), io.read(&mut heard)).await {
+            return;
         }
     }
     panic!("never ended");
