@@ -1,5 +1,5 @@
-//! Times all subjects in turn, several rounds, and prints a Markdown table of medians with ratios against crdts:
-//! `scripts/bench_crdt.sh`. Heap is another program, `heap`, since counting it costs time.
+//! Times all subjects in turn, several rounds, and prints a Markdown table of medians of CPU time with ratios against
+//! crdts: `scripts/bench_crdt.sh`. Heap is another program, `heap`, since counting it costs time.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -32,7 +32,7 @@ fn main() {
     }
     println!("{FACTS} facts of {FACT_BYTES} B by {ACTORS} writers, {APART} apart on either side of a join;");
     println!(
-        "medians of {rounds} rounds in turn; in brackets how many times faster than crdts in the same row.\n"
+        "medians of the CPU time of {rounds} rounds in turn; in brackets how many times faster than crdts in the same row.\n"
     );
     let names: Vec<&str> = subjects.iter().map(|subject| subject.name()).collect();
     println!("| figure | {} |", names.join(" | "));

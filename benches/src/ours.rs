@@ -255,6 +255,10 @@ impl Subject for Ours {
         let (album, loading) = timed(|| load(self.id, &self.stored));
         let (found, first) = timed(|| album.digest());
         assert_eq!(found, self.here.digest());
+        let (entries, listing) = timed(|| album.images().count());
+        assert_eq!(entries, FACTS);
+        let (_, looks) =
+            timed(|| (0..1000).all(|n| matches!(album.image_named(&name(n * 97)), Found::One(_))));
         vec![
             (0, memory),
             (1, wire),
@@ -264,6 +268,8 @@ impl Subject for Ours {
             (6, signed),
             (7, loading),
             (8, first),
+            (9, listing),
+            (10, looks / 1000),
         ]
     }
 }

@@ -15,6 +15,10 @@ fn held<T>(make: impl FnOnce() -> T) -> (T, usize) {
     (made, HEAP.current_usage().saturating_sub(before))
 }
 
+/// Images of the churned album, and how often one is added and removed again.
+const NAMES: usize = 100;
+const PAIRS: usize = 100_000;
+
 fn main() {
     println!("| heap per entry of {FACTS} | bytes | of crdts' |\n|---|---|---|");
     let set = {
@@ -46,4 +50,21 @@ fn main() {
     row("automerge", held(|| theirs::doc_load(&stored)).1);
     let stored = theirs::loro_stored();
     row("loro", held(|| theirs::loro_load(&stored)).1);
+    println!();
+    println!("| {NAMES} images | live state, bytes | log, bytes | ops |\n|---|---|---|---|");
+    for pairs in [0, PAIRS] {
+        let mut writing = Writing::new();
+        writing.churn(pairs, NAMES);
+        let (id, ops) = (writing.id(), std::mem::take(&mut writing.ops));
+        drop(writing);
+        let (album, bytes) = held(|| ours::load(id, &ops));
+        assert_eq!(album.image_count(), NAMES);
+        album.digest();
+        let live = album.live_heap();
+        let log = bytes.saturating_sub(live);
+        println!(
+            "| after {pairs} adds and removes | {live} | {log} | {} |",
+            ops.len()
+        );
+    }
 }
