@@ -190,6 +190,13 @@ impl<'a> Opened<'a> {
         if let Some(size) = early_size(media, bytes) {
             CodecError::check_size(limits, size, 1)?;
         }
+        if media == Media::Tiff {
+            let damaged = |reason| CodecError::Damaged {
+                media: media.name(),
+                reason,
+            };
+            crate::tiff::check_directory(bytes).map_err(damaged)?;
+        }
         let (mut decoder, frames_ignored) = open(media, bytes).map_err(failed)?;
         let size = decoder.dimensions();
         if size.0 == 0 || size.1 == 0 {

@@ -19,6 +19,7 @@ mod media;
 mod orient;
 mod preview;
 mod scan;
+mod tiff;
 
 pub use decode::{Decoded, Limits, Metadata, Probe, decode, pixel_engine, probe};
 pub use encode::{ENCODER_JPEG, ENCODER_PNG, ENCODER_WEBP, EncodeError, Encoded, encode_version};
