@@ -86,6 +86,14 @@ impl World {
             let members = self.members(album);
             self.bridge(&members);
             self.run_until(5_000, |world| world.is_settled(album));
+            // Some of them may take others for former members: only the owner is let in by all.
+            for (owner, member) in self
+                .reference(album)
+                .into_iter()
+                .flat_map(|of| members.iter().map(move |at| (of, *at)))
+            {
+                self.bridge(&[owner, member]);
+            }
         }
         self.must_be_settled(album);
     }
