@@ -72,6 +72,10 @@ impl World {
                 continue;
             };
             assert!(
+                here.user_of_actor(&op.header.actor) == Some(self.peers[*author].user),
+                "peer {at} takes a device of peer {author} for another user's"
+            );
+            assert!(
                 !self.peers[*author].is_honest() || self.authored.contains(&(here.id(), op.hash)),
                 "peer {at} took in an op that bears the name of peer {author}, who did not write it"
             );
@@ -219,7 +223,7 @@ fn removals_hold(model: &Model) {
                     .any(|text| matches!(text.fact, Fact::Revoke { .. }));
                 let shows = model.valid.contains(&op.hash);
                 assert!(
-                    !(apart && shows && !is_revoke && !accepted.contains(&op.hash)),
+                    !(apart && shows) || is_revoke || accepted.contains(&op.hash),
                     "an op of a removed member shows that the remover had not seen"
                 );
             }

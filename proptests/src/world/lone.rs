@@ -18,6 +18,12 @@ pub struct Lone {
     seq: u64,
 }
 
+impl Default for Lone {
+    fn default() -> Lone {
+        Lone::new()
+    }
+}
+
 impl Lone {
     /// Alice's album with Bob as a curator, linked.
     pub fn new() -> Lone {
