@@ -23,7 +23,10 @@ pub(crate) fn check_directory(bytes: &[u8]) -> Result<(), String> {
         };
         let len = count.saturating_mul(size_of(kind));
         if len > bytes.len() as u64 {
-            return Err(format!("entry {tag} claims {len} bytes, the file has {}", bytes.len()));
+            return Err(format!(
+                "entry {tag} claims {len} bytes, the file has {}",
+                bytes.len()
+            ));
         }
         let most = match tag {
             PROFILE => PROFILE_BYTES_MAX,
@@ -83,7 +86,9 @@ impl<'a> Directory<'a> {
     /// Tag, type and count of an entry.
     fn entry(&self, entry: u64) -> Option<(u16, u16, u64)> {
         let len = if self.big { 20 } else { 12 };
-        let at = self.at.checked_add(usize::try_from(entry).ok()?.checked_mul(len)?)?;
+        let at = self
+            .at
+            .checked_add(usize::try_from(entry).ok()?.checked_mul(len)?)?;
         let short = |at| Some(self.number(at, 2)? as u16);
         let count = self.number(at + 4, if self.big { 8 } else { 4 })?;
         Some((short(at)?, short(at + 2)?, count))
@@ -137,7 +142,10 @@ mod tests {
             assert_eq!(check(PROFILE, 7, PROFILE_BYTES_MAX, PROFILE_BYTES_MAX), Ok(()));
             assert!(check(PROFILE, 7, PROFILE_BYTES_MAX + 1, PROFILE_BYTES_MAX + 1).is_err());
             // Nobody here reads XMP: it may be long, but must be there.
-            assert_eq!(check(700, 1, PROFILE_BYTES_MAX * 2, PROFILE_BYTES_MAX * 2), Ok(()));
+            assert_eq!(
+                check(700, 1, PROFILE_BYTES_MAX * 2, PROFILE_BYTES_MAX * 2),
+                Ok(())
+            );
             assert!(check(700, 1, u64::from(u32::MAX), 0).is_err());
         }
         let whole = tiff(false, 256, 3, 1, 0).len() as u64;

@@ -142,7 +142,7 @@ impl Walk {
             );
             self.expect(self.check_promises(&verdict));
             count.add(self.told.len(), 1);
-            if chance / 16 % FULL_ONE_IN == 0 {
+            if (chance / 16).is_multiple_of(FULL_ONE_IN) {
                 let mut album = album.clone();
                 album.receive(self.told[order.len()].op.clone(), Trust::Stored);
                 count.orders[self.told.len()] += self.check(&album);
