@@ -219,6 +219,28 @@ fn the_last_owner_may_be_a_callback() {
     );
 }
 
+/// The disk fills in the middle of a batch: what came before in it is not there either.
+#[test]
+fn a_batch_is_stored_whole_or_not_at_all() {
+    let (_dir, home) = new_home();
+    let (db, _) = Db::open(&home).unwrap();
+    db.commit_wait(vec![put(b"kept", b"1")]).unwrap();
+    db.limit_pages(1).unwrap();
+    let batch = vec![put(b"small", b"2"), put(b"large", &[3; 64 * 1024])];
+    let full = db.commit_wait(batch);
+    assert!(matches!(full, Err(CommitError::DiskFull { .. })), "{full:?}");
+    assert_eq!(db.get("test", b"small").unwrap(), None);
+    db.limit_pages(u32::MAX).unwrap();
+    db.commit_wait(vec![put(b"after", b"4")]).unwrap();
+    let keys: Vec<_> = db
+        .scan("test", b"")
+        .unwrap()
+        .into_iter()
+        .map(|(key, _)| key)
+        .collect();
+    assert_eq!(keys, [b"after".to_vec(), b"kept".to_vec()]);
+}
+
 #[test]
 fn batches_beyond_a_limit_are_refused_whole() {
     let (_dir, home) = new_home();
