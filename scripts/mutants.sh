@@ -110,6 +110,8 @@ for name in "${names[@]}"; do
 done
 git rev-parse --is-inside-work-tree >/dev/null 2>&1 || die "this needs the git repository: it copies the tracked files"
 
+exec 9>"$WORK/mutants.lock"
+flock -n 9 || die "another run works in $WORK"
 copy_tree
 for name in "${names[@]}"; do
   git -C "$TREE" apply --check "$PATCHES/$name.patch" || die "$name does not apply"
