@@ -80,7 +80,7 @@ copy_tree() {
 run() {
   local seconds="$1" code=0
   shift
-  (cd "$TREE" && exec timeout -k 5 "$seconds" "$@") >"$LOG" 2>&1 &
+  (cd "$TREE" && exec timeout -k 5 "$seconds" "$@") >"$LOG" 2>&1 9>&- &
   child=$!
   wait "$child" || code=$?
   child=""
