@@ -11,7 +11,7 @@ use central::proto::{AlbumList, Genesis, Member, PeerEntry};
 use central::{Client, ClientError, Pin, Push};
 use crdt::Album;
 use crdt::fact::Role;
-use crdt::id::{AlbumId, Signature};
+use crdt::id::{AlbumId, Signature, UserId};
 use crdt::keys::{Certificate, Domain, KeyPair};
 use tokio::sync::Notify;
 
@@ -365,11 +365,11 @@ pub(super) async fn find_members(
     }
 }
 
-/// Notes devices of members and dials those that may link. A central may lie here: what it says opens a link only to an
-/// album that has no ops here yet, and then to nothing but its signed history.
+/// Notes devices of members and dials those that may link. A central may lie here: what it says opens a link only for an
+/// album that has not arrived, and then to nothing but its signed history.
 fn meet(node: &mut Node, album: AlbumId, peers: Vec<PeerEntry>) {
     let me = node.account.as_ref().map(|account| account.certificate.user());
-    let waiting = node.entered.contains(&album) && !node.engine.album(&album).is_some_and(Album::has_genesis);
+    let waiting = node.entered.contains(&album) && !has_arrived(node.engine.album(&album), me.as_ref());
     for peer in peers {
         if !peer.cert.is_valid() || peer.cert.user() != peer.user {
             node.refused("central_peer", None, 1, "a device that its user did not certify");
@@ -390,6 +390,14 @@ fn meet(node: &mut Node, album: AlbumId, peers: Vec<PeerEntry>) {
         node.learn(peer.cert.device, peer.cert, name, addresses);
     }
     node.dial_known();
+}
+
+/// Whether the ops here give me a place in the album. With the genesis alone they do not: then a guard that asked them
+/// would let in the owner's devices only, and those may be away for good.
+fn has_arrived(album: Option<&Album>, me: Option<&UserId>) -> bool {
+    album
+        .zip(me)
+        .is_some_and(|(album, me)| album.role_of(me) > Role::None)
 }
 
 /// Addresses under which others can reach a guard that listens here.
@@ -554,4 +562,56 @@ pub(super) fn failure(error: ClientError) -> Failure {
         central::proto::Code::Internal => Code::Internal,
     };
     Failure::new(code, refused.message, refused.hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use crdt::id::{AlbumSeed, Incarnation};
+    use crdt::{Author, Draft, Receipt, Trust};
+
+    use super::*;
+
+    /// Bob was killed when no more than the first op of the album had reached his disk. At his next start every device
+    /// that the central names may link with him, not the owner's alone.
+    #[test]
+    fn an_album_has_arrived_when_it_names_me() {
+        let author = |person: u8| {
+            let (root, device) = (
+                KeyPair::from_seed(&[person; 32]),
+                KeyPair::from_seed(&[!person; 32]),
+            );
+            Author {
+                certificate: Certificate::issue(&root, &device.public()),
+                device,
+                incarnation: Incarnation([person; 16]),
+            }
+        };
+        let (alice, bob) = (author(1), author(2));
+        let (mut album, genesis) = Album::create(&alice, AlbumSeed([0; 16]), "trip", "alice", 0).unwrap();
+        let grant = crdt::fact::Fact::Grant {
+            user: bob.user(),
+            role: Role::Viewer,
+            name: "bob".into(),
+            at: 0,
+        };
+        let mut bobs = Album::empty(album.id());
+        assert!(!has_arrived(None, Some(&bob.user())));
+        assert!(matches!(
+            bobs.receive(genesis, Trust::Verify),
+            Receipt::Received(_)
+        ));
+        assert!(bobs.has_genesis());
+        assert!(!has_arrived(Some(&bobs), Some(&bob.user())));
+        let draft = Draft {
+            facts: vec![grant],
+            removes: vec![],
+        };
+        for op in album.author(&alice, draft).unwrap() {
+            bobs.receive(Arc::clone(&op), Trust::Verify);
+        }
+        assert!(has_arrived(Some(&bobs), Some(&bob.user())));
+        assert!(!has_arrived(Some(&bobs), None));
+    }
 }
