@@ -60,7 +60,7 @@ struct Report {
 fn quick() -> Times {
     Times {
         heartbeat: Duration::from_millis(200),
-        dead: Duration::from_secs(2),
+        dead: Duration::from_secs(3),
         handshake: Duration::from_secs(2),
         ..times()
     }
@@ -142,10 +142,11 @@ fn say(report: &Report) {
     println!("\n{}", serde_json::to_string(report).unwrap());
 }
 
-/// A child process, killed when dropped.
+/// A child process, ended when dropped.
 struct Child {
     process: std::process::Child,
-    orders: ChildStdin,
+    /// `None` tells it to end.
+    orders: Option<ChildStdin>,
     reports: std::io::Lines<BufReader<ChildStdout>>,
     key: PublicKey,
     address: SocketAddr,
@@ -167,7 +168,7 @@ impl Child {
             .spawn()
             .unwrap();
         let mut child = Self {
-            orders: process.stdin.take().unwrap(),
+            orders: process.stdin.take(),
             reports: BufReader::new(process.stdout.take().unwrap()).lines(),
             process,
             key: device(1).public(),
@@ -192,7 +193,8 @@ impl Child {
     }
 
     fn ask(&mut self, order: &Order) -> Report {
-        writeln!(self.orders, "{}", serde_json::to_string(order).unwrap()).unwrap();
+        let orders = self.orders.as_mut().unwrap();
+        writeln!(orders, "{}", serde_json::to_string(order).unwrap()).unwrap();
         self.report()
     }
 
@@ -239,7 +241,9 @@ impl Victim for Child {
 
 impl Drop for Child {
     fn drop(&mut self) {
-        let _ = self.process.kill();
+        // By itself, so that it takes its folder along.
+        self.signal(Signal::CONT);
+        self.orders = None;
         let _ = self.process.wait();
     }
 }
@@ -504,7 +508,17 @@ async fn a_stopped_process_is_dropped_and_linked_again_when_it_goes_on() {
     child.signal(Signal::CONT);
     honest.0.linked(child.key).await;
     until("up at both ends", || child.ask(&Order::Report).up >= 2).await;
-    honest.p99(&child, 1).await;
-    honest.0.net.publish(album(1), b"after".to_vec()).await.unwrap();
-    until("a message", || said(&mut child).as_deref() == Some("after")).await;
+    // A machine under load may silence them once more: whatever happens, they are together in the end.
+    let start = Instant::now();
+    loop {
+        assert!(start.elapsed() < DEADLINE, "not in time: together again");
+        honest.0.net.publish(album(1), b"after".to_vec()).await.unwrap();
+        let Ok(mut replies) = honest.0.net.request(child.key, b"there?".to_vec()).await else {
+            continue;
+        };
+        let answered = replies.next().await == Some(Ok(b"there?".to_vec()));
+        if answered && said(&mut child).as_deref() == Some("after") {
+            break;
+        }
+    }
 }
