@@ -376,7 +376,10 @@ fn a_fork_comes_together_through_third_peers() {
     for forked in [&mut all[1], &mut copy] {
         let author = forked.author.clone();
         assert_eq!(forked.album.forks(), [(proof[0], proof[1])]);
-        assert_eq!(forked.album.author(&author, draft.clone()), Err(AuthorError::Forked));
+        assert_eq!(
+            forked.album.author(&author, draft.clone()),
+            Err(AuthorError::Forked)
+        );
     }
     all[3].kill(fact_id(&other, 0));
     pull(&mut all, 0, 3);
