@@ -1,0 +1,292 @@
+//! Replies about accounts, albums, their images, members and chat.
+
+use serde::{Deserialize, Serialize};
+
+use super::Code;
+
+/// See [`super::Reply::Session`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Session {
+    /// Account name.
+    pub user: String,
+    /// User id, hex.
+    pub user_id: String,
+    /// This device's key, hex.
+    pub device: String,
+    /// Address of the central.
+    pub central: String,
+    /// Whether the account was made just now.
+    pub registered: bool,
+}
+
+/// See [`super::Reply::Done`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Done {
+    /// One sentence, lower-case, without a full stop.
+    pub done: String,
+}
+
+/// See [`super::Reply::Albums`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Albums {
+    /// Sorted by name.
+    pub albums: Vec<AlbumEntry>,
+}
+
+/// One line of `list`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AlbumEntry {
+    /// Name (a label; may repeat).
+    pub name: String,
+    /// Album id, hex.
+    pub album_id: String,
+    /// Owner's name.
+    pub owner: String,
+    /// My role, or `none` where I was removed.
+    pub role: String,
+    /// Whether a replica is in this home.
+    pub here: bool,
+    /// Whether it is the current album.
+    pub current: bool,
+    /// Images in the replica, if here.
+    pub images: Option<u64>,
+}
+
+/// See [`super::Reply::Entered`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Entered {
+    /// Album name.
+    pub album: String,
+    /// Album id, hex.
+    pub album_id: String,
+    /// Owner's name.
+    pub owner: String,
+    /// My role.
+    pub role: String,
+    /// Members, the owner included.
+    pub members: u64,
+    /// Images known now.
+    pub images: u64,
+    /// Whether it was made just now.
+    pub created: bool,
+}
+
+/// See [`super::Reply::Images`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Images {
+    /// Album name.
+    pub album: String,
+    /// Oldest first.
+    pub images: Vec<ImageEntry>,
+}
+
+/// One image.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ImageEntry {
+    /// Name, with `~6hex` where names collide.
+    pub name: String,
+    /// BLAKE3 of the bytes, hex.
+    pub hash: String,
+    /// Bytes.
+    pub size: u64,
+    /// Pixels; `null` for classic entries.
+    pub width: Option<u32>,
+    /// Pixels; `null` for classic entries.
+    pub height: Option<u32>,
+    /// Media type; `null` for classic entries.
+    pub media: Option<String>,
+    /// Name of the member who added it.
+    pub author: String,
+    /// RFC 3339 UTC, the author's clock.
+    pub added: String,
+    /// When the photo was taken, by the camera's clock, no zone.
+    pub taken: Option<String>,
+    /// Ratings of all members.
+    pub rating: Rating,
+    /// Source's hash, hex, of a version.
+    pub version_of: Option<String>,
+    /// Canonical recipe of a version.
+    pub recipe: Option<String>,
+    /// `null`: not verified here.
+    pub verified: Option<bool>,
+    /// Decoded with damage.
+    pub damaged: bool,
+    /// Whether the bytes are in this home.
+    pub local: bool,
+    /// `ready`, `fetching` or `missing`.
+    pub state: String,
+}
+
+/// Ratings of one image.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Rating {
+    /// Mean; `null` where nobody rated.
+    pub mean: Option<f64>,
+    /// Members who rated.
+    pub count: u64,
+    /// My stars.
+    pub mine: Option<u8>,
+}
+
+/// See [`super::Reply::Metadata`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Metadata {
+    /// Album name.
+    pub album: String,
+    /// Album id, hex.
+    pub album_id: String,
+    /// Owner's name.
+    pub owner: String,
+    /// All members with their present roles.
+    pub members: Vec<MemberEntry>,
+    /// As in `get-images`.
+    pub images: Vec<ImageEntry>,
+}
+
+/// One member.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MemberEntry {
+    /// Name.
+    pub user: String,
+    /// `viewer`, `contributor`, `curator`, `owner`.
+    pub role: String,
+    /// A device of theirs is linked with this node (mine: true).
+    pub online: bool,
+}
+
+/// See [`super::Reply::OrSet`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OrSet {
+    /// Album name.
+    pub album: String,
+    /// This replica's actor, base64url; `null` before its first op.
+    pub replica: Option<String>,
+    /// Last received seq of each actor.
+    pub clock: std::collections::BTreeMap<String, u64>,
+    /// Live facts with their dots.
+    pub elements: Vec<Element>,
+    /// Ops held for missing rights.
+    pub held: u64,
+    /// Hash of the replicated state, hex.
+    pub digest: String,
+}
+
+/// One live fact.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Element {
+    /// (actor, seq).
+    pub dot: (String, u64),
+    /// Fact kind.
+    pub kind: String,
+    /// The fact as signed.
+    pub value: serde_json::Value,
+}
+
+/// See [`super::Reply::Added`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Added {
+    /// Album name.
+    pub album: String,
+    /// New entries.
+    pub added: Vec<ImageEntry>,
+    /// Known bytes: path (or name) and the entry they are.
+    pub already: Vec<Already>,
+    /// What could not be added.
+    pub failed: Vec<Failed>,
+    /// Files in folders that are no images, not looked at further.
+    pub skipped: u64,
+}
+
+/// Bytes that the album already has.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Already {
+    /// Where they were read.
+    pub path: String,
+    /// Entry that has them.
+    pub name: String,
+    /// Their hash, hex.
+    pub hash: String,
+}
+
+/// A file that could not be added.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Failed {
+    /// The file.
+    pub path: String,
+    /// As in [`Failure`].
+    pub code: Code,
+    /// What and why.
+    pub message: String,
+    /// What to do.
+    pub hint: String,
+}
+
+/// See [`super::Reply::Removed`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Removed {
+    /// Album name.
+    pub album: String,
+    /// Entry's name.
+    pub name: String,
+    /// Its hash, hex.
+    pub hash: String,
+}
+
+/// See [`super::Reply::Rated`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Rated {
+    /// Album name.
+    pub album: String,
+    /// Entry's name.
+    pub name: String,
+    /// Ratings after mine.
+    pub rating: Rating,
+}
+
+/// See [`super::Reply::Membership`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Membership {
+    /// Album name.
+    pub album: String,
+    /// Whose membership.
+    pub user: String,
+    /// Role now, or `none`.
+    pub role: String,
+    /// Whether the central has it.
+    pub announced: bool,
+}
+
+/// See [`super::Reply::Filtered`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Filtered {
+    /// Album name.
+    pub album: String,
+    /// The new entry, or the known one where it was made before.
+    pub image: ImageEntry,
+    /// Source's name.
+    pub source: String,
+    /// `false`: this very version was here already.
+    pub new: bool,
+}
+
+/// A chat line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ChatLine {
+    /// Album name.
+    pub album: String,
+    /// Author's name.
+    pub user: String,
+    /// RFC 3339 UTC, the author's clock.
+    pub at: String,
+    /// As typed.
+    pub text: String,
+}
+
+/// See [`super::Reply::Chat`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Chat {
+    /// Album name.
+    pub album: String,
+    /// Oldest first, causal order.
+    pub lines: Vec<ChatLine>,
+}

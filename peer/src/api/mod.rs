@@ -1,0 +1,201 @@
+//! What passes between a door (REPL, one-shot, script) and the node: requests, replies, failures, notices.
+//! All of it crosses the control socket as JSON Lines, and the replies are what `--json` prints.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+mod album;
+mod failure;
+mod node;
+mod notice;
+
+pub use album::*;
+pub use failure::*;
+pub use node::*;
+pub use notice::*;
+
+/// Version of the JSON that scripts see.
+pub const SCHEMA: u32 = 1;
+
+/// One thing a door asks of the node. Paths are absolute; `album: None` is the home's current album.
+#[allow(missing_docs)] // of fields: their names say it
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Request {
+    /// New account on the central; also logs in.
+    Register { user: String, password: Secret },
+    /// Session of this home's device with the central.
+    Login { user: String, password: Secret },
+    /// Ends the session; the home keeps its keys and albums.
+    Logout,
+    /// Albums I may enter.
+    List,
+    /// New album owned by me; also enters it.
+    CreateAlbum { name: String },
+    /// Makes an album the current one and starts replicating it.
+    EnterAlbum { album: String },
+    /// No current album; all albums here go on replicating.
+    LeaveAlbum,
+    /// Images with ratings.
+    GetImages { album: Option<String> },
+    /// Members, images, hashes, versions.
+    GetMetadata { album: Option<String> },
+    /// The CRDT's inner state.
+    GetOrSet { album: Option<String> },
+    /// Files and folders (already expanded from `~` and globs by the door).
+    AddImage {
+        album: Option<String>,
+        paths: Vec<PathBuf>,
+        name: Option<String>,
+    },
+    /// Classic form: an entry whose bytes some peer may bring later. `hash` is BLAKE3 in hex, `size` bytes.
+    AddClassic {
+        album: Option<String>,
+        name: String,
+        hash: String,
+        size: u64,
+    },
+    /// Removes what was observed under this name.
+    RemoveImage { album: Option<String>, name: String },
+    /// 0–5 stars; `None` withdraws my rating.
+    RateImage {
+        album: Option<String>,
+        name: String,
+        stars: Option<u8>,
+    },
+    /// Makes a user contributor of the album.
+    AddUser { album: Option<String>, user: String },
+    /// Ends a membership; what this removal saw stays.
+    RemoveUser { album: Option<String>, user: String },
+    /// Filtered version as a new entry.
+    Filter {
+        album: Option<String>,
+        name: String,
+        recipe: String,
+        new_name: Option<String>,
+    },
+    /// A chat line.
+    Say { album: Option<String>, text: String },
+    /// The newest chat lines, oldest first.
+    Chat {
+        album: Option<String>,
+        limit: Option<usize>,
+    },
+    /// Who is here.
+    Peers,
+    /// State of this node.
+    Status,
+    /// Bytes and messages by strategy and kind.
+    Net,
+    /// Waits until all connected members are equal and their bytes here. `quiet`: nobody reachable is fine.
+    Sync {
+        album: Option<String>,
+        timeout_ms: u64,
+        quiet: bool,
+    },
+    /// Writes originals and versions byte for byte into a folder.
+    Export { album: Option<String>, dir: PathBuf },
+    /// Writes one image to a file or into a folder; refuses to overwrite unless `force`.
+    Save {
+        album: Option<String>,
+        name: String,
+        path: PathBuf,
+        force: bool,
+    },
+    /// Path of a local, verified copy of an image's bytes (for `/open`).
+    Locate { album: Option<String>, name: String },
+    /// Refuses links with a peer (user name or device prefix) until unblocked.
+    Block { peer: String },
+    /// Undoes [`Request::Block`].
+    Unblock { peer: String },
+    /// Streams notices until the door hangs up.
+    Watch,
+    /// The prompt's facts, kept cheap.
+    Prompt,
+    /// Ends the node (the door that started it, or `SIGTERM`).
+    Shutdown,
+}
+
+/// A password on its way: never shown by `Debug`, wiped when dropped.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, zeroize::Zeroize, zeroize::ZeroizeOnDrop)]
+#[serde(transparent)]
+pub struct Secret(pub String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// The answer to a [`Request`] that worked, wholly or in part.
+#[allow(clippy::large_enum_variant)] // one at a time, and moved once
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reply {
+    /// `register`, `login`.
+    Session(Session),
+    /// `logout`, `leave-album`, `block`, `unblock`, `shutdown`: what was done, in words.
+    Done(Done),
+    /// `list`.
+    Albums(Albums),
+    /// `create-album`, `enter-album`.
+    Entered(Entered),
+    /// `get-images`.
+    Images(Images),
+    /// `get-metadata`.
+    Metadata(Metadata),
+    /// `get-or-set`.
+    OrSet(OrSet),
+    /// `add-image`, both forms.
+    Added(Added),
+    /// `remove-image`.
+    Removed(Removed),
+    /// `rate-image`.
+    Rated(Rated),
+    /// `add-user`, `remove-user`.
+    Membership(Membership),
+    /// `filter`: the new entry.
+    Filtered(Filtered),
+    /// `say`.
+    Said(ChatLine),
+    /// `chat`.
+    Chat(Chat),
+    /// `peers`.
+    Peers(Peers),
+    /// `status`.
+    Status(Box<Status>),
+    /// `net`.
+    Net(Net),
+    /// `sync`.
+    Synced(Synced),
+    /// `export`.
+    Exported(Exported),
+    /// `save`, `locate`.
+    Saved(Saved),
+    /// `fsck`.
+    Checked(Checked),
+    /// `prompt`.
+    Prompt(Prompt),
+}
+
+/// One line on the control socket, from the door.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Ask {
+    /// The request.
+    pub request: Request,
+}
+
+/// One line on the control socket, from the node. A reply or failure ends a request; `watch` streams notices.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answer {
+    /// Long work goes on.
+    Progress(Progress),
+    /// It worked.
+    Reply(Reply),
+    /// It did not.
+    Failure(Failure),
+    /// News (`watch` only).
+    Notice(Notice),
+}

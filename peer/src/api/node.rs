@@ -1,0 +1,179 @@
+//! Replies about the node itself: peers, state, counters, copies of files.
+
+use serde::{Deserialize, Serialize};
+
+/// See [`super::Reply::Peers`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Peers {
+    /// Devices of members of my albums, mine excluded.
+    pub peers: Vec<PeerEntry>,
+}
+
+/// One device of a member.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PeerEntry {
+    /// Member's name.
+    pub user: String,
+    /// Device key, hex.
+    pub device: String,
+    /// Known or linked address.
+    pub address: Option<String>,
+    /// `linked`, `away`, `blocked`.
+    pub state: String,
+    /// Shared albums by name.
+    pub albums: Vec<String>,
+    /// Bytes received over this link.
+    pub bytes_in: u64,
+    /// Bytes sent over this link.
+    pub bytes_out: u64,
+}
+
+/// See [`super::Reply::Status`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// Account, if any.
+    pub user: Option<String>,
+    /// Current album, if any.
+    pub album: Option<String>,
+    /// Linked peers.
+    pub peers: u64,
+    /// Bytes named by albums here that are not here yet.
+    pub pending_bytes: u64,
+    /// Images whose bytes are not here yet.
+    pub pending_images: u64,
+    /// Image bytes on this disk.
+    pub disk_bytes: u64,
+    /// Images whose bytes no linked member is known to have.
+    pub only_copies: u64,
+    /// `connected`, `down`, `none`.
+    pub central: String,
+    /// Address of the central.
+    pub central_address: Option<String>,
+    /// Address of this node's guard.
+    pub peer_address: String,
+    /// The home folder.
+    pub home: String,
+    /// Process.
+    pub pid: u32,
+    /// Strategy.
+    pub replication: String,
+    /// What was refused since the start, by kind; docs/errors.md lists them.
+    pub refused: std::collections::BTreeMap<String, u64>,
+    /// The same by member's device as far as it is known, the worst first. Of what the links refuse, at most 20 a second
+    /// have a sender here.
+    pub refused_from: Vec<RefusedFrom>,
+}
+
+/// See [`Status::refused_from`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RefusedFrom {
+    /// User name.
+    pub user: String,
+    /// Device key, hex.
+    pub device: String,
+    /// How often, by kind.
+    pub kinds: std::collections::BTreeMap<String, u64>,
+}
+
+/// See [`super::Reply::Net`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Net {
+    /// Strategy now.
+    pub replication: String,
+    /// Counters by name (`gossip_bytes_out`, `ops_sent`, …).
+    pub counters: std::collections::BTreeMap<String, u64>,
+}
+
+/// See [`super::Reply::Synced`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Synced {
+    /// Album name.
+    pub album: String,
+    /// Whether all compared peers have my digest and all their bytes are here.
+    pub synced: bool,
+    /// Digest, hex.
+    pub digest: String,
+    /// Names of the members compared.
+    pub compared: Vec<String>,
+    /// Images still without bytes.
+    pub pending_images: u64,
+}
+
+/// See [`super::Reply::Exported`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Exported {
+    /// Album name.
+    pub album: String,
+    /// Folder.
+    pub dir: String,
+    /// Files written.
+    pub written: u64,
+    /// Files that were there already with the same bytes.
+    pub already: u64,
+    /// Images without bytes here.
+    pub missing: Vec<String>,
+}
+
+/// See [`super::Reply::Saved`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Saved {
+    /// Entry's name.
+    pub name: String,
+    /// File.
+    pub path: String,
+    /// Bytes.
+    pub size: u64,
+}
+
+/// See [`super::Reply::Checked`].
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Checked {
+    /// Image files read.
+    pub images: u64,
+    /// Their bytes.
+    pub image_bytes: u64,
+    /// Damaged image files, by hash; moved to `bad/`.
+    pub bad_images: Vec<String>,
+    /// Image files that could not be read; left where they are.
+    pub unreadable: Vec<Unreadable>,
+    /// Files among the images that are none; left alone.
+    pub strays: Vec<String>,
+    /// Good ops.
+    pub ops: u64,
+    /// Damaged ops, as far as they could be counted.
+    pub bad_ops: u64,
+    /// Good settings.
+    pub settings: u64,
+    /// Damaged settings, `SPACE/KEY`.
+    pub bad_settings: Vec<String>,
+    /// Whether the database was made anew from what was good; the old one is in `bad/`.
+    pub rebuilt: bool,
+    /// What is wrong with the database's file.
+    pub problems: Vec<String>,
+    /// Stopped before the end.
+    pub stopped: bool,
+}
+
+/// A file that could not be read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Unreadable {
+    /// Its blob.
+    pub hash: String,
+    /// What the system said.
+    pub why: String,
+}
+
+/// See [`super::Reply::Prompt`].
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Prompt {
+    /// Account, if any.
+    pub user: Option<String>,
+    /// Current album, if any.
+    pub album: Option<String>,
+    /// Linked peers of the current album.
+    pub peers: u64,
+    /// Images being fetched.
+    pub fetching: u64,
+    /// `connected`, `down`, `none`.
+    pub central: String,
+}
