@@ -9,17 +9,33 @@ use super::{At, World};
 const SETTLE_WITHIN_MS: u64 = 120_000;
 
 impl World {
-    /// The peer by whose word members are told from others: a device of the owner if one runs, else any reader.
+    /// The peer by whose word members are told from others: a device of the owner if one runs, else the one whom most take
+    /// for a reader. One who was removed or revoked behind his back does not know, so his own word does not count for him.
     pub fn reference(&self, album: AlbumId) -> Option<At> {
-        let reads = |at: &At| {
+        let runs = |at: &At| {
             let peer = &self.peers[*at];
-            let here = peer.engine.as_ref().and_then(|engine| engine.album(&album));
-            let is_member = here.is_some_and(|here| here.role_of(&peer.user) > Role::None);
-            peer.is_honest() && is_member && !peer.access.revoked.contains(&(peer.user, peer.key()))
+            peer.is_honest()
+                && peer
+                    .engine
+                    .as_ref()
+                    .is_some_and(|engine| engine.album(&album).is_some())
         };
-        let readers: Vec<At> = (0..self.peers.len()).filter(reads).collect();
-        let owns = |at: &&At| self.album(**at, album).owner() == Some(self.peers[**at].user);
-        readers.iter().find(owns).or(readers.first()).copied()
+        let running: Vec<At> = (0..self.peers.len()).filter(runs).collect();
+        let is_revoked = |at: At| {
+            let device = (self.peers[at].user, self.peers[at].key());
+            running
+                .iter()
+                .any(|by| self.peers[*by].access.revoked.contains(&device))
+        };
+        let trust = |at: At| {
+            let user = self.peers[at].user;
+            let reads = |by: &&At| self.album(**by, album).role_of(&user) > Role::None;
+            let owns = self.album(at, album).owner() == Some(user);
+            (owns, running.iter().filter(reads).count())
+        };
+        let reads = |at: &At| self.album(*at, album).role_of(&self.peers[*at].user) > Role::None;
+        let known = running.iter().copied().filter(|at| reads(at) && !is_revoked(*at));
+        known.max_by_key(|at| (trust(*at), std::cmp::Reverse(*at)))
     }
 
     /// The running honest peers that have entered the album and may read it now, as `of` sees it.
