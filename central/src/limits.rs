@@ -45,8 +45,8 @@ pub const CLIENT_KEEPALIVE: Duration = Duration::from_secs(30);
 pub const CLIENT_REQUESTS_MAX: usize = 64;
 /// Pushes that wait for the client's owner; more are dropped and counted.
 pub const CLIENT_PUSHES_MAX: usize = 256;
-/// Pages a client reads before it calls a listing endless.
-pub const CLIENT_PAGES_MAX: usize = 4_096;
+/// Pages a client reads before it calls a listing endless: 16 MiB of a lying central, or some 40,000 devices.
+pub const CLIENT_PAGES_MAX: usize = 256;
 
 /// Sessions in all.
 pub const SESSIONS_MAX: usize = 10_000;

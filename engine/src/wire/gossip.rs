@@ -63,7 +63,37 @@ struct In {
     seq: u64,
     heads: Digest,
     #[serde(default)]
-    ops: Vec<Box<RawValue>>,
+    ops: Ops,
+}
+
+/// Texts of ops, no more than a message may carry: the reading ends at one too many, since a list of a million nothings
+/// takes thirty times the memory of its text.
+#[derive(Default)]
+struct Ops(Vec<Box<RawValue>>);
+
+impl<'de> Deserialize<'de> for Ops {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct List;
+        impl<'de> serde::de::Visitor<'de> for List {
+            type Value = Ops;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                write!(f, "at most {OPS_PER_CHUNK_MAX} ops")
+            }
+
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut items: A) -> Result<Ops, A::Error> {
+                let mut ops = Vec::new();
+                while let Some(op) = items.next_element()? {
+                    if ops.len() == OPS_PER_CHUNK_MAX {
+                        return Err(serde::de::Error::invalid_length(ops.len() + 1, &self));
+                    }
+                    ops.push(op);
+                }
+                Ok(Ops(ops))
+            }
+        }
+        deserializer.deserialize_seq(List)
+    }
 }
 
 /// Bytes as unpadded base64url.
@@ -120,16 +150,14 @@ pub fn decode_message(payload: &[u8]) -> Result<Message, Unreadable> {
         return Err(Unreadable::Unknown);
     }
     let message: In = serde_json::from_str(text).map_err(|_| Unreadable::Form)?;
-    if message.ops.len() > OPS_PER_CHUNK_MAX
-        || message.seq == 0
-        || (peek.kind == "digest") != message.ops.is_empty()
-    {
+    let ops = message.ops.0;
+    if message.seq == 0 || (peek.kind == "digest") != ops.is_empty() {
         return Err(Unreadable::Form);
     }
     Ok(Message {
         epoch: Epoch(message.epoch.0),
         seq: message.seq,
         heads: message.heads,
-        ops: message.ops,
+        ops,
     })
 }
