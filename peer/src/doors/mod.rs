@@ -16,6 +16,7 @@ mod control;
 mod demo;
 mod fsck;
 mod host;
+mod interrupt;
 mod oneshot;
 mod password;
 mod perform;

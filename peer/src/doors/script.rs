@@ -5,6 +5,7 @@ use std::io::BufRead;
 use tokio::sync::mpsc;
 
 use super::host::Host;
+use super::interrupt::Interrupt;
 use super::oneshot::{ended_early, exit, wish};
 use super::password::{self, NoPassword};
 use super::perform::perform;
@@ -36,10 +37,14 @@ async fn all(here: &Here, ui: &Ui) -> u8 {
     let mut host: Option<Host> = None;
     let mut number = 0;
     let mut told = None;
+    let mut interrupt = match Interrupt::listen() {
+        Ok(interrupt) => interrupt,
+        Err(failure) => return failed(ui, &failure),
+    };
     loop {
         let line = tokio::select! {
             line = lines.recv() => line,
-            _ = tokio::signal::ctrl_c() => {
+            () = interrupt.pressed() => {
                 first_failure = Some(CANCELLED);
                 None
             }
@@ -59,7 +64,7 @@ async fn all(here: &Here, ui: &Ui) -> u8 {
         let code = match act {
             Ok((act, ui)) => {
                 told = wish(&act).or(told);
-                one(here, act, &mut host, &ui).await
+                one(here, act, &mut host, &mut interrupt, &ui).await
             }
             Err(failure) => failed(ui, &failure),
         };
@@ -79,7 +84,7 @@ async fn all(here: &Here, ui: &Ui) -> u8 {
         {
             tokio::select! {
                 _ = host.control.quick(sync) => {}
-                _ = tokio::signal::ctrl_c() => {}
+                () = interrupt.pressed() => {}
             }
         }
         host.close().await;
@@ -159,7 +164,7 @@ pub fn help(command: Option<&str>, ui: &Ui) -> Result<String, Failure> {
     }
 }
 
-async fn one(here: &Here, act: Act, host: &mut Option<Host>, ui: &Ui) -> u8 {
+async fn one(here: &Here, act: Act, host: &mut Option<Host>, interrupt: &mut Interrupt, ui: &Ui) -> u8 {
     if let Act::Local(local) = &act {
         return super::ended(ui.local(local));
     }
@@ -173,7 +178,7 @@ async fn one(here: &Here, act: Act, host: &mut Option<Host>, ui: &Ui) -> u8 {
     tokio::select! {
         done = perform(act, &opened.control, ui) => exit(done, ui),
         ended = opened.ended() => ended_early(ended, ui),
-        _ = tokio::signal::ctrl_c() => CANCELLED,
+        () = interrupt.pressed() => CANCELLED,
     }
 }
 

@@ -7,6 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use self::news::News;
 use self::reader::{Read, Reader};
 use super::host::Host;
+use super::interrupt::Interrupt;
 use super::password::{self, NoPassword};
 use super::perform::{Trouble, perform};
 use super::words::{self, Typed};
@@ -120,6 +121,10 @@ impl<'a> Session<'a> {
         let Ok((mut term, mut hangup)) = stop() else {
             return 1;
         };
+        let mut interrupt = match Interrupt::listen() {
+            Ok(interrupt) => interrupt,
+            Err(failure) => return failed(&self.ui, &failure),
+        };
         let mut code = 0;
         let opened = Instant::now();
         loop {
@@ -128,6 +133,7 @@ impl<'a> Session<'a> {
                 now.central.clear();
             }
             self.news.me(now.user.clone());
+            interrupt.forget().await;
             self.reader.read(prompt(&now));
             let read = tokio::select! {
                 read = self.reader.next() => read,
@@ -141,7 +147,7 @@ impl<'a> Session<'a> {
             match read {
                 Read::Line(text) => {
                     let then = tokio::select! {
-                        then = self.lines(&text) => then,
+                        then = self.lines(&text, &mut interrupt) => then,
                         _ = term.recv() => Then::End,
                         _ = hangup.recv() => Then::End,
                     };
@@ -159,9 +165,9 @@ impl<'a> Session<'a> {
     }
 
     /// A line, or the lines of a paste one after the other.
-    async fn lines(&mut self, text: &str) -> Then {
+    async fn lines(&mut self, text: &str, interrupt: &mut Interrupt) -> Then {
         for line in text.lines() {
-            if matches!(self.line(line).await, Then::End) {
+            if matches!(self.line(line, interrupt).await, Then::End) {
                 return Then::End;
             }
         }
@@ -169,7 +175,7 @@ impl<'a> Session<'a> {
     }
 
     /// One line: what it means, done, shown. Ctrl-C cancels it.
-    async fn line(&mut self, line: &str) -> Then {
+    async fn line(&mut self, line: &str, interrupt: &mut Interrupt) -> Then {
         let (act, ui, chat) = match self.meaning(line) {
             Ok(Meaning::Nothing) => return Then::Go,
             Ok(Meaning::Quit) => return Then::End,
@@ -211,7 +217,7 @@ impl<'a> Session<'a> {
         }
         let done = tokio::select! {
             done = self.perform(act, &ui, chat.is_some()) => done,
-            _ = tokio::signal::ctrl_c() => {
+            () = interrupt.pressed() => {
                 self.ui.remark("cancelled; what was done by then stays");
                 return Then::Go;
             }
