@@ -213,7 +213,7 @@ pub struct Already {
 pub struct Failed {
     /// The file.
     pub path: String,
-    /// As in [`Failure`].
+    /// As in [`super::Failure`].
     pub code: Code,
     /// What and why.
     pub message: String,
