@@ -43,24 +43,15 @@ impl<'a> Pen<'a> {
 
     /// The header as an honest author would write it there.
     pub fn header(&self) -> Header {
-        let mut deps: Vec<_> = self.deps.iter().map(|dep| dep.reference()).collect();
-        deps.sort_unstable();
-        deps.dedup();
-        let lamports = self.prev.iter().chain(&self.deps).map(|op| op.header.lamport);
-        let hashes = self.facts.iter().map(|fact| fact_hash(&fact.to_text()));
-        Header {
-            album: Some(self.album),
-            actor: self.author.actor(),
-            first: self.prev.as_ref().map_or(1, |prev| prev.last_seq() + 1),
-            count: self.facts.len() as u64,
-            lamport: 1 + lamports.max().unwrap_or(0),
-            prev: self.prev.as_ref().map(|prev| prev.hash),
-            deps,
-            root: (!self.facts.is_empty()).then(|| facts_root(hashes)),
-            removes: self.removes.clone(),
-            batch: None,
-            intro: self.prev.is_none().then(|| self.author.intro()),
-        }
+        let deps: Vec<&Op> = self.deps.iter().map(|dep| &**dep).collect();
+        header(
+            self.author,
+            self.album,
+            self.prev.as_deref(),
+            &deps,
+            &self.facts,
+            &self.removes,
+        )
     }
 
     /// # Errors
@@ -74,7 +65,45 @@ impl<'a> Pen<'a> {
     /// # Errors
     /// As [`Self::sign`].
     pub fn sign_as(&self, header: &Header) -> Result<Arc<Op>, Refusal> {
-        let texts: Vec<String> = self.facts.iter().map(Fact::to_text).collect();
-        Op::sign(header, &texts, &self.author.device).map(Arc::new)
+        sign(self.author, header, &self.facts)
     }
+}
+
+/// The header that an honest author writes behind `prev` and `deps`.
+pub fn header(
+    author: &Author,
+    album: AlbumId,
+    prev: Option<&Op>,
+    deps: &[&Op],
+    facts: &[Fact],
+    removes: &[DotRun],
+) -> Header {
+    let lamports = prev.iter().chain(deps).map(|op| op.header.lamport);
+    let lamport = 1 + lamports.max().unwrap_or(0);
+    let mut deps: Vec<_> = deps.iter().map(|dep| dep.reference()).collect();
+    deps.sort_unstable();
+    deps.dedup();
+    let hashes = facts.iter().map(|fact| fact_hash(&fact.to_text()));
+    Header {
+        album: Some(album),
+        actor: author.actor(),
+        first: prev.map_or(1, |prev| prev.last_seq() + 1),
+        count: facts.len() as u64,
+        lamport,
+        prev: prev.map(|prev| prev.hash),
+        deps,
+        root: (!facts.is_empty()).then(|| facts_root(hashes)),
+        removes: removes.to_vec(),
+        batch: None,
+        intro: prev.is_none().then(|| author.intro()),
+    }
+}
+
+/// Signs any header over these facts.
+///
+/// # Errors
+/// An op alone shows that it is none.
+pub fn sign(author: &Author, header: &Header, facts: &[Fact]) -> Result<Arc<Op>, Refusal> {
+    let texts: Vec<String> = facts.iter().map(Fact::to_text).collect();
+    Op::sign(header, &texts, &author.device).map(Arc::new)
 }

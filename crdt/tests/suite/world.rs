@@ -6,9 +6,10 @@ use crdt::fact::{Fact, Image, Role};
 use crdt::header::{DotRun, Header};
 use crdt::id::{AlbumId, AlbumSeed, BlobHash, Incarnation, Signature, UserId};
 use crdt::keys::{Certificate, KeyPair};
-use crdt::op::{Op, fact_hash, facts_root};
+use crdt::op::Op;
 use crdt::{Album, Author, FactId};
 pub use proptests::model::fact_id;
+use proptests::pen;
 
 pub const AT: u64 = 1_700_000_000_000;
 
@@ -137,24 +138,14 @@ impl<'a> Pen<'a> {
 
     /// The header as an honest author writes it.
     pub fn header(&self) -> Header {
-        let mut deps: Vec<_> = self.deps.iter().map(|dep| dep.reference()).collect();
-        deps.sort_unstable();
-        deps.dedup();
-        let lamports = self.prev.iter().chain(&self.deps).map(|op| op.header.lamport);
-        let hashes = self.facts.iter().map(|fact| fact_hash(&fact.to_text()));
-        Header {
-            album: Some(self.album),
-            actor: self.author.actor(),
-            first: self.prev.map_or(1, |prev| prev.last_seq() + 1),
-            count: self.facts.len() as u64,
-            lamport: 1 + lamports.max().unwrap_or(0),
-            prev: self.prev.map(|prev| prev.hash),
-            deps,
-            root: (!self.facts.is_empty()).then(|| facts_root(hashes)),
-            removes: self.removes.clone(),
-            batch: None,
-            intro: self.prev.is_none().then(|| self.author.intro()),
-        }
+        pen::header(
+            self.author,
+            self.album,
+            self.prev,
+            &self.deps,
+            &self.facts,
+            &self.removes,
+        )
     }
 
     pub fn sign(&self) -> Arc<Op> {
@@ -167,8 +158,7 @@ impl<'a> Pen<'a> {
     }
 
     pub fn try_sign(&self, header: &Header) -> Result<Arc<Op>, crdt::op::Refusal> {
-        let texts: Vec<String> = self.facts.iter().map(Fact::to_text).collect();
-        Op::sign(header, &texts, &self.author.device).map(Arc::new)
+        pen::sign(self.author, header, &self.facts)
     }
 
     /// Without the cost of a signature, for replicas that trust: same header, same hash.
