@@ -18,6 +18,7 @@ mod node;
 pub mod notice;
 mod paint;
 mod progress;
+mod screen;
 mod table;
 pub mod text;
 
@@ -25,6 +26,7 @@ pub use clean::{clean, in_quotes, shorten};
 pub use human::bytes;
 pub use paint::{Paint, wants_color};
 pub use progress::{Meter, room};
+pub use screen::columns;
 
 /// What a reply looks like to a person.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -73,7 +75,7 @@ impl Ui {
         if self.json {
             return write_out(&json::reply(reply, None));
         }
-        self.page(&text::reply(reply, self.out))
+        self.page(&text::page(reply, self.out, columns()))
     }
 
     /// Shows what was answered without a node.
@@ -97,7 +99,7 @@ impl Ui {
             return Ok(());
         }
         if let Some(reply) = &failure.reply {
-            let page = text::reply(reply, self.out);
+            let page = text::page(reply, self.out, columns());
             write_out(&page.out)?;
             self.message(&page.notes);
         }

@@ -4,7 +4,7 @@ use super::table::{columns, left, right};
 use super::{Page, Paint, human};
 use crate::api::{Net, OrSet, Peers, Status};
 
-pub(super) fn or_set(it: &OrSet, paint: Paint) -> Page {
+pub(super) fn or_set(it: &OrSet, paint: Paint, screen: Option<usize>) -> Page {
     let mut out = format!("{}\n", paint.bold(&super::clean(&it.album)));
     let replica = it.replica.as_deref().unwrap_or("none before its first edit");
     out.push_str(&format!(
@@ -40,7 +40,10 @@ pub(super) fn or_set(it: &OrSet, paint: Paint) -> Page {
             vec![
                 left(dot).paint(|t| paint.dim(t)),
                 left(&e.kind),
-                left(value(&e.value)),
+                left(match screen {
+                    Some(screen) => super::shorten(&value(&e.value), screen.saturating_sub(2 + 22 + 2 + 8)),
+                    None => value(&e.value),
+                }),
             ]
         })
         .collect();

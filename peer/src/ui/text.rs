@@ -3,8 +3,13 @@
 use super::{Page, Paint, album, human, in_quotes, local, node};
 use crate::api::{Done, Entered, Exported, Membership, Rated, Removed, Reply, Saved, Session, Synced};
 
-/// The page of a reply.
+/// The page of a reply, as wide as it likes.
 pub fn reply(reply: &Reply, paint: Paint) -> Page {
+    page(reply, paint, None)
+}
+
+/// The page of a reply on a screen of so many columns.
+pub fn page(reply: &Reply, paint: Paint, columns: Option<usize>) -> Page {
     match reply {
         Reply::Session(it) => session(it),
         Reply::Done(it) => done(it),
@@ -12,7 +17,7 @@ pub fn reply(reply: &Reply, paint: Paint) -> Page {
         Reply::Entered(it) => entered(it),
         Reply::Images(it) => album::images(it, paint),
         Reply::Metadata(it) => album::metadata(it, paint),
-        Reply::OrSet(it) => node::or_set(it, paint),
+        Reply::OrSet(it) => node::or_set(it, paint, columns),
         Reply::Added(it) => album::added(it, paint),
         Reply::Removed(it) => removed(it),
         Reply::Rated(it) => rated(it),
