@@ -477,3 +477,55 @@ async fn announced_lengths_cost_nothing() {
     honest.p99(&child, 100).await;
     child.assert_memory();
 }
+
+/// A process that is stopped (a closed lid, a debugger) has a kernel that still answers. Its silence ends the link; when it
+/// goes on it is linked again and heard, by nobody's doing. What was said meanwhile is anti-entropy's matter.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stopped_process_is_dropped_and_linked_again_when_it_goes_on() {
+    if is_child().await {
+        return;
+    }
+    let mut child = Child::start(
+        "a_stopped_process_is_dropped_and_linked_again_when_it_goes_on",
+        QUICK,
+    );
+    let mut honest = Honest::join(2, &child, quick()).await;
+    let said = |child: &mut Child| {
+        child
+            .ask(&Order::Report)
+            .last
+            .get(&device(2).public().to_string())
+            .cloned()
+    };
+    // Gossip may be lost, under load its link may be made anew: said until it is heard.
+    let start = Instant::now();
+    while said(&mut child).as_deref() != Some("before") {
+        assert!(start.elapsed() < DEADLINE, "not in time: a message");
+        honest.0.net.publish(album(1), b"before".to_vec()).await.unwrap();
+    }
+    // Gossip may be heard a moment before the link counts as up at that end.
+    until("up there", || child.ask(&Order::Report).up >= 1).await;
+    let up = child.ask(&Order::Report).up;
+    child.signal(Signal::STOP);
+    assert_eq!(honest.0.unlinked(child.key).await, "the peer fell silent");
+    // It is dialled, and its kernel accepts: the handshake's deadline ends that.
+    let failed = honest.0.counter("dial_failed");
+    until("a dial in vain", || honest.0.counter("dial_failed") > failed).await;
+    assert!(honest.0.net.links().is_empty());
+    child.signal(Signal::CONT);
+    honest.0.linked(child.key).await;
+    until("up at both ends", || child.ask(&Order::Report).up > up).await;
+    // A machine under load may silence them once more: whatever happens, they are together in the end.
+    let start = Instant::now();
+    loop {
+        assert!(start.elapsed() < DEADLINE, "not in time: together again");
+        honest.0.net.publish(album(1), b"after".to_vec()).await.unwrap();
+        let Ok(mut replies) = honest.0.net.request(child.key, b"there?".to_vec()).await else {
+            continue;
+        };
+        let answered = replies.next().await == Some(Ok(b"there?".to_vec()));
+        if answered && said(&mut child).as_deref() == Some("after") {
+            break;
+        }
+    }
+}
