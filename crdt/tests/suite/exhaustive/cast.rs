@@ -91,6 +91,7 @@ pub const MOST_PARTS: &[Part] = &[
     part('O', Grant('C')),
     part('O', Accept),
     part('C', Limit('A', Viewer)),
+    part('C', Limit('A', Curator)),
     part('C', Grant('E')),
     part('C', Accept),
     forked('c', Limit('A', Role::None)),

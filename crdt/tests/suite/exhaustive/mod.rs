@@ -328,7 +328,7 @@ fn all_histories_of_few_ops() {
         task.tell();
         return;
     }
-    assert_eq!(task(usize::MAX, 1, 2).tell().histories[..3], [0, 30, 1_513]);
+    assert_eq!(task(usize::MAX, 1, 2).tell().histories[..3], [0, 31, 1_608]);
     assert_eq!(task(26, 3, 3).tell().histories[3], 37_659);
     let last = Task {
         mirror: true,
