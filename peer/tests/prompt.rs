@@ -44,6 +44,11 @@ impl Screen {
         self.rows[row].iter().collect::<String>().trim_end().to_owned()
     }
 
+    /// Whether it stands anywhere.
+    fn has(&self, text: &str) -> bool {
+        (0..ROWS).any(|row| self.text(row).contains(text))
+    }
+
     fn down(&mut self) {
         if self.row + 1 == ROWS {
             self.rows.remove(0);
@@ -79,6 +84,7 @@ impl Screen {
             b'B' => self.row = (self.row + by).min(ROWS - 1),
             b'C' => self.column = (self.column + by).min(COLUMNS - 1),
             b'D' => self.column = self.column.saturating_sub(by),
+            b'H' if parameters.is_empty() => (self.row, self.column) = (0, 0),
             b'G' => self.column = by - 1,
             b'K' if n == Some(2) => self.rows[self.row].fill(' '),
             b'K' => self.rows[self.row][self.column.min(COLUMNS)..].fill(' '),
@@ -267,10 +273,15 @@ fn a_sitting_at_the_prompt() {
     let mut alice = Person::sit(&world, "alice");
     alice.above("/help lists the commands");
     alice.line("");
-    wait_for("a link", || (bob.status().peers == 1).then_some(()));
 
-    // News above the half-typed line, which is drawn again with its prompt.
+    // News above the half-typed line, which is drawn again with its prompt; the prompt itself follows the peers.
     alice.types("/rateImage ha");
+    alice.until("bob in the prompt", |screen| {
+        screen
+            .text(screen.row)
+            .starts_with("alice@trip (1 peer) > /rateImage ha")
+    });
+    wait_for("a link", || (bob.status().peers == 1).then_some(()));
     alice.line("/rateImage ha");
     let text = "what a view".to_owned();
     bob.ask(Request::Say { album: None, text }).unwrap();
@@ -283,11 +294,37 @@ fn a_sitting_at_the_prompt() {
     alice.above("rated harbour at night.jpg 4");
     alice.line("");
 
-    // Ctrl-C at the prompt takes the line back.
+    // Ctrl-C at the prompt takes the line back; twice where nothing is typed, it says how to leave.
     alice.types("/removeImage har");
     alice.line("/removeImage har");
     alice.types("\x03");
+    alice.above("/removeImage har");
+    alice.line("");
+    assert!(!alice.screen.has("ends the prompt"));
+    alice.types("\x03");
+    alice.until("a second prompt", |screen| {
+        let [this, before] = [0, 1].map(|up| screen.text(screen.row - up));
+        this == before && this.ends_with('>')
+    });
+    alice.types("\x03");
     alice.above("Ctrl-D or /quit ends the prompt");
+    alice.line("");
+
+    // A command that looks, again and again on a screen of its own; what changes something is refused.
+    alice.types("/watch 100ms /status\r");
+    alice.until("the other screen", |screen| {
+        screen.has("every 100 ms, q ends") && screen.has("user         alice")
+    });
+    bob.ask(Request::Say {
+        album: None,
+        text: "not over it".into(),
+    })
+    .unwrap();
+    alice.types("q");
+    alice.above("not over it");
+    alice.line("");
+    alice.types("/watch 1s /removeImage 'harbour at night.jpg'\r");
+    alice.above("/removeImage is not repeated");
     alice.line("");
 
     // Bob is away for a moment: whoever waits for him may stop waiting.
@@ -299,7 +336,7 @@ fn a_sitting_at_the_prompt() {
     alice.above("/sync --timeout 55s");
     alice.is_at_work();
     alice.types("\x03");
-    alice.above("cancelled; what was done by then stays");
+    alice.above("stopped; what was done by then stays");
     alice.line("");
     peers[0].signal(Signal::CONT);
     wait_for("her image", || {

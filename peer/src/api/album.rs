@@ -195,6 +195,8 @@ pub struct Added {
     pub failed: Vec<Failed>,
     /// Files in folders that are no images, not looked at further.
     pub skipped: u64,
+    /// Files not looked at because the import was stopped.
+    pub left: u64,
 }
 
 /// Bytes that the album already has.

@@ -23,6 +23,17 @@ pub enum Act {
     },
     /// Show news until stopped.
     Watch,
+    /// Ask again and again until stopped, and show each answer in the place of the one before.
+    Repeat {
+        /// Time between two.
+        every: std::time::Duration,
+        /// The command as typed.
+        line: String,
+        /// What is asked.
+        request: Request,
+        /// Whether the answers are shown as JSON.
+        json: bool,
+    },
     /// Locate an image and show it with the system's viewer.
     Open(Request),
     /// Answered without a node.

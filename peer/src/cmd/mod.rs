@@ -353,6 +353,21 @@ pub fn changes(request: &Request) -> bool {
     )
 }
 
+/// Whether a request changes nothing here or anywhere, so that it may be asked again and again.
+pub fn only_looks(request: &Request) -> bool {
+    matches!(
+        request,
+        Request::List
+            | Request::GetImages { .. }
+            | Request::GetMetadata { .. }
+            | Request::GetOrSet { .. }
+            | Request::Chat { .. }
+            | Request::Peers
+            | Request::Status
+            | Request::Net
+    )
+}
+
 /// The album a request acts on, where it names one.
 pub fn album_of(request: &Request) -> Option<String> {
     match request {

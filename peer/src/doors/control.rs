@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
+use tokio_util::sync::CancellationToken;
 
 use crate::api::{Answer, Ask, Code, Failure, Notice, Progress, Reply, Request};
 
@@ -35,10 +36,32 @@ impl Control {
     ///
     /// # Errors
     /// The node's failure; `unreachable` if it ended before it answered.
-    pub async fn ask(&self, request: Request, mut progress: impl FnMut(&Progress)) -> Result<Reply, Failure> {
+    pub async fn ask(&self, request: Request, progress: impl FnMut(&Progress)) -> Result<Reply, Failure> {
+        self.ask_until(request, &CancellationToken::new(), progress).await
+    }
+
+    /// The same; once `stop` is cancelled the node is told to come to an end and answers with what was done by then.
+    ///
+    /// # Errors
+    /// As [`Control::ask`].
+    pub async fn ask_until(
+        &self,
+        request: Request,
+        stop: &CancellationToken,
+        mut progress: impl FnMut(&Progress),
+    ) -> Result<Reply, Failure> {
         let mut answers = self.send(request).await?;
+        let mut told = false;
         loop {
-            match answers.next().await? {
+            let answer = tokio::select! {
+                answer = answers.next() => answer?,
+                () = stop.cancelled(), if !told => {
+                    told = true;
+                    let _ = answers.lines.get_mut().write_all(b"\n").await;
+                    continue;
+                }
+            };
+            match answer {
                 Some(Answer::Reply(reply)) => return Ok(reply),
                 Some(Answer::Failure(failure)) => return Err(failure),
                 Some(Answer::Progress(how_far)) => progress(&how_far),

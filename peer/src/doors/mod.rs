@@ -20,6 +20,7 @@ mod interrupt;
 mod oneshot;
 mod password;
 mod perform;
+mod repeat;
 mod repl;
 mod script;
 mod serve;

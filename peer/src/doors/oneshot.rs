@@ -1,8 +1,9 @@
 //! One command from the shell: attach or open the home, do it, tell the others, end.
 
 use super::host::Host;
+use super::interrupt::Interrupt;
 use super::password::{self, NoPassword};
-use super::perform::{Trouble, perform};
+use super::perform::{Trouble, stoppable};
 use super::{CANCELLED, Here, failed};
 use crate::api::{Failure, Request};
 use crate::cmd::names::Spelling;
@@ -45,10 +46,15 @@ async fn with_node(here: &Here, act: Act, ui: &Ui) -> u8 {
         _ = tokio::signal::ctrl_c() => return CANCELLED,
     };
     let after = wish(&act).filter(|_| host.is_own() && !here.no_sync);
+    let mut interrupt = match Interrupt::listen() {
+        Ok(interrupt) => interrupt,
+        Err(failure) => return failed(ui, &failure),
+    };
     let code = tokio::select! {
-        done = perform(act, &host.control, ui) => exit(done, ui),
+        done = stoppable(act, &host.control, ui, &mut interrupt) => {
+            done.map_or(CANCELLED, |done| exit(done, ui))
+        }
         ended = host.ended() => ended_early(ended, ui),
-        _ = tokio::signal::ctrl_c() => CANCELLED,
     };
     if let Some(sync) = after.filter(|_| code == 0 || code == 7) {
         // Nobody there is fine, and so is a person who does not want to wait.

@@ -3,7 +3,11 @@
 use std::io::ErrorKind;
 use std::process::Stdio;
 
+use tokio_util::sync::CancellationToken;
+
 use super::control::Control;
+use super::interrupt::Interrupt;
+use super::repeat;
 use crate::api::{Code, Failure, Reply, Request};
 use crate::cmd::Act;
 use crate::ui::{Meter, Ui};
@@ -37,18 +41,39 @@ impl From<std::io::Error> for Trouble {
     }
 }
 
-/// Does it and shows the answer. Passwords are resolved before.
-///
-/// # Errors
-/// The failure, not shown yet.
-pub async fn perform(act: Act, control: &Control, ui: &Ui) -> Result<(), Trouble> {
+/// Does it and shows the answer; none where Ctrl-C came. What can stop cleanly does, and its answer is shown; a second
+/// Ctrl-C does not wait for it. Passwords are resolved before.
+pub async fn stoppable(
+    act: Act,
+    control: &Control,
+    ui: &Ui,
+    interrupt: &mut Interrupt,
+) -> Option<Result<(), Trouble>> {
+    let stop = CancellationToken::new();
+    let cleanly = matches!(&act, Act::Ask(Request::AddImage { .. } | Request::Export { .. }));
+    let work = perform(act, control, ui, &stop);
+    tokio::pin!(work);
+    loop {
+        tokio::select! {
+            done = &mut work => return done.err().map(Err).or((!stop.is_cancelled()).then_some(Ok(()))),
+            () = interrupt.pressed() => {
+                if !cleanly || stop.is_cancelled() {
+                    return None;
+                }
+                stop.cancel();
+            }
+        }
+    }
+}
+
+async fn perform(act: Act, control: &Control, ui: &Ui, stop: &CancellationToken) -> Result<(), Trouble> {
     match act {
         Act::Ask(request) => {
-            let reply = ask(request, control, ui).await?;
+            let reply = ask(request, control, ui, stop).await?;
             ui.reply(&reply)?;
         }
         Act::Open(request) => {
-            let reply = ask(request, control, ui).await?;
+            let reply = ask(request, control, ui, stop).await?;
             if let Reply::Saved(saved) = &reply {
                 show(&saved.path).await?;
             }
@@ -64,6 +89,18 @@ pub async fn perform(act: Act, control: &Control, ui: &Ui) -> Result<(), Trouble
                 ui.notice(&notice)?;
             }
         }
+        Act::Repeat {
+            every,
+            line,
+            request,
+            json,
+        } => {
+            let ui = Ui {
+                json: json || ui.json,
+                ..*ui
+            };
+            repeat::run(every, &line, &request, control, &ui).await?;
+        }
         Act::Local(local) => ui.local(&local)?,
         Act::Session { .. } => {
             return Err(Failure::new(
@@ -78,10 +115,15 @@ pub async fn perform(act: Act, control: &Control, ui: &Ui) -> Result<(), Trouble
 }
 
 /// Asks with progress; what was done only in part is a failure that carries the reply.
-async fn ask(request: Request, control: &Control, ui: &Ui) -> Result<Reply, Failure> {
+async fn ask(
+    request: Request,
+    control: &Control,
+    ui: &Ui,
+    stop: &CancellationToken,
+) -> Result<Reply, Failure> {
     let mut meter = Meter::new(ui);
-    let reply = control.ask(request, |progress| meter.update(progress)).await?;
-    settle(reply)
+    let reply = control.ask_until(request, stop, |progress| meter.update(progress));
+    settle(reply.await?)
 }
 
 /// A reply that tells of something not done is a failure to scripts.

@@ -8,7 +8,7 @@ use super::host::Host;
 use super::interrupt::Interrupt;
 use super::oneshot::{ended_early, exit, wish};
 use super::password::{self, NoPassword};
-use super::perform::perform;
+use super::perform::stoppable;
 use super::words::{self, Typed};
 use super::{CANCELLED, Here, failed};
 use crate::api::{Code, Failure, Request};
@@ -176,9 +176,8 @@ async fn one(here: &Here, act: Act, host: &mut Option<Host>, interrupt: &mut Int
         },
     };
     tokio::select! {
-        done = perform(act, &opened.control, ui) => exit(done, ui),
+        done = stoppable(act, &opened.control, ui, interrupt) => done.map_or(CANCELLED, |done| exit(done, ui)),
         ended = opened.ended() => ended_early(ended, ui),
-        () = interrupt.pressed() => CANCELLED,
     }
 }
 

@@ -1,5 +1,6 @@
 //! The control socket: doors ask here, one connection a request, JSON Lines (`api::Ask` in, `api::Answer` out).
-//! The folder is ours alone and the other end's user id is checked as well. A door that hangs up cancels its request.
+//! The folder is ours alone and the other end's user id is checked as well. A door that hangs up cancels its request; one
+//! that sends another byte asks it to stop and answer with what was done.
 
 use std::path::Path;
 
@@ -90,8 +91,12 @@ async fn serve_door(stream: UnixStream, handle: Handle, doors: TaskTracker) {
                     return;
                 }
             }
-            // Hung up: dropping `work` cancels it at its next step.
-            _ = reader.read(&mut rest) => return,
+            said = reader.read(&mut rest) => match said {
+                // A word after the request asks to stop: whoever says how far it is sees that nobody listens any more.
+                Ok(1..) => steps.close(),
+                // Hung up: dropping `work` cancels it at its next step.
+                _ => return,
+            }
         }
     }
 }

@@ -192,6 +192,9 @@ pub(super) fn added(it: &Added, paint: Paint) -> Page {
             if it.skipped == 1 { "no image" } else { "no images" }
         ));
     }
+    if it.left > 0 {
+        parts.push(format!("stopped with {} not looked at", it.left));
+    }
     let mut rows = Vec::new();
     for image in &it.added {
         let pixels = match (image.width, image.height) {

@@ -26,7 +26,7 @@ pub use clean::{clean, in_quotes, shorten};
 pub use human::bytes;
 pub use paint::{Paint, wants_color};
 pub use progress::{Meter, room};
-pub use screen::columns;
+pub use screen::{Screen, columns};
 
 /// What a reply looks like to a person.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -129,6 +129,7 @@ pub(super) fn replies() -> Vec<(&'static str, Reply)> {
             }],
             failed: vec![failure; failed],
             skipped: 2,
+            left: 0,
         })
     };
     let albums = Albums {

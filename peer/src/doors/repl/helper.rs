@@ -1,22 +1,25 @@
 //! What readline asks while one types: completions, grey hints, colours.
 
 use std::borrow::Cow;
+use std::panic::resume_unwind;
 use std::sync::Arc;
 
 use rustyline::completion::{Completer, Pair};
-use rustyline::highlight::Highlighter;
+use rustyline::highlight::{CmdKind, Highlighter};
 use rustyline::hint::{Hint, Hinter};
 use rustyline::validate::Validator;
 use rustyline::{Context, Result};
 
 use super::complete::{self, Want};
 use super::facts::Facts;
+use super::sign::Sign;
 use crate::cmd::{self, names};
 use crate::ui::Paint;
 
 /// Readline's helper.
 pub struct Helper {
     facts: Arc<Facts>,
+    sign: Arc<Sign>,
     usages: Vec<Usage>,
     paint: Paint,
 }
@@ -29,9 +32,10 @@ struct Usage {
 
 impl Helper {
     /// Knows all commands; asks the facts for the rest.
-    pub fn new(facts: Arc<Facts>, paint: Paint) -> Self {
+    pub fn new(facts: Arc<Facts>, sign: Arc<Sign>, paint: Paint) -> Self {
         Helper {
             facts,
+            sign,
             usages: usages(),
             paint,
         }
@@ -100,6 +104,7 @@ impl Hinter for Helper {
     type Hint = Grey;
 
     fn hint(&self, line: &str, pos: usize, _: &Context<'_>) -> Option<Grey> {
+        self.sign.line(line);
         if pos < line.len() {
             None
         } else {
@@ -140,11 +145,24 @@ fn hint(usages: &[Usage], line: &str) -> Option<Grey> {
 }
 
 impl Highlighter for Helper {
+    fn highlight<'l>(&self, line: &'l str, pos: usize) -> Cow<'l, str> {
+        if let Some(begun) = self.sign.drawing(line, pos) {
+            resume_unwind(Box::new(begun));
+        }
+        Cow::Borrowed(line)
+    }
+
+    fn highlight_char(&self, _: &str, _: usize, _: CmdKind) -> bool {
+        self.sign.key();
+        false
+    }
+
     fn highlight_hint<'h>(&self, hint: &'h str) -> Cow<'h, str> {
         Cow::Owned(self.paint.dim(hint))
     }
 
-    fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, _: bool) -> Cow<'b, str> {
+    fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, ours: bool) -> Cow<'b, str> {
+        self.sign.prompt(ours);
         Cow::Owned(self.paint.bold(prompt))
     }
 }

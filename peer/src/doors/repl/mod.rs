@@ -3,19 +3,20 @@
 use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{SignalKind, signal};
+use unicode_width::UnicodeWidthStr as _;
 
-use self::news::News;
+use self::news::{Floor, News};
 use self::reader::{Read, Reader};
 use super::host::Host;
 use super::interrupt::Interrupt;
 use super::password::{self, NoPassword};
-use super::perform::{Trouble, perform};
+use super::perform::{Trouble, stoppable};
 use super::words::{self, Typed};
 use super::{CANCELLED, Here, failed, oneshot, script};
 use crate::api::{Code, Failure, Prompt, Reply, Request};
 use crate::cmd::names::{self, Spelling};
 use crate::cmd::{self, Act, Inside};
-use crate::ui::{Ui, clean, shorten};
+use crate::ui::{Screen, Ui, clean, columns, shorten};
 
 mod complete;
 mod facts;
@@ -23,7 +24,12 @@ mod helper;
 mod history;
 mod news;
 mod reader;
+mod sign;
 
+/// How often the prompt's state is looked at while nothing happens.
+const LOOK: Duration = Duration::from_secs(1);
+/// How long a look may take.
+const LOOK_MAX: Duration = Duration::from_millis(500);
 /// How long after the start a central that is not there yet is not called away.
 const CENTRAL_GRACE: Duration = Duration::from_secs(3);
 
@@ -60,6 +66,9 @@ struct Session<'a> {
     ui: Ui,
     reader: Reader,
     news: News,
+    opened: Instant,
+    /// The node ended, none could be started in its place, and this was said.
+    lost: bool,
 }
 
 /// Whether the prompt goes on.
@@ -80,6 +89,8 @@ impl<'a> Session<'a> {
             ui,
             reader,
             news,
+            opened: Instant::now(),
+            lost: false,
         };
         session.greet().await;
         Ok(session)
@@ -97,7 +108,7 @@ impl<'a> Session<'a> {
         self.ui.remark(&format!(
             "calotype {version}, home {home}{whose}. /help lists the commands, Ctrl-D ends."
         ));
-        let now = self.now().await;
+        let now = self.now().await.unwrap_or_default();
         match (&now.user, &now.album) {
             (None, _) => self
                 .ui
@@ -109,10 +120,11 @@ impl<'a> Session<'a> {
         }
     }
 
-    async fn now(&self) -> Prompt {
+    /// The node's state; none where it does not answer.
+    async fn now(&self) -> Option<Prompt> {
         match self.host.control.quick(Request::Prompt).await {
-            Ok(Reply::Prompt(now)) => now,
-            _ => Prompt::default(),
+            Ok(Reply::Prompt(now)) => Some(now),
+            _ => None,
         }
     }
 
@@ -126,42 +138,86 @@ impl<'a> Session<'a> {
             Err(failure) => return failed(&self.ui, &failure),
         };
         let mut code = 0;
-        let opened = Instant::now();
+        let mut presses = 0;
+        let mut look = tokio::time::interval(LOOK);
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            let mut now = self.now().await;
-            if opened.elapsed() < CENTRAL_GRACE && now.central == "down" {
-                now.central.clear();
-            }
-            self.news.me(now.user.clone());
+            let now = self.now().await.unwrap_or_default();
             interrupt.forget().await;
-            self.reader.read(prompt(&now));
-            let read = tokio::select! {
-                read = self.reader.next() => read,
-                ended = self.host.ended() => {
-                    code = oneshot::ended_early(ended, &self.ui);
-                    break;
+            let prompt = self.prompt(now);
+            self.reader.read(prompt);
+            self.news.floor(Floor::Line);
+            let read = loop {
+                tokio::select! {
+                    read = self.reader.next() => break Ok(read),
+                    ended = self.host.ended() => break Err(oneshot::ended_early(ended, &self.ui)),
+                    _ = term.recv() => break Err(0),
+                    _ = hangup.recv() => break Err(0),
+                    () = self.news.came() => self.look().await,
+                    _ = look.tick() => self.look().await,
                 }
-                _ = term.recv() => break,
-                _ = hangup.recv() => break,
             };
-            match read {
-                Read::Line(text) => {
-                    let then = tokio::select! {
+            self.news.floor(Floor::Work);
+            let then = match read {
+                Err(ended) => {
+                    code = ended;
+                    Then::End
+                }
+                Ok(Read::Line(text)) => {
+                    presses = 0;
+                    tokio::select! {
                         then = self.lines(&text, &mut interrupt) => then,
                         _ = term.recv() => Then::End,
                         _ = hangup.recv() => Then::End,
-                    };
-                    if matches!(then, Then::End) {
-                        break;
                     }
                 }
-                Read::Interrupted => self.ui.remark("Ctrl-D or /quit ends the prompt"),
-                Read::End => break,
+                Ok(Read::Interrupted { empty }) => {
+                    presses = if empty { presses + 1 } else { 0 };
+                    if presses > 1 {
+                        self.ui.remark("Ctrl-D or /quit ends the prompt");
+                    }
+                    Then::Go
+                }
+                Ok(Read::End) => Then::End,
+            };
+            if matches!(then, Then::End) {
+                break;
             }
         }
+        self.news.floor(Floor::Work);
         self.news.stop();
         self.host.close().await;
         code
+    }
+
+    /// The prompt for this state, as wide as the terminal allows.
+    fn prompt(&self, mut now: Prompt) -> String {
+        if self.opened.elapsed() < CENTRAL_GRACE && now.central == "down" {
+            now.central.clear();
+        }
+        self.news.me(now.user.clone());
+        prompt(&now, columns().unwrap_or(80))
+    }
+
+    /// Looks at the state while a line is being typed: the prompt follows it, and a node that ended is replaced.
+    async fn look(&mut self) {
+        match tokio::time::timeout(LOOK_MAX, self.now()).await {
+            Ok(Some(now)) => {
+                let prompt = self.prompt(now);
+                if self.reader.sign().want(prompt) {
+                    self.news.again();
+                }
+            }
+            Ok(None) if !self.host.is_own() => match self.node_is_there().await {
+                Ok(said) => said.into_iter().for_each(|line| self.news.say(line)),
+                Err(failure) if !std::mem::replace(&mut self.lost, true) => {
+                    self.news
+                        .say(&format!("the node of this home ended: {}", failure.message));
+                }
+                Err(_) => {}
+            },
+            _ => {}
+        }
     }
 
     /// A line, or the lines of a paste one after the other.
@@ -200,43 +256,71 @@ impl<'a> Session<'a> {
                 return Then::Go;
             }
         };
-        let act = match tokio::task::spawn_blocking(move || password::resolve(act)).await {
-            Ok(Ok(act)) => act,
-            Ok(Err(NoPassword::Failure(failure))) => {
+        let act = match self.with_password(act).await {
+            Ok(act) => act,
+            Err(NoPassword::Failure(failure)) => {
                 failed(&ui, &failure);
                 return Then::Go;
             }
-            _ => {
+            Err(NoPassword::Cancelled) => {
                 self.ui.remark("cancelled");
                 return Then::Go;
             }
         };
-        if let Err(failure) = self.node_is_there().await {
-            failed(&ui, &failure);
-            return Then::Go;
-        }
-        let done = tokio::select! {
-            done = self.perform(act, &ui, chat.is_some()) => done,
-            () = interrupt.pressed() => {
-                self.ui.remark("cancelled; what was done by then stays");
+        match self.node_is_there().await {
+            Ok(said) => said.into_iter().for_each(|line| self.ui.remark(line)),
+            Err(failure) => {
+                failed(&ui, &failure);
                 return Then::Go;
             }
-        };
+        }
+        if matches!(&act, Act::Repeat { .. }) && Screen::fits(&ui) {
+            self.news.floor(Floor::Silent);
+        }
+        let looks = matches!(act, Act::Watch | Act::Repeat { .. });
+        let done = self.perform(act, &ui, chat.is_some(), interrupt).await;
+        self.news.floor(Floor::Work);
         match done {
-            Ok(()) => Then::Go,
-            Err(Trouble::NobodyReads) => Then::End,
-            Err(Trouble::Failure(failure)) => {
+            None if looks => Then::Go,
+            None => {
+                self.ui.remark("stopped; what was done by then stays");
+                Then::Go
+            }
+            Some(Ok(())) => Then::Go,
+            Some(Err(Trouble::NobodyReads)) => Then::End,
+            Some(Err(Trouble::Failure(failure))) => {
                 failed(&ui, &chat.map_or(*failure.clone(), |text| meant(&text, *failure)));
                 Then::Go
             }
         }
     }
 
-    /// What is said is not repeated: it stands right above.
-    async fn perform(&self, act: Act, ui: &Ui, said: bool) -> Result<(), Trouble> {
+    /// The act with its password, for which the terminal is asked in silence.
+    async fn with_password(&self, act: Act) -> Result<Act, NoPassword> {
+        if !matches!(act, Act::Session { .. }) {
+            return Ok(act);
+        }
+        self.news.floor(Floor::Silent);
+        let asked = tokio::task::spawn_blocking(move || password::resolve(act)).await;
+        self.news.floor(Floor::Work);
+        asked.unwrap_or(Err(NoPassword::Cancelled))
+    }
+
+    /// Does it; none where Ctrl-C ended it. What is said is not repeated: it stands right above.
+    async fn perform(
+        &self,
+        act: Act,
+        ui: &Ui,
+        said: bool,
+        interrupt: &mut Interrupt,
+    ) -> Option<Result<(), Trouble>> {
+        let control = &self.host.control;
         match act {
-            Act::Ask(say) if said && !ui.json => Ok(self.host.control.quick(say).await.map(drop)?),
-            act => perform(act, &self.host.control, ui).await,
+            Act::Ask(say) if said && !ui.json => tokio::select! {
+                said = control.quick(say) => Some(said.map(drop).map_err(Trouble::from)),
+                () = interrupt.pressed() => None,
+            },
+            act => stoppable(act, control, ui, interrupt).await,
         }
     }
 
@@ -272,17 +356,20 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// A node of another process may have ended meanwhile: then this process becomes the node.
-    async fn node_is_there(&mut self) -> Result<(), Failure> {
+    /// A node of another process may have ended meanwhile: then this process becomes the node. What to say of it.
+    async fn node_is_there(&mut self) -> Result<Option<&'static str>, Failure> {
         if self.host.is_own() || self.host.control.answers().await {
-            return Ok(());
+            return Ok(None);
         }
         self.host = Host::open(&self.here.settings).await?;
+        self.lost = false;
         self.reader.facts().follow(self.host.control.clone());
         self.news.follow(&self.host.control);
-        self.ui
-            .remark("the node of this home had ended; this prompt is its node now");
-        Ok(())
+        Ok(Some(if self.host.is_own() {
+            "the node of this home had ended; this prompt is its node now"
+        } else {
+            "the node of this home had ended; this prompt follows the one that took its place"
+        }))
     }
 }
 
@@ -295,35 +382,44 @@ enum Meaning {
     Act(Act, Ui),
 }
 
-/// `alice@trip (3 peers, ↓2) > `
-fn prompt(now: &Prompt) -> String {
+/// `alice@trip (3 peers, ↓2) > `, less of it on a narrow terminal: a third of the columns stays for typing.
+fn prompt(now: &Prompt, columns: usize) -> String {
     let Some(user) = &now.user else {
         return "calotype > ".to_owned();
     };
-    let user = shorten(user, 20);
-    let mut state = Vec::new();
-    let name = match &now.album {
-        Some(album) => {
-            state.push(if now.peers == 1 {
-                "1 peer".to_owned()
-            } else {
-                format!("{} peers", now.peers)
-            });
-            format!("{user}@{}", shorten(album, 20))
+    let state = state(now);
+    let lengths = [(20, true), (10, true), (20, false), (10, false), (5, false)];
+    let written = lengths.map(|(most, with_state)| {
+        let user = shorten(user, most);
+        let name = match &now.album {
+            Some(album) => format!("{user}@{}", shorten(album, most)),
+            None => user,
+        };
+        if with_state && !state.is_empty() {
+            format!("{name} ({state}) > ")
+        } else {
+            format!("{name} > ")
         }
-        None => user,
-    };
+    });
+    let fits = |text: &String| text.width() * 3 <= columns * 2;
+    written.into_iter().find(fits).unwrap_or_else(|| "> ".to_owned())
+}
+
+fn state(now: &Prompt) -> String {
+    let mut state = Vec::new();
+    if now.album.is_some() {
+        state.push(match now.peers {
+            1 => "1 peer".to_owned(),
+            n => format!("{n} peers"),
+        });
+    }
     if now.fetching > 0 {
         state.push(format!("↓{}", now.fetching));
     }
     if now.central == "down" {
         state.push("central away".to_owned());
     }
-    if state.is_empty() {
-        format!("{name} > ")
-    } else {
-        format!("{name} ({}) > ", state.join(", "))
-    }
+    state.join(", ")
 }
 
 /// Chat that could not be said may have been meant as a command.
@@ -348,20 +444,26 @@ mod tests {
 
     #[test]
     fn the_prompt_says_where_we_are() {
-        let check =
-            |user: Option<&str>, album: Option<&str>, peers, fetching, central: &str, expect: &str| {
-                let [user, album] = [user, album].map(|t| t.map(str::to_owned));
-                assert_eq!(
-                    prompt(&Prompt {
-                        user,
-                        album,
-                        peers,
-                        fetching,
-                        central: central.into()
-                    }),
-                    expect
-                );
+        let at = |columns,
+                  user: Option<&str>,
+                  album: Option<&str>,
+                  peers,
+                  fetching,
+                  central: &str,
+                  expect: &str| {
+            let [user, album] = [user, album].map(|t| t.map(str::to_owned));
+            let now = Prompt {
+                user,
+                album,
+                peers,
+                fetching,
+                central: central.into(),
             };
+            assert_eq!(prompt(&now, columns), expect);
+        };
+        let check = |user, album, peers, fetching, central, expect| {
+            at(80, user, album, peers, fetching, central, expect);
+        };
         check(None, None, 0, 0, "connected", "calotype > ");
         check(Some("alice"), None, 0, 0, "connected", "alice > ");
         check(
@@ -396,6 +498,29 @@ mod tests {
             "none",
             "a[2J@t (0 peers) > ",
         );
+        // Narrow terminals, wide characters, long names.
+        let narrow = |columns, expect| {
+            let (user, album) = (Some("alexandra"), Some("写真のアルバム"));
+            at(columns, user, album, 3, 2, "connected", expect);
+        };
+        narrow(80, "alexandra@写真のアルバム (3 peers, ↓2) > ");
+        narrow(58, "alexandra@写真のア… (3 peers, ↓2) > ");
+        narrow(45, "alexandra@写真のアルバム > ");
+        narrow(35, "alexandra@写真のア… > ");
+        narrow(21, "alex…@写真… > ");
+        narrow(20, "> ");
+        at(
+            20,
+            Some("alice"),
+            Some("trip"),
+            3,
+            2,
+            "connected",
+            "alice@trip > ",
+        );
+        let long = "x".repeat(10_000);
+        let cut = format!("{}@{} (0 peers, central away) > ", "xxxxxxxxx…", "xxxxxxxxx…");
+        at(80, Some(&long), Some(&long), 0, 0, "down", &cut);
     }
 
     #[test]

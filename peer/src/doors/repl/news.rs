@@ -1,22 +1,54 @@
-//! News above the half-typed line, gathered for a moment so that an import of others is one line.
+//! News above the half-typed line, gathered for a moment so that an import of others is one line. While a command has
+//! the terminal they come between its lines; while a password is asked for, or the screen is full, they wait.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use super::super::control::Control;
 use super::reader::Printer;
+use super::sign;
 use crate::api::{self, Notice};
 use crate::ui::{self, Ui, notice};
 
 /// How long news is gathered before it is shown.
 const GATHER: Duration = Duration::from_millis(100);
 
+/// Who has the terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Floor {
+    /// Readline, with a line in the making.
+    Line,
+    /// A command that prints whole lines.
+    Work,
+    /// Somebody who must not be disturbed.
+    Silent,
+}
+
+/// What goes above the line.
+enum Above {
+    News(String),
+    /// Nothing: the prompt is to be drawn again.
+    Again,
+}
+
+/// Who has the terminal, and a way to wait for it.
+struct Terminal {
+    floor: Mutex<Floor>,
+    changed: Condvar,
+    /// Whether a drawing was asked for that has not come yet.
+    again: AtomicBool,
+}
+
 /// The task that shows news.
 pub struct News {
     me: Arc<Mutex<Option<String>>>,
-    lines: std::sync::mpsc::Sender<String>,
+    lines: std::sync::mpsc::Sender<Above>,
+    terminal: Arc<Terminal>,
+    came: Arc<Notify>,
     task: JoinHandle<()>,
 }
 
@@ -24,20 +56,23 @@ impl News {
     /// Begins to show what this node hears.
     pub fn start(control: &Control, printer: Option<Printer>, ui: Ui) -> Self {
         let me = Arc::new(Mutex::new(None));
-        let (lines, texts) = std::sync::mpsc::channel::<String>();
-        // The printer blocks while readline is busy; it must not hold up the runtime.
-        std::thread::spawn(move || {
-            let mut printer = printer;
-            while let Ok(line) = texts.recv() {
-                let line = format!("{}{}\n", ui::room(), ui.out.warn(&line));
-                let printed = printer.as_mut().is_some_and(|p| p.print(line.clone()).is_ok());
-                if !printed {
-                    let _ = ui.answer(&line);
-                }
-            }
+        let terminal = Arc::new(Terminal {
+            floor: Mutex::new(Floor::Work),
+            changed: Condvar::new(),
+            again: AtomicBool::new(false),
         });
-        let task = tokio::spawn(show(control.clone(), lines.clone(), me.clone()));
-        News { me, lines, task }
+        let (lines, texts) = std::sync::mpsc::channel();
+        let (ours, came) = (terminal.clone(), Arc::new(Notify::new()));
+        // Printing blocks while readline is busy; it must not hold up the runtime.
+        std::thread::spawn(move || print(&texts, &ours, printer, ui));
+        let task = tokio::spawn(show(control.clone(), lines.clone(), me.clone(), came.clone()));
+        News {
+            me,
+            lines,
+            terminal,
+            came,
+            task,
+        }
     }
 
     /// Whose own deeds are no news here.
@@ -45,10 +80,35 @@ impl News {
         *self.me.lock().unwrap_or_else(PoisonError::into_inner) = user;
     }
 
+    /// Says who has the terminal from now on.
+    pub fn floor(&self, floor: Floor) {
+        *self.terminal.floor.lock().unwrap_or_else(PoisonError::into_inner) = floor;
+        self.terminal.changed.notify_all();
+    }
+
+    /// Has the prompt drawn again.
+    pub fn again(&self) {
+        // One that waits is enough: a search through the history may keep it long.
+        if !self.terminal.again.swap(true, Ordering::Relaxed) {
+            let _ = self.lines.send(Above::Again);
+        }
+    }
+
+    /// Says a line of our own among the news.
+    pub fn say(&self, line: &str) {
+        let _ = self.lines.send(Above::News(line.to_owned()));
+    }
+
+    /// Waits until there was news.
+    pub async fn came(&self) {
+        self.came.notified().await;
+    }
+
     /// Listens to another node from now on.
     pub fn follow(&mut self, control: &Control) {
         self.task.abort();
-        self.task = tokio::spawn(show(control.clone(), self.lines.clone(), self.me.clone()));
+        let (lines, me, came) = (self.lines.clone(), self.me.clone(), self.came.clone());
+        self.task = tokio::spawn(show(control.clone(), lines, me, came));
     }
 
     /// No more news.
@@ -57,7 +117,49 @@ impl News {
     }
 }
 
-async fn show(control: Control, lines: std::sync::mpsc::Sender<String>, me: Arc<Mutex<Option<String>>>) {
+/// Prints what comes, whole lines, when whoever has the terminal allows it.
+fn print(
+    texts: &std::sync::mpsc::Receiver<Above>,
+    terminal: &Terminal,
+    mut printer: Option<Printer>,
+    ui: Ui,
+) {
+    while let Ok(above) = texts.recv() {
+        let mut floor = terminal.floor.lock().unwrap_or_else(PoisonError::into_inner);
+        // Without a cursor to move, a line in the making would be torn.
+        while *floor == Floor::Silent || (*floor == Floor::Line && printer.is_none()) {
+            floor = terminal
+                .changed
+                .wait(floor)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        let at_work = *floor == Floor::Work;
+        if matches!(above, Above::Again) {
+            terminal.again.store(false, Ordering::Relaxed);
+        }
+        match (above, &mut printer) {
+            (Above::Again, Some(printer)) if !at_work => {
+                drop(floor);
+                let _ = printer.print(sign::AGAIN.to_owned());
+            }
+            (Above::Again, _) => {}
+            (Above::News(line), Some(printer)) if !at_work => {
+                drop(floor);
+                let _ = printer.print(format!("{}\n", ui.out.warn(&line)));
+            }
+            (Above::News(line), _) => {
+                let _ = ui.answer(&format!("{}{}\n", ui::room(), ui.out.warn(&line)));
+            }
+        }
+    }
+}
+
+async fn show(
+    control: Control,
+    lines: std::sync::mpsc::Sender<Above>,
+    me: Arc<Mutex<Option<String>>>,
+    came: Arc<Notify>,
+) {
     let Ok(mut news) = control.watch().await else {
         return;
     };
@@ -70,11 +172,14 @@ async fn show(control: Control, lines: std::sync::mpsc::Sender<String>, me: Arc<
         let user = me.lock().unwrap_or_else(PoisonError::into_inner).clone();
         these.retain(|notice| !is_mine(notice, user.as_deref()));
         for line in notice::several(&these) {
-            if lines.send(line).is_err() {
+            if lines.send(Above::News(line)).is_err() {
                 return;
             }
         }
+        came.notify_one();
     }
+    // The node is gone: whoever waits should look.
+    came.notify_one();
 }
 
 /// What I did myself was answered where I did it.

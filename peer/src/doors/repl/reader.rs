@@ -1,9 +1,12 @@
 //! Readline on its own thread: asked for one line at a time, so that a running command has the terminal to itself.
 
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::termios::{self, OptionalActions, Termios};
+use rustyline::config::Configurer as _;
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 use rustyline::{CompletionType, Config, Editor, ExternalPrinter};
@@ -12,27 +15,35 @@ use tokio::sync::mpsc;
 use super::facts::Facts;
 use super::helper::Helper;
 use super::history;
+use super::sign::{Begun, Sign};
 use crate::api::{Code, Failure};
 use crate::ui::Paint;
 
 /// Prints above the line that is being typed.
 pub type Printer = Box<dyn ExternalPrinter + Send>;
 
+/// More candidates than these are shown after a question only.
+const LIST_MAX: usize = 100;
+
 /// What came of asking for a line.
 pub enum Read {
     /// A line.
     Line(String),
-    /// Ctrl-C.
-    Interrupted,
+    /// Ctrl-C, with nothing typed or something.
+    Interrupted {
+        /// Whether nothing was typed.
+        empty: bool,
+    },
     /// Ctrl-D, or the terminal is gone.
     End,
 }
 
 /// The readline thread's handle.
 pub struct Reader {
-    ask: std::sync::mpsc::Sender<String>,
+    ask: std::sync::mpsc::Sender<()>,
     lines: mpsc::UnboundedReceiver<Read>,
     facts: Arc<Facts>,
+    sign: Arc<Sign>,
 }
 
 impl Reader {
@@ -47,43 +58,50 @@ impl Reader {
         };
         let config = Config::builder()
             .completion_type(CompletionType::List)
+            .completion_prompt_limit(LIST_MAX)
             .auto_add_history(false)
             .history_ignore_dups(true)
             .and_then(|c| c.max_history_size(history::LINES_MAX))
             .map_err(no_terminal)?
             .build();
         let facts = Arc::new(facts);
+        let sign = Arc::new(Sign::default());
         let mut editor: Editor<Helper, FileHistory> = Editor::with_config(config).map_err(no_terminal)?;
-        editor.set_helper(Some(Helper::new(facts.clone(), paint)));
+        // A prompt that changes leaves in the middle of a drawing (`sign`), and would leave the screen held.
+        editor.enable_synchronized_output(false);
+        editor.set_helper(Some(Helper::new(facts.clone(), sign.clone(), paint)));
         let _ = editor.load_history(history);
         let printer = editor
             .create_external_printer()
             .ok()
             .map(|p| Box::new(p) as Printer);
-        let (ask, asked) = std::sync::mpsc::channel::<String>();
+        let (ask, asked) = std::sync::mpsc::channel::<()>();
         let (to, lines) = mpsc::unbounded_channel();
-        let history: PathBuf = history.to_owned();
+        let (history, shown): (PathBuf, _) = (history.to_owned(), sign.clone());
         std::thread::spawn(move || {
-            while let Ok(prompt) = asked.recv() {
-                let read = match editor.readline(&prompt) {
-                    Ok(line) => {
-                        remember(&mut editor, &line, &history);
-                        Read::Line(line)
-                    }
-                    Err(ReadlineError::Interrupted) => Read::Interrupted,
-                    Err(_) => Read::End,
-                };
+            while asked.recv().is_ok() {
+                let read = read(&mut editor, &shown);
+                if let Read::Line(line) = &read {
+                    remember(&mut editor, line, &history);
+                }
                 if to.send(read).is_err() {
                     return;
                 }
             }
         });
-        Ok((Reader { ask, lines, facts }, printer))
+        let reader = Reader {
+            ask,
+            lines,
+            facts,
+            sign,
+        };
+        Ok((reader, printer))
     }
 
     /// Asks for a line.
     pub fn read(&self, prompt: String) {
-        let _ = self.ask.send(prompt);
+        self.sign.want(prompt);
+        let _ = self.ask.send(());
     }
 
     /// The line that was asked for.
@@ -94,6 +112,35 @@ impl Reader {
     /// What completion knows.
     pub fn facts(&self) -> &Facts {
         &self.facts
+    }
+
+    /// What the prompt shows.
+    pub fn sign(&self) -> &Sign {
+        &self.sign
+    }
+}
+
+/// One line; where the prompt changed meanwhile, it is drawn anew and what was typed goes on.
+fn read(editor: &mut Editor<Helper, FileHistory>, sign: &Sign) -> Read {
+    let mut begun = Begun::default();
+    loop {
+        let prompt = sign.draw();
+        let typed = (begun.left.as_str(), begun.right.as_str());
+        let line = catch_unwind(AssertUnwindSafe(|| editor.readline_with_initial(&prompt, typed)));
+        return match line {
+            Ok(Ok(line)) => Read::Line(line),
+            Ok(Err(ReadlineError::Interrupted)) => Read::Interrupted {
+                empty: sign.line_is_empty(),
+            },
+            Ok(Err(_)) => Read::End,
+            Err(left) => match (left as Box<dyn Any>).downcast::<Begun>() {
+                Ok(typed) => {
+                    begun = *typed;
+                    continue;
+                }
+                Err(_) => Read::End,
+            },
+        };
     }
 }
 

@@ -61,9 +61,13 @@ pub(super) async fn add(
     }
     let rename = name.is_some();
     let mut looked: Vec<Looked> = Vec::new();
-    let total = files.len() as u64;
+    let (total, mut left) = (files.len() as u64, 0);
     for (index, group) in files.chunks(GROUP).enumerate() {
         let done = (index * GROUP) as u64;
+        if steps.is_closed() {
+            left = total - done;
+            break;
+        }
         let _ = steps.try_send(Progress {
             doing: "importing".into(),
             done,
@@ -78,7 +82,7 @@ pub(super) async fn add(
         }
     }
     let (added, already) = commit(handle, id, looked, rename).await?;
-    report(handle, id, added, already, failed, skipped).await
+    report(handle, id, added, already, failed, (skipped, left)).await
 }
 
 /// Checks that the user may add, before any work is done.
@@ -202,7 +206,7 @@ async fn report(
     added: Vec<BlobHash>,
     already: Vec<Already>,
     failed: Vec<Failed>,
-    skipped: u64,
+    (skipped, left): (u64, u64),
 ) -> Result<Reply, Failure> {
     let step = move |node: &mut Node| {
         let Some(album) = node.engine.album(&id) else {
@@ -224,6 +228,7 @@ async fn report(
             already,
             failed,
             skipped,
+            left,
         })
     };
     let added = handle.with(step).await??;
@@ -311,7 +316,15 @@ pub(super) async fn add_classic(
         settled(durable).await?;
     }
     let added = if already.is_none() { vec![hash] } else { Vec::new() };
-    report(handle, id, added, already.into_iter().collect(), Vec::new(), 0).await
+    report(
+        handle,
+        id,
+        added,
+        already.into_iter().collect(),
+        Vec::new(),
+        (0, 0),
+    )
+    .await
 }
 
 pub(super) async fn remove(handle: &Handle, label: Option<String>, name: String) -> Result<Reply, Failure> {
