@@ -113,6 +113,12 @@ pub enum Request {
     Watch,
     /// The prompt's facts, kept cheap.
     Prompt,
+    /// Names that begin with something, for completion. Large and small letters are the same.
+    Names {
+        album: Option<String>,
+        kind: NameKind,
+        begin: String,
+    },
     /// Ends the node (the door that started it, or `SIGTERM`).
     Shutdown,
 }
@@ -177,6 +183,8 @@ pub enum Reply {
     Checked(Checked),
     /// `prompt`.
     Prompt(Prompt),
+    /// Names for completion.
+    Names(Names),
 }
 
 /// One line on the control socket, from the door.

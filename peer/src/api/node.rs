@@ -177,3 +177,22 @@ pub struct Prompt {
     /// `connected`, `down`, `none`.
     pub central: String,
 }
+
+/// Kinds of names that live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NameKind {
+    /// Images of the album.
+    Image,
+    /// Albums I may enter.
+    Album,
+    /// Members of the album.
+    Member,
+}
+
+/// See [`super::Reply::Names`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Names {
+    /// Sorted; of very many some, the first and the last among them.
+    pub names: Vec<String>,
+}

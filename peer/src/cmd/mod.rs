@@ -287,8 +287,17 @@ pub fn shell() -> clap::Command {
 
 /// The prompt's definition; a script of thousands of lines needs it once.
 pub fn prompt() -> clap::Command {
-    static PROMPT: std::sync::OnceLock<clap::Command> = std::sync::OnceLock::new();
-    PROMPT.get_or_init(|| tidy(Line::command())).clone()
+    line().clone()
+}
+
+/// The prompt's definition of one command, by either spelling.
+pub fn of_prompt(name: &str) -> Option<&'static clap::Command> {
+    line().find_subcommand(names::kebab(name))
+}
+
+fn line() -> &'static clap::Command {
+    static LINE: std::sync::OnceLock<clap::Command> = std::sync::OnceLock::new();
+    LINE.get_or_init(|| tidy(Line::command()))
 }
 
 fn tidy(command: clap::Command) -> clap::Command {

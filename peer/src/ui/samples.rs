@@ -384,6 +384,12 @@ pub(super) fn replies() -> Vec<(&'static str, Reply)> {
                 ..Prompt::default()
             }),
         ),
+        (
+            "names",
+            Reply::Names(Names {
+                names: vec!["sunset.jpg".into(), evil()],
+            }),
+        ),
     ]
 }
 

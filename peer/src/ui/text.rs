@@ -32,6 +32,12 @@ pub fn page(reply: &Reply, paint: Paint, columns: Option<usize>) -> Page {
         Reply::Exported(it) => exported(it),
         Reply::Saved(it) => saved(it),
         Reply::Checked(it) => local::checked(it),
+        Reply::Names(it) => it
+            .names
+            .iter()
+            .map(|name| format!("{}\n", super::clean(name)))
+            .collect::<String>()
+            .into(),
         Reply::Prompt(it) => format!("{}\n", super::clean(it.user.as_deref().unwrap_or("nobody"))).into(),
     }
 }

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use super::facts::Kind;
-use crate::cmd::names;
+use crate::api::NameKind;
+use crate::cmd::{self, names};
 use crate::ui::in_quotes;
 
 /// What is wanted at the cursor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Want {
     /// A command's name, with its slash.
     Command,
@@ -15,8 +15,10 @@ pub enum Want {
     Topic,
     /// A flag of this command.
     Flag,
+    /// One of these words.
+    OneOf(Vec<String>),
     /// A name that lives in the album.
-    Name(Kind),
+    Name(NameKind),
     /// A filter of a recipe.
     Recipe,
     /// A file or folder.
@@ -36,8 +38,10 @@ pub struct Spot {
     pub quote: Option<char>,
     /// The command in kebab-case; empty while it is being typed.
     pub command: String,
-    /// Complete arguments before it, flags not counted.
+    /// Complete arguments before it, flags and their values not counted.
     pub before: usize,
+    /// The album that the line names.
+    pub album: Option<String>,
     /// What fits here.
     pub want: Want,
 }
@@ -50,45 +54,132 @@ pub fn spot(line: &str, pos: usize) -> Option<Spot> {
         return None;
     }
     let (words, start, typed, quote) = cut(line, slash);
-    let Some((command, arguments)) = words.split_first() else {
-        let typed = typed.trim_start_matches('/').to_owned();
-        return Some(Spot {
-            start,
-            typed,
-            quote,
-            command: String::new(),
-            before: 0,
-            want: Want::Command,
-        });
-    };
-    let command = names::kebab(command.trim_start_matches('/'));
-    let before = arguments.iter().filter(|word| !word.starts_with("--")).count();
-    let want = match arguments.last().map(String::as_str) {
-        _ if typed.starts_with("--") => Want::Flag,
-        Some("--album") => Want::Name(Kind::Album),
-        Some("--password-file") => Want::Path,
-        _ => wanted(&command, before),
-    };
-    Some(Spot {
+    let mut spot = Spot {
         start,
         typed,
         quote,
-        command,
-        before,
-        want,
-    })
+        command: String::new(),
+        before: 0,
+        album: None,
+        want: Want::Command,
+    };
+    read(&words, &mut spot);
+    Some(spot)
 }
 
-fn wanted(command: &str, before: usize) -> Want {
-    match (command, before) {
-        ("help", 0) => Want::Topic,
-        ("enter-album", 0) => Want::Name(Kind::Album),
-        ("remove-image" | "rate-image" | "open" | "save" | "filter", 0) => Want::Name(Kind::Image),
-        ("filter", 1) => Want::Recipe,
-        ("remove-user" | "block" | "unblock", 0) => Want::Name(Kind::Member),
-        ("add-image", _) | ("save", 1) | ("export", 0) => Want::Path,
+/// Reads complete words, the command's name first.
+fn read(words: &[String], spot: &mut Spot) {
+    let Some((command, arguments)) = words.split_first() else {
+        spot.typed = spot.typed.trim_start_matches('/').to_owned();
+        return;
+    };
+    spot.command = names::kebab(command.trim_start_matches('/'));
+    spot.want = Want::Nothing;
+    let Some(known) = cmd::of_prompt(&spot.command) else {
+        return;
+    };
+    // What is repeated is a line of its own.
+    if spot.command == "watch"
+        && let [_, inner @ ..] = arguments
+    {
+        if inner.is_empty() && !spot.typed.starts_with('/') {
+            return;
+        }
+        spot.want = Want::Command;
+        return read(inner, spot);
+    }
+    let mut flag = None;
+    let mut only_values = false;
+    for word in arguments {
+        if let Some(of) = flag.take() {
+            if of == "album" {
+                spot.album = Some(word.clone());
+            }
+        } else if only_values || !is_flag(word) {
+            spot.before += 1;
+        } else if word == "--" {
+            only_values = true;
+        } else if !word.contains('=') {
+            flag = of_flag(known, word).map(|arg| arg.get_id().as_str());
+        }
+    }
+    let (name, begun) = match spot.typed.split_once('=') {
+        Some((name, begun)) if is_flag(name) && flag.is_none() && !only_values => (Some(name), begun),
+        _ => (None, ""),
+    };
+    let id = |wanted: &str| known.get_arguments().find(|arg| arg.get_id() == wanted);
+    spot.want = match (flag.and_then(id), name) {
+        (Some(arg), _) => value(arg),
+        (None, Some(name)) => {
+            let arg = of_flag(known, name);
+            let begun = begun.to_owned();
+            spot.start += spot.typed.len() - begun.len();
+            spot.typed = begun;
+            arg.map_or(Want::Nothing, value)
+        }
+        (None, None) if is_flag(&spot.typed) && !only_values => Want::Flag,
+        (None, None) => positional(known, spot.before),
+    };
+}
+
+fn is_flag(word: &str) -> bool {
+    let mut chars = word.chars();
+    chars.next() == Some('-') && chars.next().is_some_and(|c| !c.is_ascii_digit())
+}
+
+/// The flag that takes a value under this name.
+fn of_flag<'a>(command: &'a clap::Command, word: &str) -> Option<&'a clap::Arg> {
+    let fits = |arg: &&clap::Arg| match word.strip_prefix("--") {
+        Some(long) => arg.get_long() == Some(long),
+        None => word.chars().nth(1) == arg.get_short() && arg.get_short().is_some(),
+    };
+    let found = command.get_arguments().find(fits)?;
+    found.get_action().takes_values().then_some(found)
+}
+
+/// What the n-th word without a flag is.
+fn positional(command: &clap::Command, n: usize) -> Want {
+    let mut all = command.get_positionals();
+    let many = |arg: &&clap::Arg| arg.get_num_args().is_some_and(|n| n.max_values() > 1);
+    let Some(arg) = all
+        .nth(n)
+        .or_else(|| command.get_positionals().last().filter(many))
+    else {
+        return Want::Nothing;
+    };
+    match (command.get_name(), called(arg)) {
+        ("help", _) => Want::Topic,
+        // Names that are new, or of people who are no members yet.
+        ("create-album" | "register" | "login" | "add-user" | "say", _) => Want::Nothing,
+        (_, "NAME") => Want::Name(NameKind::Image),
+        (_, "RECIPE") => Want::Recipe,
+        _ => value(arg),
+    }
+}
+
+/// What a flag takes: by its words, or by what its value is called.
+fn value(arg: &clap::Arg) -> Want {
+    let words: Vec<String> = arg
+        .get_possible_values()
+        .iter()
+        .map(|word| word.get_name().to_owned())
+        .collect();
+    if !words.is_empty() {
+        return Want::OneOf(words);
+    }
+    match called(arg) {
+        "ALBUM" => Want::Name(NameKind::Album),
+        "USER" | "PEER" | "MEMBER" | "WHO" => Want::Name(NameKind::Member),
+        "IMAGE" => Want::Name(NameKind::Image),
+        "FILE" | "DIR" | "PATH" => Want::Path,
         _ => Want::Nothing,
     }
+}
+
+/// The name of a value in the usage.
+fn called(arg: &clap::Arg) -> &str {
+    let names = arg.get_value_names().and_then(|names| names.first());
+    names.map_or("", |name| name.as_str())
 }
 
 /// Complete words, then the start, text and open quote of the last one.
@@ -153,47 +244,57 @@ pub fn commands(typed: &str, slash: bool) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Flags of a command that begin with what is typed.
+/// Flags of a command that begin with what is typed; help last.
 pub fn flags(command: &str, typed: &str) -> Vec<(String, String)> {
-    let mut line = crate::cmd::prompt();
-    let Some(found) = line.find_subcommand_mut(command) else {
-        return Vec::new();
-    };
-    let flags = found
-        .get_arguments()
-        .filter_map(|arg| arg.get_long())
-        .map(|long| format!("--{long}"));
-    flags
-        .filter(|flag| flag.starts_with(typed))
-        .map(|flag| (flag.clone(), format!("{flag} ")))
+    let arguments = cmd::of_prompt(command).map(clap::Command::get_arguments);
+    arguments
+        .into_iter()
+        .flatten()
+        .filter(|arg| !arg.is_hide_set())
+        .filter_map(|arg| Some((format!("--{}", arg.get_long()?), arg)))
+        .filter(|(flag, _)| flag.starts_with(typed))
+        .map(|(flag, arg)| {
+            let takes = arg.get_action().takes_values();
+            let called = arg
+                .get_value_names()
+                .filter(|_| takes)
+                .and_then(|names| names.first());
+            let shown = called.map_or_else(|| flag.clone(), |called| format!("{flag} {called}"));
+            (shown, format!("{flag} "))
+        })
         .collect()
 }
 
-/// Recipes: what stands before the last `+` stays.
+/// Recipes: what stands before the last `+` stays. Parameters that are begun are the person's.
 pub fn recipes(typed: &str) -> Vec<(String, String)> {
-    let (kept, step) = match typed.rfind('+') {
+    let (kept, step) = last_step(typed);
+    let fits = |filter: &&filters::FilterInfo| match step.split_once(':') {
+        Some((name, parameters)) => {
+            filter.name == name && parameters.is_empty() && filter.example.contains(':')
+        }
+        None => filter.name.starts_with(step),
+    };
+    let candidate = |filter: &filters::FilterInfo| {
+        let shown = format!("{}  {}", filter.example, filter.parameters);
+        (shown.trim_end().to_owned(), format!("{kept}{}", filter.example))
+    };
+    filters::catalog().iter().filter(fits).map(candidate).collect()
+}
+
+/// What the parameters of the last step of a recipe may be, while they are not begun.
+pub fn parameters(typed: &str) -> Option<String> {
+    let (_, step) = last_step(typed);
+    let name = step.strip_suffix(':').unwrap_or(step);
+    let filter = filters::catalog().iter().find(|filter| filter.name == name)?;
+    let colon = if name.len() == step.len() { ":" } else { "" };
+    (!filter.parameters.is_empty()).then(|| format!("{colon}{}", filter.parameters))
+}
+
+fn last_step(typed: &str) -> (&str, &str) {
+    match typed.rfind('+') {
         Some(at) => typed.split_at(at + 1),
         None => ("", typed),
-    };
-    let (step, parameters) = step
-        .split_once(':')
-        .map_or((step, false), |(name, _)| (name, true));
-    filters::catalog()
-        .iter()
-        .filter(|f| {
-            if parameters {
-                f.name == step
-            } else {
-                f.name.starts_with(step)
-            }
-        })
-        .map(|f| {
-            (
-                format!("{}  {}", f.example, f.parameters).trim_end().to_owned(),
-                format!("{kept}{}", f.example),
-            )
-        })
-        .collect()
+    }
 }
 
 /// Files and folders that begin with what is typed.
@@ -256,33 +357,47 @@ mod tests {
     fn the_line_says_what_is_wanted() {
         let check = |line: &str, want: Option<Want>, start: usize, typed: &str| {
             let spot = spot(line, line.len());
-            assert_eq!(spot.as_ref().map(|s| s.want), want, "{line}");
+            assert_eq!(spot.as_ref().map(|s| s.want.clone()), want, "{line}");
             if let Some(spot) = spot {
                 assert_eq!((spot.start, spot.typed.as_str()), (start, typed), "{line}");
             }
         };
-        let (image, album, member) = (
-            Want::Name(Kind::Image),
-            Want::Name(Kind::Album),
-            Want::Name(Kind::Member),
-        );
+        let [image, album, member] =
+            [NameKind::Image, NameKind::Album, NameKind::Member].map(|kind| Some(Want::Name(kind)));
         check("", None, 0, "");
         check("hello /list", None, 0, "");
         check("/", Some(Want::Command), 0, "");
         check("/get", Some(Want::Command), 0, "get");
-        check("/rateImage ", Some(image), 11, "");
-        check("/rate-image sun", Some(image), 12, "sun");
-        check("/rateImage 'a b", Some(image), 11, "a b");
-        check("/rateImage a\\ b", Some(image), 11, "a b");
+        check("/rateImage ", image.clone(), 11, "");
+        check("/rate-image sun", image.clone(), 12, "sun");
+        check("/rateImage 'a b", image.clone(), 11, "a b");
+        check("/rateImage a\\ b", image.clone(), 11, "a b");
         check("/rateImage a.jpg ", Some(Want::Nothing), 17, "");
         check("/filter a.jpg gray", Some(Want::Recipe), 14, "gray");
-        check("/enterAlbum t", Some(album), 12, "t");
-        check("/list --album t", Some(album), 14, "t");
-        check("/removeUser b", Some(member), 12, "b");
+        check("/enterAlbum t", album.clone(), 12, "t");
+        check("/list --album t", album.clone(), 14, "t");
+        check("/removeUser b", member.clone(), 12, "b");
         check("/addImage a.jpg ~/b", Some(Want::Path), 16, "~/b");
         check("/save a.jpg /t", Some(Want::Path), 12, "/t");
         check("/list --js", Some(Want::Flag), 6, "--js");
         check("/help fil", Some(Want::Topic), 6, "fil");
+        // Flags and their values are no arguments.
+        check("/rateImage --album trip su", image.clone(), 24, "su");
+        check("/rateImage -a trip -y su", image.clone(), 22, "su");
+        check("/rateImage --album=tr", album.clone(), 19, "tr");
+        check("/rateImage -a tr", album.clone(), 14, "tr");
+        check("/rateImage sun.jpg -", Some(Want::Nothing), 19, "-");
+        check("/rateImage sun.jpg -y", Some(Want::Flag), 19, "-y");
+        check("/login bob --password-file ~/p", Some(Want::Path), 27, "~/p");
+        check("/say -- --x", Some(Want::Nothing), 8, "--x");
+        check("/createAlbum t", Some(Want::Nothing), 13, "t");
+        check("/addUser t", Some(Want::Nothing), 9, "t");
+        check("/nonsense t", Some(Want::Nothing), 10, "t");
+        check("/watch ", Some(Want::Nothing), 7, "");
+        check("/watch 2s /st", Some(Want::Command), 10, "st");
+        check("/watch 2s /chat --album t", album.clone(), 24, "t");
+        let in_trip = spot("/rateImage --album trip su", 26).unwrap();
+        assert_eq!((in_trip.before, in_trip.album.as_deref()), (0, Some("trip")));
     }
 
     #[test]
@@ -293,6 +408,13 @@ mod tests {
         assert_eq!(second(commands("getM", true)), ["/getMetadata "]);
         assert_eq!(second(commands("add-", true)), ["/addImage ", "/addUser "]);
         assert_eq!(second(recipes("blur:2+gray")), ["blur:2+grayscale"]);
+        assert_eq!(second(recipes("sepia+blur:")), ["sepia+blur:2"]);
+        assert_eq!(second(recipes("blur:3")), [""; 0]);
+        assert_eq!(second(recipes("sepia:")), [""; 0]);
+        assert_eq!(recipes("blu")[0].0, "blur:2  SIGMA (0.1-50)");
+        assert_eq!(parameters("sepia+blur:").as_deref(), Some("SIGMA (0.1-50)"));
+        assert_eq!(parameters("blur").as_deref(), Some(":SIGMA (0.1-50)"));
+        assert_eq!(parameters("blur:3").or(parameters("sepia")), None);
         assert!(second(flags("save", "--f")).contains(&"--force ".to_owned()));
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("a b.jpg"), b"").unwrap();

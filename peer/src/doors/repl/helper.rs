@@ -68,7 +68,11 @@ impl Completer for Helper {
             Want::Command => complete::commands(&spot.typed, true),
             Want::Topic => complete::commands(&spot.typed, false),
             Want::Flag => complete::flags(&spot.command, &spot.typed),
-            Want::Name(kind) => complete::fitting(self.facts.names(kind), &spot.typed),
+            Want::Name(kind) => {
+                let names = self.facts.names(kind, spot.album, spot.typed.clone());
+                complete::fitting(names, &spot.typed)
+            }
+            Want::OneOf(words) => complete::fitting(words, &spot.typed),
             Want::Recipe => complete::recipes(&spot.typed),
             Want::Path => complete::paths(&spot.typed, spot.quote, cwd, user_home),
             Want::Nothing => Vec::new(),
@@ -133,6 +137,14 @@ fn hint(usages: &[Usage], line: &str) -> Option<Grey> {
         let inserted = (!rest.is_empty()).then(|| format!("{rest} "));
         return (!shown.is_empty()).then_some(Grey { shown, inserted });
     }
+    if spot.want == Want::Recipe
+        && let Some(shown) = complete::parameters(&spot.typed)
+    {
+        return Some(Grey {
+            shown,
+            inserted: None,
+        });
+    }
     let camel = names::camel(&spot.command);
     let usage = usages.iter().find(|u| u.camel == camel)?;
     let begun = usize::from(!spot.typed.is_empty());
@@ -189,6 +201,11 @@ mod tests {
         check("/addImage ", Some("PATH…"));
         check("/add", None);
         check("/filter", Some(" NAME RECIPE"));
+        check("/filter a.jpg sepia+blur", Some(":SIGMA (0.1-50)"));
+        check("/filter a.jpg sepia+blur:", Some("SIGMA (0.1-50)"));
+        check("/filter a.jpg sepia+blur:2", None);
+        check("/rateImage --album trip ", Some("NAME STARS"));
+        check("/watch 2s /rateImage ", Some("NAME STARS"));
         check("/logout", None);
         check("/nonsense ", None);
     }

@@ -22,7 +22,7 @@ pub(super) async fn list(handle: &Handle) -> Result<Reply, Failure> {
 }
 
 /// Albums here and those the central lists, each once.
-fn all_albums(node: &Node) -> Vec<AlbumEntry> {
+pub(super) fn all_albums(node: &Node) -> Vec<AlbumEntry> {
     let mut entries: BTreeMap<AlbumId, AlbumEntry> = BTreeMap::new();
     for listed in &node.central.listed {
         let entry = AlbumEntry {

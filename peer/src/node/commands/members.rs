@@ -54,7 +54,12 @@ pub(super) async fn remove(handle: &Handle, label: Option<String>, name: String)
             .members()
             .find(|member| member.role > Role::None && node.name_of(&member.user) == name);
         let Some(member) = member else {
-            let hint = "/getMetadata lists the members";
+            let members = album.members().filter(|member| member.role > Role::None);
+            let names: Vec<String> = members.map(|member| node.name_of(&member.user)).collect();
+            let hint = match crate::cmd::names::nearest(&name, &names) {
+                Some(near) => format!("did you mean {near}?"),
+                None => "/getMetadata lists the members".to_owned(),
+            };
             return Err(Failure::new(
                 Code::NotFound,
                 format!("no member {name:?} in {album_name}"),

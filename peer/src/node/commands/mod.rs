@@ -7,6 +7,7 @@ mod files;
 mod filter;
 mod images;
 mod members;
+mod names;
 mod state;
 mod sync;
 
@@ -72,6 +73,7 @@ pub(super) async fn execute(handle: Handle, request: Request, steps: Steps) -> R
         Request::Block { peer } => state::block(&handle, peer, true).await,
         Request::Unblock { peer } => state::block(&handle, peer, false).await,
         Request::Prompt => state::prompt(&handle).await,
+        Request::Names { album, kind, begin } => names::names(&handle, album, kind, begin).await,
         Request::Shutdown => {
             handle.send(super::run::Input::Stop);
             done("the node ends")
