@@ -24,7 +24,7 @@ use rustls::pki_types::ServerName;
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncRead, AsyncWrite, ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{RwLock, Semaphore, mpsc, oneshot, watch};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -102,6 +102,8 @@ struct Inner {
     server: String,
     nonce: Nonce,
     requests: Semaphore,
+    /// Held alone by an exchange of two parts: the central takes the second only right after the first.
+    turn: RwLock<()>,
     next_id: AtomicU64,
     shared: Arc<Shared>,
     outgoing: mpsc::Sender<Vec<u8>>,
@@ -190,6 +192,7 @@ impl Client {
             server: String::new(),
             nonce: Nonce([0; 32]),
             requests: Semaphore::new(CLIENT_REQUESTS_MAX),
+            turn: RwLock::new(()),
             next_id: AtomicU64::new(1),
             shared,
             outgoing,
@@ -250,7 +253,8 @@ impl Client {
             name: name.clone(),
             request: Bytes(request),
         };
-        let start: StartOk = self.0.ask(ask).await?;
+        let _alone = self.0.turn.write().await;
+        let start: StartOk = self.0.ask_in_turn(ask).await?;
         let upload = self.0.stretch(move || state.finish(&start.response.0)).await?;
         let (cert, sig) = (cert.clone(), self.0.sign(device));
         let ask = Ask::RegisterFinish {
@@ -259,7 +263,7 @@ impl Client {
             cert,
             sig,
         };
-        self.0.ask::<SessionOk>(ask).await.map(drop)
+        self.0.ask_in_turn::<SessionOk>(ask).await.map(drop)
     }
 
     /// Proves the account's password and makes this connection `device`'s session. A wrong password or an
@@ -302,7 +306,8 @@ impl Client {
             name: name.to_owned(),
             request: Bytes(request),
         };
-        let start: StartOk = self.0.ask(ask).await?;
+        let _alone = self.0.turn.write().await;
+        let start: StartOk = self.0.ask_in_turn(ask).await?;
         let finalization = self.0.stretch(move || state.finish(&start.response.0)).await?;
         let (cert, sig) = (cert.clone(), self.0.sign(device));
         let ask = Ask::LoginFinish {
@@ -310,7 +315,7 @@ impl Client {
             cert,
             sig,
         };
-        self.0.ask::<SessionOk>(ask).await.map(drop)
+        self.0.ask_in_turn::<SessionOk>(ask).await.map(drop)
     }
 
     /// Makes this connection `device`'s session by its key alone; returns the account's name. A central that
@@ -413,8 +418,14 @@ impl Client {
 }
 
 impl Inner {
-    /// One request and its answer, within the deadline.
+    /// One request and its answer, between the exchanges of two parts.
     async fn ask<T: DeserializeOwned>(&self, ask: Ask) -> Result<T, ClientError> {
+        let _among_others = self.turn.read().await;
+        self.ask_in_turn(ask).await
+    }
+
+    /// The same for who has the turn: one request and its answer, within the deadline.
+    async fn ask_in_turn<T: DeserializeOwned>(&self, ask: Ask) -> Result<T, ClientError> {
         let answer = timeout(CLIENT_ANSWER_DEADLINE, self.exchange(ask))
             .await
             .map_err(|_| ClientError::Timeout {

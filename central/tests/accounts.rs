@@ -38,6 +38,30 @@ async fn register_then_resume_then_log_in() {
     server.shutdown().await;
 }
 
+/// A node asks for its lists while a person types a password: the two parts of a login stay together all the same.
+#[tokio::test]
+async fn others_ask_on_the_same_connection_during_a_login() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = central(folder.path()).await;
+    let alice = Home::new("alice");
+    let client = registered(&server, &alice).await;
+    let login = client.login("alice", "correct horse", &alice.cert, &alice.device);
+    tokio::pin!(login);
+    let mut asked = 0;
+    loop {
+        tokio::select! {
+            done = &mut login => break done.unwrap(),
+            found = client.lookup("alice") => {
+                found.unwrap();
+                asked += 1;
+            }
+        }
+    }
+    client.lookup("alice").await.unwrap();
+    assert!(asked > 0, "somebody asked meanwhile");
+    server.shutdown().await;
+}
+
 #[tokio::test]
 async fn a_name_and_a_root_have_one_account() {
     let folder = tempfile::tempdir().unwrap();

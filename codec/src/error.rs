@@ -14,7 +14,7 @@ pub enum CodecError {
         found: String,
     },
     /// A picture, but of a kind that is not read.
-    #[error("{what} is recognised, but not supported yet")]
+    #[error("{what} is recognised, not supported yet")]
     Unsupported {
         /// The kind.
         what: String,

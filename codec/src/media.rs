@@ -155,7 +155,7 @@ mod tests {
         assert_eq!(message(b"hi\n"), "not an image: 3 bytes that begin with 68 69 0a");
         assert_eq!(
             message(b"\0\0\0\x18ftypheic\0\0\0\0"),
-            "HEIC is recognised, but not supported yet"
+            "HEIC is recognised, not supported yet"
         );
         assert_eq!(
             Media::sniff(b"\0\0\0\x18ftyp").unwrap_err().code(),

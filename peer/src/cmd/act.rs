@@ -63,6 +63,17 @@ pub enum Local {
         /// Whether to tell where each comes from.
         origin: bool,
     },
+    /// `man`: the pages themselves.
+    Man(Vec<super::man::ManPage>),
+    /// `man DIR`: the files that were written.
+    Written(Vec<String>),
+    /// `completions`.
+    Completions {
+        /// Whose.
+        shell: String,
+        /// The script.
+        script: String,
+    },
 }
 
 /// What `filters` lists.

@@ -14,6 +14,7 @@ mod block;
 pub mod central;
 mod chat;
 mod check;
+pub mod completions;
 mod config;
 mod create_album;
 pub mod demo;
@@ -29,6 +30,7 @@ mod leave_album;
 mod list;
 mod login;
 mod logout;
+pub mod man;
 pub mod names;
 mod net;
 mod open;
@@ -59,14 +61,16 @@ pub use act::{Act, Context, FilterEntry, FilterList, Local, PasswordFrom};
     name = "calotype",
     version,
     subcommand_value_name = "COMMAND",
-    disable_help_subcommand = true
+    disable_help_subcommand = true,
+    help_template = "{about-with-newline}\n{before-help}{usage-heading} {usage}\n\n{all-args}"
 )]
-#[command(after_help = "First steps:
-  calotype                               opens the prompt; type /register NAME there
-  calotype register alice                the same from the shell
+#[command(before_help = "Examples:
+  calotype                              opens the prompt; type /register NAME there
+  calotype register alice               the same from the shell
   calotype create-album trip
   calotype add-image ~/Pictures/trip
-  calotype COMMAND --help                explains a command, with an example")]
+  calotype get-images --json | jq '.images[].name'
+  calotype add-image --help             explains a command, with an example")]
 pub struct Cli {
     /// What every command takes.
     #[command(flatten)]
@@ -114,7 +118,7 @@ pub struct Process {
     /// Home folder: keys, albums, image bytes [env: CALOTYPE_HOME]
     #[arg(long, global = true, value_name = "DIR")]
     pub home: Option<PathBuf>,
-    /// Central server (default: the embedded one of this account) [env: CALOTYPE_CENTRAL]
+    /// Central server (default: the embedded one of this account, in CALOTYPE_CENTRAL_DIR) [env: CALOTYPE_CENTRAL]
     #[arg(long, global = true, value_name = "HOST:PORT")]
     pub central: Option<String>,
     /// Colours: auto means on a terminal [env: NO_COLOR, CLICOLOR_FORCE]
@@ -190,6 +194,10 @@ pub enum Shell {
     Demo(demo::Demo),
     #[allow(missing_docs)]
     Fsck(fsck::Fsck),
+    #[allow(missing_docs)]
+    Man(man::Man),
+    #[allow(missing_docs)]
+    Completions(completions::Completions),
 }
 
 /// A line of the prompt or of a script, without its slash.

@@ -41,7 +41,7 @@ fn both_spellings_parse_in_both_doors() {
 fn every_command_of_the_contract_is_there() {
     let contract = "register login logout list create-album enter-album leave-album get-images get-metadata get-or-set \
         add-image remove-image rate-image add-user remove-user filter filters say chat peers status net sync export save \
-        open watch block unblock config up central demo fsck";
+        open watch block unblock config up central demo fsck man completions";
     let known: Vec<String> = shell()
         .get_subcommands()
         .map(|c| c.get_name().to_owned())
@@ -73,6 +73,11 @@ fn every_command_has_help_and_an_example_that_parses() {
         let mut seen = 0;
         for example in examples.lines().map(str::trim).filter(|line| !line.is_empty()) {
             seen += 1;
+            // What the shell does with the output is not ours.
+            let example = example
+                .split([' ', '\t'])
+                .take_while(|word| !matches!(*word, "|" | ">"));
+            let example = &example.collect::<Vec<_>>().join(" ");
             match example.strip_prefix('/') {
                 Some(_) => {
                     let Ok(crate::doors::Typed::Command(words)) = crate::doors::read_line(example) else {
@@ -95,7 +100,36 @@ fn every_command_has_help_and_an_example_that_parses() {
 #[test]
 fn the_top_level_help_leads_with_commands() {
     let help = shell().term_width(100).render_help().to_string();
-    assert!(help.find("Commands:").unwrap() < help.find("Options:").unwrap());
+    let at = |heading: &str| help.find(&format!("\n{heading}\n")).unwrap();
+    assert!(at("Examples:") < at("Commands:") && at("Commands:") < at("Options:"));
+    let examples = help
+        .split("Examples:\n")
+        .nth(1)
+        .unwrap()
+        .split("\n\n")
+        .next()
+        .unwrap();
+    for example in examples.lines() {
+        // What it does stands behind it.
+        let typed = example
+            .trim()
+            .split("  ")
+            .next()
+            .unwrap()
+            .split(" | ")
+            .next()
+            .unwrap();
+        parse_shell(crate::doors::split_line(typed).unwrap())
+            .map(drop)
+            .or_else(|e| {
+                if super::usage::is_answer(&e) {
+                    Ok(())
+                } else {
+                    Err(e)
+                }
+            })
+            .unwrap();
+    }
     insta::assert_snapshot!(help);
 }
 

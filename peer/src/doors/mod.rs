@@ -10,7 +10,8 @@ use crate::api::{Code, Failure};
 use crate::cmd::names::Spelling;
 use crate::cmd::settings::Settings;
 use crate::cmd::{self, Cli, Color, Context, Each, Shell};
-use crate::ui::Ui;
+use crate::ui::{Paint, Ui};
+use perform::Trouble;
 
 mod control;
 mod demo;
@@ -18,6 +19,7 @@ mod fsck;
 mod host;
 mod interrupt;
 mod oneshot;
+mod papers;
 mod password;
 mod perform;
 mod repeat;
@@ -110,6 +112,8 @@ fn run(words: Vec<OsString>) -> u8 {
         Some(Shell::Central(command)) => serve::run(&here, command),
         Some(Shell::Demo(flags)) => demo::run(&here, flags),
         Some(Shell::Fsck(_)) => fsck::run(&here),
+        Some(Shell::Man(flags)) => papers::man(&here, &flags),
+        Some(Shell::Completions(flags)) => papers::completions(&here, &flags),
         None if std::io::stdin().is_terminal() => repl::run(&here),
         None => script::run(&here),
     }
@@ -187,10 +191,13 @@ fn failed(ui: &Ui, failure: &Failure) -> u8 {
     }
 }
 
-/// The exit code after printing: whoever closed the pipe has read enough.
+/// The exit code after printing: whoever closed the pipe has read enough; what else is wrong with stdout is told on stderr.
 fn ended(printed: std::io::Result<()>) -> u8 {
-    match printed {
-        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => 1,
-        _ => 0,
+    match printed.map_err(Trouble::from) {
+        Ok(()) | Err(Trouble::NobodyReads) => 0,
+        Err(Trouble::Failure(failure)) => {
+            crate::ui::last_words(&crate::ui::failure::text(&failure, Spelling::Shell, Paint(false)));
+            failure.code.exit()
+        }
     }
 }

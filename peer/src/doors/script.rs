@@ -1,6 +1,6 @@
 //! A script: standard input that is not a terminal, one command a line, the same data on stdout as one by one.
 
-use std::io::BufRead;
+use std::io::{BufRead, Read};
 
 use tokio::sync::mpsc;
 
@@ -15,6 +15,9 @@ use crate::api::{Code, Failure, Request};
 use crate::cmd::names::Spelling;
 use crate::cmd::{self, Act, Inside, PasswordFrom};
 use crate::ui::Ui;
+
+/// Longest line of a script, in bytes.
+const LINE_BYTES_MAX: u64 = 1 << 20;
 
 /// Runs all lines; the exit code of the first that failed.
 pub fn run(here: &Here) -> u8 {
@@ -51,6 +54,12 @@ async fn all(here: &Here, ui: &Ui) -> u8 {
         };
         let Some(line) = line else { break };
         number += 1;
+        // Words that do not parse honour --json all the same.
+        let json = matches!(&line, Ok(line) if line.starts_with('/') && line.split(' ').any(|word| word == "--json"));
+        let ui = &Ui {
+            json: ui.json || json,
+            ..*ui
+        };
         let act = match line.and_then(|line| read(here, &line, *ui)) {
             Ok(Step::Nothing) => continue,
             Ok(Step::Quit) => break,
@@ -157,11 +166,16 @@ fn read(here: &Here, line: &str, ui: Ui) -> Result<Step, Failure> {
 
 /// The text of `/help` and `/help COMMAND`.
 pub fn help(command: Option<&str>, ui: &Ui) -> Result<String, Failure> {
-    match command {
-        None => Ok(crate::ui::help::all(ui.out)),
+    let text = match command {
+        None => crate::ui::help::all(ui.out),
         Some(name) => crate::ui::help::one(name)
-            .ok_or_else(|| cmd::usage::unknown(name.trim_start_matches('/'), Spelling::Slash)),
-    }
+            .ok_or_else(|| cmd::usage::unknown(name.trim_start_matches('/'), Spelling::Slash))?,
+    };
+    Ok(if ui.json {
+        crate::ui::json::help(&text)
+    } else {
+        text
+    })
 }
 
 async fn one(here: &Here, act: Act, host: &mut Option<Host>, interrupt: &mut Interrupt, ui: &Ui) -> u8 {
@@ -185,22 +199,70 @@ async fn one(here: &Here, act: Act, host: &mut Option<Host>, interrupt: &mut Int
 fn lines() -> mpsc::Receiver<Result<String, Failure>> {
     let (to, from) = mpsc::channel(1);
     std::thread::spawn(move || {
-        for line in std::io::stdin().lock().split(b'\n') {
-            let line =
-                line.map_err(|e| Failure::new(Code::Internal, format!("cannot read the script: {e}"), ""));
-            let line = line.and_then(|bytes| {
-                String::from_utf8(bytes).map_err(|_| {
-                    Failure::new(
-                        Code::Usage,
-                        "a line of the script is not UTF-8",
-                        "save the script as UTF-8",
-                    )
-                })
-            });
-            if to.blocking_send(line).is_err() {
+        let mut input = std::io::stdin().lock();
+        while let Some(line) = next_line(&mut input).transpose() {
+            // What cannot be read now cannot be read later.
+            let last = matches!(&line, Err(failure) if failure.code == Code::Internal);
+            if to.blocking_send(line).is_err() || last {
                 return;
             }
         }
     });
     from
+}
+
+/// The next line without its end; none after the last. Of one that is too long no more is kept than the limit.
+fn next_line(input: &mut impl BufRead) -> Result<Option<String>, Failure> {
+    let unread = |e| {
+        Failure::new(
+            Code::Internal,
+            format!("cannot read the script: {e}"),
+            "check the file it comes from",
+        )
+    };
+    let mut bytes = Vec::new();
+    let limit = LINE_BYTES_MAX + 1;
+    input
+        .by_ref()
+        .take(limit)
+        .read_until(b'\n', &mut bytes)
+        .map_err(unread)?;
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    if bytes.last() == Some(&b'\n') {
+        bytes.pop();
+    } else if bytes.len() as u64 == limit {
+        input.skip_until(b'\n').map_err(unread)?;
+        let why = format!(
+            "a line of the script is longer than {}",
+            crate::ui::bytes(LINE_BYTES_MAX)
+        );
+        return Err(Failure::new(Code::TooLarge, why, "cut it into several commands"));
+    }
+    String::from_utf8(bytes).map(Some).map_err(|_| {
+        let why = "a line of the script is not UTF-8";
+        Failure::new(Code::Usage, why, "save the script as UTF-8")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_have_a_limit() {
+        let max = LINE_BYTES_MAX as usize;
+        let fits = "x".repeat(max);
+        let text = format!("{fits}\n{fits}y\nshort\n\n{fits}");
+        let mut input = text.as_bytes();
+        let mut next = || next_line(&mut input);
+        assert_eq!(next().unwrap().unwrap(), fits);
+        assert_eq!(next().unwrap_err().code, Code::TooLarge);
+        assert_eq!(next().unwrap().as_deref(), Some("short"));
+        assert_eq!(next().unwrap().as_deref(), Some(""));
+        assert_eq!(next().unwrap().unwrap(), fits);
+        assert_eq!(next().unwrap(), None);
+        assert_eq!(next_line(&mut &b"\xff\nfine"[..]).unwrap_err().code, Code::Usage);
+    }
 }

@@ -261,7 +261,7 @@ pub(super) fn line(it: &ChatLine, paint: Paint) -> String {
         "{}  {}: {}\n",
         paint.dim(&super::clean(&at)),
         paint.bold(&super::shorten(&it.user, 24)),
-        super::clean(&it.text)
+        super::clean::whole(&it.text)
     )
 }
 

@@ -13,8 +13,21 @@ pub(super) fn acts(c: char) -> bool {
             | '\u{fe00}'..='\u{fe0e}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// The text without the characters that act; line ends and tabs become spaces.
+/// Longest text of others that is shown, in characters, but for what they said.
+pub const TEXT_MAX: usize = 500;
+/// Longest text in a table.
+pub(super) const CELL_MAX: usize = 250;
+
+/// The text without the characters that act; line ends and tabs become spaces. What is past [`TEXT_MAX`] is left out.
 pub fn clean(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(TEXT_MAX) {
+        Some((end, _)) => Cow::Owned(format!("{}…", whole(&text[..end]))),
+        None => whole(text),
+    }
+}
+
+/// The same, however long it is: for what people say.
+pub(super) fn whole(text: &str) -> Cow<'_, str> {
     if !text.contains(acts) {
         return Cow::Borrowed(text);
     }
@@ -81,6 +94,14 @@ mod tests {
         check("nul\0del\u{7f}", "nuldel");
         check("tag\u{e0041}", "tag");
         check("sep\u{2028}ar", "sep ar");
+    }
+
+    #[test]
+    fn long_texts_are_cut_but_not_what_was_said() {
+        let (fits, long) = ("é".repeat(TEXT_MAX), "é".repeat(TEXT_MAX + 1));
+        assert_eq!(clean(&fits), fits);
+        assert_eq!(clean(&long), format!("{fits}…"));
+        assert_eq!(whole(&long), long);
     }
 
     #[test]

@@ -31,6 +31,27 @@ struct Settings<'a> {
     settings: &'a [crate::cmd::settings::Setting],
 }
 
+#[derive(Serialize)]
+struct Help<'a> {
+    help: &'a str,
+}
+
+#[derive(Serialize)]
+struct Pages<'a> {
+    pages: &'a [crate::cmd::man::ManPage],
+}
+
+#[derive(Serialize)]
+struct Written<'a> {
+    written: &'a [String],
+}
+
+#[derive(Serialize)]
+struct Script<'a> {
+    shell: &'a str,
+    script: &'a str,
+}
+
 /// A reply, with what went wrong if not all of it worked.
 pub fn reply(reply: &Reply, failure: Option<(&Failure, Spelling)>) -> String {
     macro_rules! each {
@@ -55,11 +76,19 @@ pub fn notice(it: &Notice) -> String {
     line(it, None)
 }
 
+/// The text of `/help`.
+pub fn help(text: &str) -> String {
+    line(&Help { help: text }, None)
+}
+
 /// An answer without a node.
 pub fn local(it: &Local) -> String {
     match it {
         Local::Filters(list) => line(list, None),
         Local::Config { settings, .. } => line(&Settings { settings }, None),
+        Local::Man(pages) => line(&Pages { pages }, None),
+        Local::Written(written) => line(&Written { written }, None),
+        Local::Completions { shell, script } => line(&Script { shell, script }, None),
     }
 }
 

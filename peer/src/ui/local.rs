@@ -37,7 +37,25 @@ pub(super) fn page(local: &Local, paint: Paint) -> Page {
                 .collect();
             columns("", &rows).into()
         }
+        Local::Man(pages) => pages
+            .iter()
+            .map(|page| page.text.as_str())
+            .collect::<String>()
+            .into(),
+        Local::Written(files) => written(files),
+        Local::Completions { script, .. } => script.clone().into(),
     }
+}
+
+/// How many files, and where.
+fn written(files: &[String]) -> Page {
+    let folder = files.first().and_then(|file| Some(file.rsplit_once('/')?.0));
+    format!(
+        "wrote {} into {}\n",
+        human::count(files.len() as u64, "page", "pages"),
+        clean(folder.unwrap_or("/"))
+    )
+    .into()
 }
 
 pub(super) fn checked(it: &Checked) -> Page {

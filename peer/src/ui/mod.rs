@@ -1,7 +1,9 @@
 //! The only place that prints: replies, failures, news and progress, as text for people or JSON for scripts.
 //! Data goes to stdout, everything else to stderr.
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
 
 use crate::api::{Failure, Notice, Reply};
 use crate::cmd::Local;
@@ -10,6 +12,7 @@ use crate::cmd::names::{self, Spelling};
 mod album;
 mod clean;
 pub mod failure;
+mod fold;
 pub mod help;
 mod human;
 pub mod json;
@@ -100,7 +103,7 @@ impl Ui {
         }
         if let Some(reply) = &failure.reply {
             let page = text::page(reply, self.out, columns());
-            write_out(&page.out)?;
+            tell(&page.out)?;
             self.message(&page.notes);
         }
         self.message(&failure::text(failure, self.spelling, self.err));
@@ -117,7 +120,7 @@ impl Ui {
         }
         let time = notice.at.get(11..19).unwrap_or_default();
         let text = names::respell(&notice::text(notice), self.spelling);
-        write_out(&format!("{}  {text}\n", self.out.dim(&clean(time))))
+        tell(&format!("{}  {text}\n", self.out.dim(&clean(time))))
     }
 
     /// A text that is the answer itself (help, version).
@@ -125,13 +128,14 @@ impl Ui {
     /// # Errors
     /// As [`Ui::reply`].
     pub fn answer(&self, text: &str) -> io::Result<()> {
-        write_out(text)
+        tell(text)
     }
 
     /// A remark on stderr, whole lines; nobody minds if it cannot be written.
     pub fn message(&self, lines: &str) {
         if !lines.is_empty() {
             let mut err = io::stderr().lock();
+            let lines = folded(lines, &err);
             let _ = err.write_all(lines.as_bytes()).and_then(|()| err.flush());
         }
     }
@@ -147,7 +151,7 @@ impl Ui {
     }
 
     fn page(&self, page: &Page) -> io::Result<()> {
-        write_out(&page.out)?;
+        tell(&page.out)?;
         self.message(&names::respell(&page.notes, self.spelling));
         if let Some(next) = &page.next {
             self.remark(&format!("Next: {next}"));
@@ -161,6 +165,19 @@ pub fn last_words(line: &str) {
     let _ = io::stderr().write_all(line.as_bytes());
 }
 
+/// As wide as the terminal that a stream leads to, if it leads to one.
+fn folded<'a>(text: &'a str, stream: &impl AsFd) -> Cow<'a, str> {
+    match fold::columns(stream) {
+        Some(columns) => Cow::Owned(fold::fold(text, columns)),
+        None => Cow::Borrowed(text),
+    }
+}
+
+/// Text for people on stdout.
+fn tell(text: &str) -> io::Result<()> {
+    write_out(&folded(text, &io::stdout()))
+}
+
 fn write_out(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;
@@ -169,5 +186,7 @@ fn write_out(text: &str) -> io::Result<()> {
 
 #[cfg(test)]
 mod goldens;
+#[cfg(test)]
+mod hostile;
 #[cfg(test)]
 mod samples;

@@ -52,7 +52,7 @@ pub fn text(notice: &Notice) -> String {
             format!("{} added you to {album}: /enterAlbum {enter}", name(by))
         }
         News::Uninvited { by } => format!("{} removed you from {album}; what you have stays here", name(by)),
-        News::Chat { user, text } => format!("{}: {}", name(user), clean(text)),
+        News::Chat { user, text } => format!("{}: {}", name(user), super::clean::whole(text)),
         News::PeerJoined { user, .. } => format!("{} is here", name(user)),
         News::PeerLeft { user, reason, .. } => {
             let why = if reason.is_empty() {

@@ -2,6 +2,8 @@
 
 use unicode_width::UnicodeWidthStr;
 
+use super::clean::CELL_MAX;
+
 /// One cell: its text as measured, and the same text painted.
 pub(super) struct Cell {
     plain: String,
@@ -9,9 +11,9 @@ pub(super) struct Cell {
     right: bool,
 }
 
-/// A clean text, left-aligned.
+/// A clean text, cut where it is endless, left-aligned.
 pub(super) fn left(text: impl AsRef<str>) -> Cell {
-    let plain = super::clean(text.as_ref()).into_owned();
+    let plain = super::shorten(text.as_ref(), CELL_MAX);
     Cell {
         painted: plain.clone(),
         plain,

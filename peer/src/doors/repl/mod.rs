@@ -351,7 +351,7 @@ impl<'a> Session<'a> {
         };
         match parsed.command {
             Inside::Quit => Ok(Meaning::Quit),
-            Inside::Help { command } => Ok(Meaning::Text(script::help(command.as_deref(), &self.ui)?)),
+            Inside::Help { command } => Ok(Meaning::Text(script::help(command.as_deref(), &ui)?)),
             Inside::Verb(verb) => Ok(Meaning::Act(verb.act(&self.here.context(&each))?, ui)),
         }
     }

@@ -73,12 +73,11 @@ pub(super) async fn export(
     if exported.missing.is_empty() {
         return Ok(Reply::Exported(exported));
     }
-    let message = format!("the bytes of {} images are not here", exported.missing.len());
-    let mut failure = Failure::new(
-        Code::Partial,
-        message,
-        "`calotype sync` brings what linked members hold",
-    );
+    let message = match exported.missing.len() {
+        1 => "the bytes of 1 image are not here".to_owned(),
+        n => format!("the bytes of {n} images are not here"),
+    };
+    let mut failure = Failure::new(Code::Partial, message, "/sync brings what linked members hold");
     failure.reply = Some(Box::new(Reply::Exported(exported)));
     Err(failure)
 }
@@ -169,7 +168,7 @@ pub(super) async fn locate(handle: &Handle, label: Option<String>, name: String)
         _ => Err(Failure::new(
             Code::NotFound,
             format!("the bytes of {name} are not here"),
-            "`calotype sync`",
+            "/sync brings what linked members hold",
         )),
     }
 }
@@ -182,7 +181,7 @@ async fn local(handle: &Handle, label: Option<String>, name: String) -> Result<(
             let view = image_named(album, &name)?;
             if !node.engine.is_here(&view.image.hash) {
                 let message = format!("the bytes of {} are not here yet", view.name);
-                let hint = "`calotype sync` brings what linked members hold";
+                let hint = "/sync brings what linked members hold";
                 return Err(Failure::new(Code::NotFound, message, hint));
             }
             Ok((view.name.clone(), view.image.hash))

@@ -45,22 +45,24 @@ pub(super) async fn sync(
             return Ok(Reply::Synced(look.synced));
         }
         if late {
+            let mut synced = look.synced;
+            synced.synced &= !lonely;
             let mut failure = if lonely {
                 let hint = "they sync by themselves once one of them is online; see /peers";
                 Failure::new(
                     Code::Unreachable,
-                    format!("no other member of {} was reached", look.synced.album),
+                    format!("no other member of {} was reached", synced.album),
                     hint,
                 )
             } else {
-                let message = format!("{} is not in sync yet after {timeout_ms} ms", look.synced.album);
+                let message = format!("{} is not in sync yet after {timeout_ms} ms", synced.album);
                 Failure::new(
                     Code::Partial,
                     message,
                     "it goes on by itself; give --timeout more time to wait longer",
                 )
             };
-            failure.reply = Some(Box::new(Reply::Synced(look.synced)));
+            failure.reply = Some(Box::new(Reply::Synced(synced)));
             return Err(failure);
         }
         let (done, total) = (look.bytes.0, look.bytes.1);

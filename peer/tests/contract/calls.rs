@@ -1,0 +1,123 @@
+//! One line a command: how it is called so that it works, and how so that it fails. The calls are made in this order in
+//! one world: the nodes of alice and bob run, carol's home has none; `a.bmp` and `b.bmp` are pictures in the current folder.
+//!
+//! A new command needs its line here, its help with an example, and its row in the guide; the test `walk` says what is missing.
+
+/// How a command is seen to work.
+pub enum Good {
+    /// It prints one object with `--json`.
+    Prints(&'static [&'static str]),
+    /// The same; then this line of chat makes it print one.
+    Streams(&'static [&'static str]),
+    /// It serves; its ready file holds one object.
+    Serves(&'static [&'static str]),
+    /// Another test shows it: which.
+    Elsewhere(&'static str),
+}
+
+/// One command.
+pub struct Call {
+    /// As in `calotype NAME`.
+    pub name: &'static str,
+    /// Whose home.
+    pub home: &'static str,
+    /// What works, the command's name left out.
+    pub good: Good,
+    /// What fails, the command's name left out.
+    pub bad: &'static [&'static str],
+}
+
+const fn call(name: &'static str, good: &'static [&'static str], bad: &'static [&'static str]) -> Call {
+    at("alice", name, Good::Prints(good), bad)
+}
+
+const fn at(home: &'static str, name: &'static str, good: Good, bad: &'static [&'static str]) -> Call {
+    Call {
+        name,
+        home,
+        good,
+        bad,
+    }
+}
+
+const NOWHERE: &[&str] = &["--album", "nowhere"];
+
+/// All commands of the shell, in the order they are tried.
+pub const CALLS: &[Call] = &[
+    at(
+        "carol",
+        "register",
+        Good::Prints(&["carol", "--password-file", "pw"]),
+        &["alice", "--password-file", "pw"],
+    ),
+    at(
+        "carol",
+        "login",
+        Good::Prints(&["carol", "--password-file", "pw"]),
+        &["carol", "--password-file", "wrong"],
+    ),
+    at("carol", "logout", Good::Prints(&[]), &["now"]),
+    call("create-album", &["trip"], &["a/b"]),
+    call("list", &[], &["all"]),
+    call("add-user", &["bob"], &["nobody"]),
+    at("bob", "enter-album", Good::Prints(&["trip"]), &["trip", "tour"]),
+    call("add-image", &["a.bmp", "b.bmp"], &["notes.txt"]),
+    call("rate-image", &["a.bmp", "4"], &["a.bmp", "6"]),
+    call(
+        "filter",
+        &["a.bmp", "grayscale", "--as", "gray.png"],
+        &["a.bmp", "blurr:2"],
+    ),
+    call("filters", &[], &["all"]),
+    call("remove-image", &["b.bmp"], &["b.bmp~1"]),
+    call("sync", &["--timeout", "30s"], &["--timeout", "soon"]),
+    call("get-images", &[], NOWHERE),
+    call("get-metadata", &[], NOWHERE),
+    call("get-or-set", &[], NOWHERE),
+    call("open", &["a.bmp"], &["nowhere.jpg"]),
+    call("save", &["a.bmp", "saved.bmp"], &["a.bmp", "a.bmp"]),
+    call("export", &["exported"], &["a.bmp"]),
+    call("say", &["hello", "there"], &["--album", "nowhere", "hello"]),
+    call("chat", &[], NOWHERE),
+    at("alice", "watch", Good::Streams(&[]), &["all"]),
+    call("peers", &[], &["all"]),
+    call("status", &[], &["all"]),
+    call("net", &[], &["all"]),
+    call("block", &["bob"], &["nobody"]),
+    call("unblock", &["bob"], &["nobody"]),
+    call("remove-user", &["bob"], &["nobody"]),
+    call("leave-album", &[], &["trip"]),
+    call("config", &["show", "--origin"], &["hide"]),
+    at("carol", "fsck", Good::Prints(&[]), &["--deep"]),
+    at(
+        "carol",
+        "up",
+        Good::Serves(&["--user", "carol", "--password-file", "pw"]),
+        &["--user", "dave"],
+    ),
+    at(
+        "carol",
+        "central",
+        Good::Serves(&["--listen", "127.0.0.1:0", "--data", "other"]),
+        &["--listen", "nowhere"],
+    ),
+    call("man", &["pages"], &["notes.txt"]),
+    at(
+        "alice",
+        "completions",
+        Good::Elsewhere("papers.rs: the whole script"),
+        &["csh"],
+    ),
+    at(
+        "alice",
+        "demo",
+        Good::Elsewhere("demo.rs: one object at the end"),
+        &["--photos", "nowhere"],
+    ),
+];
+
+/// Commands of the prompt alone, as lines of a script.
+pub const LINES: &[Call] = &[
+    call("help", &["addImage"], &["nonsense"]),
+    call("quit", &[], &["now"]),
+];
