@@ -101,7 +101,12 @@ pub const CALLS: &[Call] = &[
         Good::Serves(&["--listen", "127.0.0.1:0", "--data", "other"]),
         &["--listen", "nowhere"],
     ),
-    call("man", &["pages"], &["notes.txt"]),
+    at(
+        "alice",
+        "man",
+        Good::Elsewhere("papers.rs: all pages"),
+        &["notes.txt"],
+    ),
     at(
         "alice",
         "completions",

@@ -16,7 +16,7 @@ use crate::redact::Redact;
 use crate::world::{Home, PATIENCE, Run, World, wait_for};
 
 /// Where the golden texts are, beside this file.
-const GOLDENS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/contract/snapshots");
+const GOLDENS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/contract/goldens");
 
 fn names(calls: &[Call]) -> BTreeSet<String> {
     calls.iter().map(|call| call.name.to_owned()).collect()
