@@ -198,6 +198,8 @@ pub struct Ask {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Answer {
+    /// The request was read and is being carried out. A node that ends before it says so has done nothing of it.
+    Taken,
     /// Long work goes on.
     Progress(Progress),
     /// It worked.

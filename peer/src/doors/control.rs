@@ -51,7 +51,7 @@ impl Control {
         mut progress: impl FnMut(&Progress),
     ) -> Result<Reply, Failure> {
         let mut answers = self.send(request).await?;
-        let mut told = false;
+        let (mut told, mut taken) = (false, false);
         loop {
             let answer = tokio::select! {
                 answer = answers.next() => answer?,
@@ -65,8 +65,10 @@ impl Control {
                 Some(Answer::Reply(reply)) => return Ok(reply),
                 Some(Answer::Failure(failure)) => return Err(failure),
                 Some(Answer::Progress(how_far)) => progress(&how_far),
+                Some(Answer::Taken) => taken = true,
                 Some(Answer::Notice(_)) => {}
-                None => return Err(gone()),
+                None if taken => return Err(gone()),
+                None => return Err(ending()),
             }
         }
     }
@@ -86,6 +88,7 @@ impl Control {
     pub async fn watch(&self) -> Result<Watching, Failure> {
         Ok(Watching {
             answers: self.send(Request::Watch).await?,
+            taken: false,
         })
     }
 
@@ -101,7 +104,7 @@ impl Control {
         line.push('\n');
         let sent = stream.write_all(line.as_bytes()).await;
         zeroize::Zeroize::zeroize(&mut line);
-        sent.map_err(|_| gone())?;
+        sent.map_err(|_| ending())?;
         Ok(Answers {
             lines: BufReader::new(stream),
             line: Vec::new(),
@@ -110,7 +113,7 @@ impl Control {
 
     async fn connect(&self) -> Result<UnixStream, Failure> {
         self.is_ours()?;
-        let stream = UnixStream::connect(&self.path).await.map_err(|_| gone())?;
+        let stream = UnixStream::connect(&self.path).await.map_err(|_| ending())?;
         let uid = stream.peer_cred().map_err(|_| gone())?.uid();
         if uid == rustix::process::geteuid().as_raw() {
             Ok(stream)
@@ -122,7 +125,7 @@ impl Control {
     /// The socket's folder must be ours alone: in a shared `/tmp` anybody could have made one of that name.
     fn is_ours(&self) -> Result<(), Failure> {
         let folder = self.path.parent().unwrap_or(&self.path);
-        let about = std::fs::symlink_metadata(folder).map_err(|_| gone())?;
+        let about = std::fs::symlink_metadata(folder).map_err(|_| ending())?;
         let ours =
             about.is_dir() && about.uid() == rustix::process::geteuid().as_raw() && about.mode() & 0o077 == 0;
         if ours { Ok(()) } else { Err(strange(folder)) }
@@ -132,6 +135,7 @@ impl Control {
 /// A stream of news.
 pub struct Watching {
     answers: Answers,
+    taken: bool,
 }
 
 impl Watching {
@@ -144,8 +148,10 @@ impl Watching {
             match self.answers.next().await? {
                 Some(Answer::Notice(notice)) => return Ok(Some(notice)),
                 Some(Answer::Failure(failure)) => return Err(failure),
+                Some(Answer::Taken) => self.taken = true,
                 Some(Answer::Reply(_) | Answer::Progress(_)) => {}
-                None => return Ok(None),
+                None if self.taken => return Ok(None),
+                None => return Err(ending()),
             }
         }
     }
@@ -175,6 +181,18 @@ impl Answers {
             )
         })
     }
+}
+
+const ENDING: &str = "the node of this home was just ending";
+
+/// The node ended before it took the request: nothing of it was done, and another node may take it.
+fn ending() -> Failure {
+    Failure::new(Code::Unreachable, ENDING, "try again; a new one starts by itself")
+}
+
+/// Whether a request failed because its node was just ending, so that it can be asked again.
+pub fn was_ending(failure: &Failure) -> bool {
+    failure.message == ENDING
 }
 
 fn gone() -> Failure {

@@ -8,7 +8,7 @@ use crate::cmd::settings::Settings;
 use crate::node::{self, Running};
 
 /// How long another process may keep the home before we give up.
-const LOCK_WAIT: Duration = Duration::from_secs(5);
+pub const LOCK_WAIT: Duration = Duration::from_secs(5);
 /// How long one try waits, before looking again whether there is a node to attach to.
 const LOCK_TRY: Duration = Duration::from_millis(100);
 

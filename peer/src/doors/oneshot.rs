@@ -1,6 +1,8 @@
 //! One command from the shell: attach or open the home, do it, tell the others, end.
 
-use super::host::Host;
+use std::time::Instant;
+
+use super::host::{Host, LOCK_WAIT};
 use super::interrupt::Interrupt;
 use super::password::{self, NoPassword};
 use super::perform::{Trouble, stoppable};
@@ -38,29 +40,35 @@ pub fn run(here: &Here, verb: Verb) -> u8 {
 }
 
 async fn with_node(here: &Here, act: Act, ui: &Ui) -> u8 {
-    let host = tokio::select! {
-        host = Host::open(&here.settings) => match host {
-            Ok(host) => host,
-            Err(failure) => return failed(ui, &failure),
-        },
-        _ = tokio::signal::ctrl_c() => return CANCELLED,
-    };
-    let after = wish(&act).filter(|_| host.is_own() && !here.no_sync);
     let mut interrupt = match Interrupt::listen() {
         Ok(interrupt) => interrupt,
         Err(failure) => return failed(ui, &failure),
     };
-    let code = tokio::select! {
-        done = stoppable(act, &host.control, ui, &mut interrupt) => {
-            done.map_or(CANCELLED, |done| exit(done, ui))
-        }
-        ended = host.ended() => ended_early(ended, ui),
+    let until = Instant::now() + LOCK_WAIT;
+    let (host, code) = loop {
+        let host = tokio::select! {
+            host = Host::open(&here.settings) => match host {
+                Ok(host) => host,
+                Err(failure) => return failed(ui, &failure),
+            },
+            () = interrupt.pressed() => return CANCELLED,
+        };
+        let code = tokio::select! {
+            done = stoppable(act.clone(), &host.control, ui, &mut interrupt) => match done {
+                // Another one-shot's node that was ending: the next one, or ours.
+                Some(Err(trouble)) if trouble.was_ending() && Instant::now() < until => continue,
+                done => done.map_or(CANCELLED, |done| exit(done, ui)),
+            },
+            ended = host.ended() => ended_early(ended, ui),
+        };
+        break (host, code);
     };
+    let after = wish(&act).filter(|_| host.is_own() && !here.no_sync);
     if let Some(sync) = after.filter(|_| code == 0 || code == 7) {
         // Nobody there is fine, and so is a person who does not want to wait.
         tokio::select! {
             _ = host.control.quick(sync) => {}
-            _ = tokio::signal::ctrl_c() => {}
+            () = interrupt.pressed() => {}
         }
     }
     host.close().await;

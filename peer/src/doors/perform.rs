@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use tokio_util::sync::CancellationToken;
 
-use super::control::Control;
+use super::control::{Control, was_ending};
 use super::interrupt::Interrupt;
 use super::repeat;
 use crate::api::{Code, Failure, Reply, Request};
@@ -19,6 +19,13 @@ pub enum Trouble {
     Failure(Box<Failure>),
     /// Nobody reads our output any more, which is no failure.
     NobodyReads,
+}
+
+impl Trouble {
+    /// Whether nothing was done because the node was just ending.
+    pub fn was_ending(&self) -> bool {
+        matches!(self, Trouble::Failure(failure) if was_ending(failure))
+    }
 }
 
 impl From<Failure> for Trouble {

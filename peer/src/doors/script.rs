@@ -1,10 +1,11 @@
 //! A script: standard input that is not a terminal, one command a line, the same data on stdout as one by one.
 
 use std::io::{BufRead, Read};
+use std::time::Instant;
 
 use tokio::sync::mpsc;
 
-use super::host::Host;
+use super::host::{Host, LOCK_WAIT};
 use super::interrupt::Interrupt;
 use super::oneshot::{ended_early, exit, wish};
 use super::password::{self, NoPassword};
@@ -182,16 +183,24 @@ async fn one(here: &Here, act: Act, host: &mut Option<Host>, interrupt: &mut Int
     if let Act::Local(local) = &act {
         return super::ended(ui.local(local));
     }
-    let opened = match host {
-        Some(open) => open,
-        None => match Host::open(&here.settings).await {
-            Ok(opened) => host.insert(opened),
-            Err(failure) => return failed(ui, &failure),
-        },
-    };
-    tokio::select! {
-        done = stoppable(act, &opened.control, ui, interrupt) => done.map_or(CANCELLED, |done| exit(done, ui)),
-        ended = opened.ended() => ended_early(ended, ui),
+    let until = Instant::now() + LOCK_WAIT;
+    loop {
+        let opened = match host {
+            Some(open) => open,
+            None => match Host::open(&here.settings).await {
+                Ok(opened) => host.insert(opened),
+                Err(failure) => return failed(ui, &failure),
+            },
+        };
+        let done = tokio::select! {
+            done = stoppable(act.clone(), &opened.control, ui, interrupt) => done,
+            ended = opened.ended() => return ended_early(ended, ui),
+        };
+        match done {
+            // Another process's node: the next one, or ours.
+            Some(Err(trouble)) if trouble.was_ending() && Instant::now() < until => *host = None,
+            done => return done.map_or(CANCELLED, |done| exit(done, ui)),
+        }
     }
 }
 

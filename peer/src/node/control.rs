@@ -8,6 +8,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{broadcast, mpsc};
 use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::Handle;
 use super::commands;
@@ -36,7 +37,8 @@ pub(super) async fn serve(listener: UnixListener, handle: Handle, doors: TaskTra
                     .peer_cred()
                     .is_ok_and(|cred| cred.uid() == rustix::process::getuid().as_raw());
                 if ours {
-                    tokio::spawn(serve_door(stream, handle.clone(), doors.clone()));
+                    // A node that is told to end lets those at work finish.
+                    tokio::spawn(serve_door(stream, handle.clone(), doors.token()));
                 }
             }
             Err(error) => {
@@ -48,7 +50,7 @@ pub(super) async fn serve(listener: UnixListener, handle: Handle, doors: TaskTra
     }
 }
 
-async fn serve_door(stream: UnixStream, handle: Handle, doors: TaskTracker) {
+async fn serve_door(stream: UnixStream, handle: Handle, at_work: TaskTrackerToken) {
     let (read, mut write) = stream.into_split();
     let mut reader = BufReader::new(read);
     let mut line = String::new();
@@ -68,11 +70,13 @@ async fn serve_door(stream: UnixStream, handle: Handle, doors: TaskTracker) {
             return drop(say(&mut write, &Answer::Failure(failure)).await);
         }
     };
+    if say(&mut write, &Answer::Taken).await.is_err() {
+        return;
+    }
     if ask.request == Request::Watch {
+        drop(at_work);
         return watch(handle, &mut write, &mut reader).await;
     }
-    // A node that is told to end lets those at work finish.
-    let _at_work = doors.token();
     let (progress, mut steps) = mpsc::channel::<Progress>(PROGRESS_QUEUE);
     let work = commands::execute(handle, ask.request, progress);
     tokio::pin!(work);

@@ -247,6 +247,52 @@ fn who_wants_colours() {
     );
 }
 
+/// Several commands at once in a home that no node has: each gets its turn, none is lost. With a node, a script and
+/// one-shots share it.
+#[test]
+fn several_doors_at_once() {
+    let world = alone();
+    let home = world.home("alice");
+    let add = |from: u8| {
+        let all: Vec<_> = (from..from + 4)
+            .map(|i| {
+                let name = format!("{i}.bmp");
+                world.image(&name, i);
+                home.command(&["add-image", &name, "--no-sync"])
+                    .stdout(Stdio::null())
+                    .stderr(Stdio::piped())
+                    .spawn()
+                    .unwrap()
+            })
+            .collect();
+        for child in all {
+            let output = child.wait_with_output().unwrap();
+            assert_eq!(
+                output.status.code(),
+                Some(0),
+                "{}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+        }
+    };
+    add(10);
+    let up = home.up(&[]);
+    add(20);
+    assert_eq!(
+        home.run(&[], "/rateImage 10.bmp 1\n/rateImage 20.bmp 2\n").code,
+        0
+    );
+    assert_eq!(home.names().len(), 9);
+    // Only a second `up` is refused, and says by whom.
+    let second = home.run(&["up"], "");
+    assert_eq!(second.code, 1);
+    assert!(
+        second.err.contains(&format!("process {}", up.pid())),
+        "{second:?}"
+    );
+    assert_eq!(up.end(), 0);
+}
+
 /// A central that nobody runs: what needs it says so, what does not goes on.
 #[test]
 fn a_central_that_is_nobody() {
