@@ -134,10 +134,12 @@ impl World {
             },
         );
         let (tell, told) = std::sync::mpsc::channel();
-        let mut news = send(&bob.control, Request::Watch);
+        let news = send(&bob.control, Request::Watch);
         std::thread::spawn(move || {
-            while let Some(Answer::Notice(notice)) = news.next() {
-                if let News::ImageAdded { name, .. } = notice.news {
+            for answer in news {
+                if let Answer::Notice(notice) = answer
+                    && let News::ImageAdded { name, .. } = notice.news
+                {
                     let _ = tell.send((name, Instant::now()));
                 }
             }
@@ -279,7 +281,7 @@ fn ask(control: &Path, request: Request) -> Reply {
         match answer {
             Answer::Reply(reply) => return reply,
             Answer::Failure(failure) => panic!("{failure}"),
-            Answer::Progress(_) | Answer::Notice(_) => {}
+            Answer::Taken | Answer::Progress(_) | Answer::Notice(_) => {}
         }
     }
     panic!("the node hung up")
