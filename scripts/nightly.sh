@@ -101,7 +101,7 @@ table="$LOGS/table.md"
     if [ -n "${row[$name]:-}" ]; then
       printf '%s\n' "${row[$name]}"
     else
-      grep -F "| $name | \`" "$REPORT" | tail -n 1 || true
+      sed -n '/^<!-- nightly:begin -->$/,/^<!-- nightly:end -->$/p' "$REPORT" | grep -F "| $name | \`" || true
     fi
   done
 } >"$table"
