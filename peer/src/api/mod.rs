@@ -105,6 +105,13 @@ pub enum Request {
     },
     /// Path of a local, verified copy of an image's bytes (for `/open`).
     Locate { album: Option<String>, name: String },
+    /// Path of a picture of an image, small where there is one, to draw in a terminal (for `/show`). `source` also of the
+    /// image that a version was made of.
+    Picture {
+        album: Option<String>,
+        name: String,
+        source: bool,
+    },
     /// Refuses links with a peer (user name or device prefix) until unblocked.
     Block { peer: String },
     /// Undoes [`Request::Block`].
@@ -179,6 +186,8 @@ pub enum Reply {
     Exported(Exported),
     /// `save`, `locate`.
     Saved(Saved),
+    /// `show`.
+    Shown(Shown),
     /// `fsck`.
     Checked(Checked),
     /// `prompt`.

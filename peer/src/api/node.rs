@@ -125,6 +125,34 @@ pub struct Saved {
     pub size: u64,
 }
 
+/// See [`super::Reply::Shown`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Shown {
+    /// Album name.
+    pub album: String,
+    /// The image.
+    pub image: Picture,
+    /// What it was made of, where that was asked for.
+    pub source: Option<Picture>,
+}
+
+/// A file with a picture of an image.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Picture {
+    /// Entry's name.
+    pub name: String,
+    /// Pixels of the image itself; `null` for classic entries.
+    pub width: Option<u32>,
+    /// The same.
+    pub height: Option<u32>,
+    /// Canonical recipe of a version.
+    pub recipe: Option<String>,
+    /// The file, verified just now.
+    pub path: String,
+    /// Whether it is the preview, of at most 512 pixels, and not the image itself.
+    pub preview: bool,
+}
+
 /// See [`super::Reply::Checked`].
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Checked {

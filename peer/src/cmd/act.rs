@@ -36,6 +36,13 @@ pub enum Act {
     },
     /// Locate an image and show it with the system's viewer.
     Open(Request),
+    /// Locate a picture of an image and draw it in the terminal.
+    Show {
+        /// What is asked.
+        request: Request,
+        /// Columns to use, where the person said.
+        width: Option<u16>,
+    },
     /// Answered without a node.
     Local(Local),
 }

@@ -43,6 +43,7 @@ mod remove_user;
 mod save;
 mod say;
 pub mod settings;
+mod show;
 mod status;
 mod sync;
 mod unblock;
@@ -270,6 +271,7 @@ verbs! {
     RateImage(rate_image::RateImage),
     Filter(filter::Filter),
     Filters(filters::Filters),
+    Show(show::Show),
     Open(open::Open),
     Save(save::Save),
     Export(export::Export),

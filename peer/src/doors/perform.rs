@@ -10,7 +10,7 @@ use super::interrupt::Interrupt;
 use super::repeat;
 use crate::api::{Code, Failure, Reply, Request};
 use crate::cmd::Act;
-use crate::ui::{Meter, Ui};
+use crate::ui::{Meter, Ui, picture};
 
 /// Why a command did not end well.
 #[derive(Debug)]
@@ -90,6 +90,17 @@ async fn perform(act: Act, control: &Control, ui: &Ui, stop: &CancellationToken)
                 ui.remark("handed to the system's viewer");
             }
         }
+        Act::Show { request, width } => {
+            let reply = ask(request, control, ui, stop).await?;
+            match &reply {
+                Reply::Shown(shown) if !ui.json => {
+                    let (shown, out) = (shown.clone(), *ui);
+                    let drawn = tokio::task::spawn_blocking(move || picture::draw(&shown, width, &out));
+                    ui.answer(&drawn.await.map_err(|_| not_drawn("the decoder failed"))??)?;
+                }
+                reply => ui.reply(reply)?,
+            }
+        }
         Act::Watch => {
             let mut news = control.watch().await?;
             while let Some(notice) = news.next().await? {
@@ -165,6 +176,11 @@ fn settle(reply: Reply) -> Result<Reply, Failure> {
         reply: Some(Box::new(reply)),
         ..Failure::new(code, message, hint)
     })
+}
+
+fn not_drawn(why: &str) -> Failure {
+    let hint = "/open NAME hands it to the system's viewer";
+    Failure::new(Code::Damaged, format!("the picture cannot be drawn: {why}"), hint)
 }
 
 /// Hands a file to the system's viewer.

@@ -20,6 +20,7 @@ mod local;
 mod node;
 pub mod notice;
 mod paint;
+pub mod picture;
 mod progress;
 mod screen;
 mod table;

@@ -385,6 +385,28 @@ pub(super) fn replies() -> Vec<(&'static str, Reply)> {
             }),
         ),
         (
+            "shown",
+            Reply::Shown(Shown {
+                album: album(),
+                image: Picture {
+                    name: "dusk.jpg".into(),
+                    width: Some(768),
+                    height: Some(512),
+                    recipe: Some(evil()),
+                    path: format!("/home/{EVIL}/blobs/00"),
+                    preview: true,
+                },
+                source: Some(Picture {
+                    name: evil(),
+                    width: None,
+                    height: None,
+                    recipe: None,
+                    path: "/home/alice/blobs/01".into(),
+                    preview: false,
+                }),
+            }),
+        ),
+        (
             "names",
             Reply::Names(Names {
                 names: vec!["sunset.jpg".into(), evil()],

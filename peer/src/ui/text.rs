@@ -31,6 +31,7 @@ pub fn page(reply: &Reply, paint: Paint, columns: Option<usize>) -> Page {
         Reply::Synced(it) => synced(it),
         Reply::Exported(it) => exported(it),
         Reply::Saved(it) => saved(it),
+        Reply::Shown(it) => format!("{}\n", super::picture::caption(it)).into(),
         Reply::Checked(it) => local::checked(it),
         Reply::Names(it) => it
             .names
