@@ -96,7 +96,7 @@ async fn perform(act: Act, control: &Control, ui: &Ui, stop: &CancellationToken)
                 Reply::Shown(shown) if !ui.json => {
                     let (shown, out) = (shown.clone(), *ui);
                     let drawn = tokio::task::spawn_blocking(move || picture::draw(&shown, width, &out));
-                    ui.answer(&drawn.await.map_err(|_| not_drawn("the decoder failed"))??)?;
+                    ui.drawing(&drawn.await.map_err(|_| not_drawn("the decoder failed"))??)?;
                 }
                 reply => ui.reply(reply)?,
             }

@@ -132,6 +132,14 @@ impl Ui {
         tell(text)
     }
 
+    /// A drawing that was made for this terminal.
+    ///
+    /// # Errors
+    /// As [`Ui::reply`].
+    pub fn drawing(&self, text: &str) -> io::Result<()> {
+        write_out(text)
+    }
+
     /// A remark on stderr, whole lines; nobody minds if it cannot be written.
     pub fn message(&self, lines: &str) {
         if !lines.is_empty() {

@@ -10,6 +10,10 @@ pub fn reply(reply: &Reply, paint: Paint) -> Page {
 
 /// The page of a reply on a screen of so many columns.
 pub fn page(reply: &Reply, paint: Paint, columns: Option<usize>) -> Page {
+    super::table::on_screen(columns, || page_of(reply, paint, columns))
+}
+
+fn page_of(reply: &Reply, paint: Paint, columns: Option<usize>) -> Page {
     match reply {
         Reply::Session(it) => session(it),
         Reply::Done(it) => done(it),

@@ -74,6 +74,7 @@ pub const CALLS: &[Call] = &[
     call("get-images", &[], NOWHERE),
     call("get-metadata", &[], NOWHERE),
     call("get-or-set", &[], NOWHERE),
+    call("show", &["gray.png", "--source"], &["a.bmp", "--source"]),
     call("open", &["a.bmp"], &["nowhere.jpg"]),
     call("save", &["a.bmp", "saved.bmp"], &["a.bmp", "a.bmp"]),
     call("export", &["exported"], &["a.bmp"]),
