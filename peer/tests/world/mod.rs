@@ -14,6 +14,8 @@ use peer::api::{Answer, Ask, Reply, Request};
 use rustix::process::Signal;
 use serde_json::Value;
 
+pub mod terminal;
+
 /// How long anything may take before the test gives up.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
