@@ -109,9 +109,9 @@ fn question(prompt: &str) -> Result<Secret, NoPassword> {
     let before = termios::tcgetattr(&tty).map_err(|e| failed(e.into()))?;
     let mut silent = before.clone();
     silent.local_modes -= LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG;
-    tty.write_all(prompt.as_bytes()).map_err(failed)?;
+    // Silent before it asks: whoever types at once is neither shown nor lost.
     termios::tcsetattr(&tty, OptionalActions::Flush, &silent).map_err(|e| failed(e.into()))?;
-    let typed = keys(&mut tty);
+    let typed = tty.write_all(prompt.as_bytes()).and_then(|()| keys(&mut tty));
     let _ = termios::tcsetattr(&tty, OptionalActions::Flush, &before);
     let _ = tty.write_all(b"\n");
     match typed.map_err(failed)? {
