@@ -9,6 +9,7 @@ mod docs;
 mod papers;
 mod promises;
 mod redact;
+mod tour;
 mod walk;
 #[path = "../world/mod.rs"]
 mod world;

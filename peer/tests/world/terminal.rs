@@ -199,7 +199,7 @@ impl Person {
     }
 
     /// Waits until the screen is so.
-    pub fn until(&mut self, what: &str, is_so: impl Fn(&Screen) -> bool) {
+    pub fn until(&mut self, what: &str, mut is_so: impl FnMut(&Screen) -> bool) {
         let until = Instant::now() + PATIENCE;
         while !is_so(&self.screen) {
             match self
