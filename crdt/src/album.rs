@@ -423,6 +423,11 @@ impl Album {
         self.graph.node(at.node).valid && !self.killers.contains_key(&at)
     }
 
+    /// How many valid ops remove a fact.
+    pub(crate) fn killers_of(&self, at: FactAt) -> u32 {
+        self.killers.get(&at).copied().unwrap_or_default()
+    }
+
     pub(crate) fn is_head(&self, at: u32) -> bool {
         let node = self.graph.node(at);
         node.needed > 0 && node.needed_next == 0

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::album::{Album, FactId, Receipt, Trust};
 use crate::fact::{Fact, FactError, Role};
 use crate::header::{DotRun, Header, Intro, OpRef};
+use crate::history::Mark;
 use crate::id::{ActorId, AlbumId, AlbumSeed, HeaderHash, HeaderRef, Incarnation, UserId};
 use crate::keys::{Certificate, KeyPair};
 use crate::limits::{
@@ -68,6 +69,17 @@ pub struct Draft {
     pub removes: Vec<FactId>,
 }
 
+/// What a command wants to take back: facts said again as they were, byte for byte, and facts to remove.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revision {
+    /// Received facts to say again, under new dots.
+    pub again: Vec<FactId>,
+    /// Facts to remove.
+    pub removes: Vec<FactId>,
+    /// What is taken back.
+    pub mark: Mark,
+}
+
 /// Why nothing was written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AuthorError {
@@ -99,6 +111,9 @@ pub enum AuthorError {
     /// A fact to be removed is not here, or is a member fact.
     #[error("seq {} of {} is no fact that can be removed", .0.seq, .0.actor)]
     Remove(FactId),
+    /// A fact to be said again is not here, or is a member fact.
+    #[error("seq {} of {} is no fact that can be said again", .0.seq, .0.actor)]
+    Again(FactId),
     /// An op to be accepted is not here.
     #[error("op {} of {} is not here", .0.seq, .0.actor)]
     Accept(OpRef),
@@ -203,8 +218,33 @@ impl Album {
     /// empty ops first; more than fits in one op becomes several, joined by `batch`.
     pub fn author(&mut self, author: &Author, draft: Draft) -> Result<Vec<Arc<Op>>, AuthorError> {
         self.check_draft(author, &draft)?;
-        let parts = self.parts(&draft)?;
-        let ops = self.write(author, parts)?;
+        let texts: Result<Vec<String>, AuthorError> = draft.facts.iter().map(text_of).collect();
+        let alone = draft.facts.iter().any(|fact| matches!(fact, Fact::Revoke { .. }));
+        let parts = parts(texts?, &draft.removes, if alone { 1 } else { FACTS_PER_OP_MAX });
+        let ops = self.write(author, parts, None)?;
+        self.take_in(ops)
+    }
+
+    /// Writes, signs and receives a revision, or nothing of it. Its first op says by its `batch` what it takes back.
+    pub fn author_revision(
+        &mut self,
+        author: &Author,
+        revision: &Revision,
+    ) -> Result<Vec<Arc<Op>>, AuthorError> {
+        let said = revision.again.iter().map(|id| {
+            let element = self.fact(id).filter(|element| !element.fact.is_member());
+            element.ok_or(AuthorError::Again(*id))
+        });
+        let said: Vec<_> = said.collect::<Result<_, _>>()?;
+        let (facts, texts) = said.into_iter().map(|it| (it.fact, it.text)).unzip();
+        let removes = revision.removes.clone();
+        self.check_draft(author, &Draft { facts, removes })?;
+        let parts = parts(texts, &revision.removes, FACTS_PER_OP_MAX);
+        let ops = self.write(author, parts, Some(revision.mark.batch()))?;
+        self.take_in(ops)
+    }
+
+    fn take_in(&mut self, ops: Vec<Arc<Op>>) -> Result<Vec<Arc<Op>>, AuthorError> {
         for op in &ops {
             // Checked above: what is refused here is a bug, and the first op shows it before any is received.
             if let Receipt::Refused(refusal) = self.receive(op.clone(), Trust::Stored) {
@@ -270,36 +310,13 @@ impl Album {
         Ok(())
     }
 
-    /// Splits a draft by the limits of one op; at least one part.
-    fn parts(&self, draft: &Draft) -> Result<Vec<Part>, AuthorError> {
-        let mut parts = vec![Part::default()];
-        let mut bytes = 0;
-        for fact in &draft.facts {
-            let text = text_of(fact)?;
-            let last = parts.last().map_or(0, |part| part.facts.len());
-            let alone = matches!(fact, Fact::Revoke { .. }) && last > 0;
-            if last == FACTS_PER_OP_MAX || bytes + text.len() > OP_FACTS_BYTES_MAX || alone {
-                parts.push(Part::default());
-                bytes = 0;
-            }
-            bytes += text.len();
-            if let Some(part) = parts.last_mut() {
-                part.facts.push(text);
-            }
-        }
-        for (place, removes) in runs(&draft.removes).into_iter().enumerate() {
-            match parts.get_mut(place) {
-                Some(part) => part.removes = removes,
-                None => parts.push(Part {
-                    facts: vec![],
-                    removes,
-                }),
-            }
-        }
-        Ok(parts)
-    }
-
-    fn write(&self, author: &Author, parts: Vec<Part>) -> Result<Vec<Arc<Op>>, AuthorError> {
+    /// `mark` is the `batch` of the first part's op.
+    fn write(
+        &self,
+        author: &Author,
+        parts: Vec<Part>,
+        mark: Option<HeaderRef>,
+    ) -> Result<Vec<Arc<Op>>, AuthorError> {
         let actor = author.actor();
         let prev = match self.graph.actor(&actor) {
             Some(at) if self.graph.actors[at as usize].branches.len() > 1 => return Err(AuthorError::Forked),
@@ -334,11 +351,11 @@ impl Album {
             let merged: Vec<u32> = tips.drain(..tips.len().min(DEPS_EMPTY_MAX)).collect();
             self.write_part(&mut pen, Part::default(), &merged, None)?;
         }
-        let mut batch = None;
+        let mut first = None;
         for part in parts {
             let deps = std::mem::take(&mut tips);
-            self.write_part(&mut pen, part, &deps, batch)?;
-            batch = batch.or(pen.prev.map(|(hash, _)| hash.short()));
+            self.write_part(&mut pen, part, &deps, first.or(mark))?;
+            first = first.or(pen.prev.map(|(hash, _)| hash.short()));
         }
         Ok(pen.written)
     }
@@ -355,6 +372,33 @@ impl Album {
         let deps = deps.iter().map(|at| self.graph.reference(*at)).collect();
         pen.write(part, deps, batch)
     }
+}
+
+/// Splits what a command says by the limits of one op; at least one part.
+fn parts(texts: Vec<String>, removes: &[FactId], facts_max: usize) -> Vec<Part> {
+    let mut parts = vec![Part::default()];
+    let mut bytes = 0;
+    for text in texts {
+        let last = parts.last().map_or(0, |part| part.facts.len());
+        if last == facts_max || bytes + text.len() > OP_FACTS_BYTES_MAX {
+            parts.push(Part::default());
+            bytes = 0;
+        }
+        bytes += text.len();
+        if let Some(part) = parts.last_mut() {
+            part.facts.push(text);
+        }
+    }
+    for (place, removes) in runs(removes).into_iter().enumerate() {
+        match parts.get_mut(place) {
+            Some(part) => part.removes = removes,
+            None => parts.push(Part {
+                facts: vec![],
+                removes,
+            }),
+        }
+    }
+    parts
 }
 
 /// A fact's text, if it would be read back as it is.

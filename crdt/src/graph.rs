@@ -89,6 +89,11 @@ impl Node {
             .map_or_else(Default::default, |more| more.members.clone())
     }
 
+    /// The first op of its command, or what its command takes back.
+    pub(crate) fn batch(&self) -> Option<HeaderRef> {
+        self.more.as_ref().and_then(|more| more.batch)
+    }
+
     pub(crate) fn is_revoke(&self) -> bool {
         self.members()
             .iter()
@@ -244,10 +249,18 @@ impl Graph {
     }
 
     /// The ops whose hashes begin as this one does.
-    fn near(&self, hash: &[u8]) -> impl Iterator<Item = u32> + '_ {
+    pub(crate) fn near(&self, hash: &[u8]) -> impl Iterator<Item = u32> + '_ {
         let prefix = prefix(hash);
         self.by_hash
             .range((prefix, 0)..=(prefix, u32::MAX))
+            .map(|(_, at)| *at)
+    }
+
+    /// The ops whose hashes are not below this one, by their first 8 bytes, as long as the first 3 are its own.
+    pub(crate) fn from_hash(&self, hash: &[u8]) -> impl Iterator<Item = u32> + '_ {
+        let low = prefix(hash);
+        self.by_hash
+            .range((low, 0)..=(low | u64::MAX >> 24, u32::MAX))
             .map(|(_, at)| *at)
     }
 
@@ -412,6 +425,11 @@ impl Graph {
                 place: place as u16,
             })
         })
+    }
+
+    /// The facts of an op.
+    pub(crate) fn facts_of(&self, node: u32) -> impl Iterator<Item = FactAt> + use<> {
+        (0..self.node(node).count).map(move |place| FactAt { node, place })
     }
 
     pub(crate) fn packed(&self, at: FactAt) -> Packed<'_> {

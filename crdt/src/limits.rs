@@ -55,6 +55,8 @@ pub const STARS_MAX: u64 = 5;
 
 /// Hex digits of a blob hash that tell entries of one name apart, and the fewest a command may name one by.
 pub const HASH_DIGITS_MIN: usize = 6;
+/// Images of one command that the history names; it counts all of them.
+pub const HISTORY_NAMES_MAX: usize = 100;
 /// Header, signature and envelope of an op that adds one image, whatever the number of past actors. An actor's first op
 /// keeps within it by [`DEPS_INTRO_MAX`].
 pub const ADD_OVERHEAD_BYTES_MAX: usize = 700;

@@ -224,6 +224,23 @@ impl<'a> Packed<'a> {
         (self.class() == Class::Image).then(|| self.keys().0)
     }
 
+    /// Whether an image may be a version; one that is kept as text is only known when it is read.
+    pub(crate) fn may_be_version(self) -> bool {
+        self.has_text() || self.0.get(1).is_some_and(|flags| flags & VERSION != 0)
+    }
+
+    /// Of a rating: the file.
+    pub(crate) fn rated(self) -> Option<BlobHash> {
+        match self.class() {
+            Class::Rating if self.is_short() => Some(BlobHash(Cursor(self.0.get(1..)?).hash())),
+            Class::Rating => match self.fact() {
+                Fact::Rating { image, .. } => Some(image),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     fn keys(self) -> (ImageKeys<'a>, u8, Cursor<'a>) {
         let mut from = Cursor(self.0.get(1..).unwrap_or_default());
         let flags = from.byte();

@@ -190,6 +190,28 @@ impl Rights {
         enough && !self.is_held_by_revoke(graph, user, op)
     }
 
+    /// Rule 3 for people: the role that an op of a member has.
+    pub(crate) fn role_at(&self, graph: &Graph, op: u32) -> Role {
+        let user = graph.user_of(op);
+        [Role::Contributor, Role::Viewer]
+            .into_iter()
+            .find(|role| self.reaches(graph, user, Some(op), *role, false))
+            .unwrap_or(Role::None)
+    }
+
+    /// The op and the role of the lowest limit below an op's need that it had not seen; of several, the first in the
+    /// total order.
+    pub(crate) fn limit_on(&self, graph: &Graph, op: u32) -> Option<(u32, Role)> {
+        let need = graph.node(op).need;
+        let facts = &self.members.get(graph.user_of(op) as usize)?.facts;
+        let cuts = |fact: &&MemberFact| {
+            fact.limit && fact.role < need && !graph.sees(fact.op, op) && !graph.sees(op, fact.op)
+        };
+        let limits = facts.iter().filter(cuts);
+        let first = limits.min_by_key(|fact| (fact.role, graph.op_order(fact.op)))?;
+        Some((first.op, first.role))
+    }
+
     /// The role of a next op that sees everything.
     pub(crate) fn present(&self, graph: &Graph, user: u32) -> Role {
         if self.owner == Some(user) {
@@ -276,7 +298,7 @@ impl Rights {
     }
 
     /// Rules 1 and 2. No revoke reaches a root actor: it is the root key that revokes.
-    fn is_held_by_revoke(&self, graph: &Graph, user: u32, op: u32) -> bool {
+    pub(crate) fn is_held_by_revoke(&self, graph: &Graph, user: u32, op: u32) -> bool {
         let intro = &graph.actors[graph.node(op).actor as usize].intro;
         if intro.is_root() || !self.is_revoked(user, &intro.device) {
             return false;

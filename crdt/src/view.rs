@@ -220,7 +220,7 @@ impl Album {
 
     /// The names that entries of one name show under, in their order. The first keeps it; the others add digits of
     /// their blob hash; those still equal add digits of the header hash, and twins of one op their seq.
-    fn shown(&self, group: &[FactAt]) -> Vec<String> {
+    pub(crate) fn shown(&self, group: &[FactAt]) -> Vec<String> {
         if let [at] = group {
             return vec![self.base(*at, false)];
         }

@@ -30,7 +30,7 @@ use std::sync::Arc;
 use crdt::fact::{Fact, Role};
 use crdt::id::{AlbumId, AlbumSeed, BlobHash, PublicKey, UserId};
 use crdt::op::Op;
-use crdt::{Album, AuthorError, Change, Draft, FactId, Trust};
+use crdt::{Album, Author, AuthorError, Change, Draft, FactId, Revision, Trust};
 use rand::{Rng as _, SeedableRng as _};
 
 pub use event::{Access, Action, AskId, CallId, Event, FetchId, Me, Outcome, Token};
@@ -181,20 +181,39 @@ impl Engine {
         facts: Vec<Fact>,
         removes: Vec<FactId>,
     ) -> Result<Token, EditError> {
+        let draft = Draft { facts, removes };
+        self.write(now, album, |album, author| album.author(author, draft.clone()))
+    }
+
+    /// Takes a command back, or brings images back from the trash, as one command.
+    ///
+    /// # Errors
+    /// As [`Self::edit`].
+    pub fn revise(&mut self, now: u64, album: AlbumId, revision: &Revision) -> Result<Token, EditError> {
+        self.write(now, album, |album, author| {
+            album.author_revision(author, revision)
+        })
+    }
+
+    fn write(
+        &mut self,
+        now: u64,
+        album: AlbumId,
+        written_by: impl Fn(&mut Album, &Author) -> Result<Vec<Arc<Op>>, AuthorError>,
+    ) -> Result<Token, EditError> {
         let me = self.me.as_ref().ok_or(EditError::NoUser)?;
         let replica = self
             .albums
             .get_mut(&album)
             .filter(|replica| replica.album.has_genesis());
         let replica = replica.ok_or(EditError::NoAlbum)?;
-        let draft = Draft { facts, removes };
-        let ops = match replica.album.author(&me.author, draft.clone()) {
+        let ops = match written_by(&mut replica.album, &me.author) {
             // A copy of this device wrote too: go on as another actor.
             Err(AuthorError::Forked) => {
                 self.start_new_life();
                 let me = self.me.as_ref().ok_or(EditError::NoUser)?;
                 let replica = self.albums.get_mut(&album).ok_or(EditError::NoAlbum)?;
-                replica.album.author(&me.author, draft)?
+                written_by(&mut replica.album, &me.author)?
             }
             written => written?,
         };

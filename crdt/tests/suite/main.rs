@@ -8,6 +8,7 @@
 mod exhaustive;
 mod golden;
 mod histories;
+mod history;
 mod hostile;
 mod laws;
 mod limits;
@@ -15,4 +16,5 @@ mod litmus;
 mod plain;
 mod story;
 mod texts;
+mod undo;
 mod world;
