@@ -257,7 +257,7 @@ impl Graph {
     }
 
     /// The ops whose hashes are not below this one, by their first 8 bytes, as long as the first 3 are its own.
-    pub(crate) fn from_hash(&self, hash: &[u8]) -> impl Iterator<Item = u32> + '_ {
+    pub(crate) fn hashes_from(&self, hash: &[u8]) -> impl Iterator<Item = u32> + '_ {
         let low = prefix(hash);
         self.by_hash
             .range((low, 0)..=(low | u64::MAX >> 24, u32::MAX))

@@ -338,7 +338,7 @@ impl Album {
         let Some(low) = HeaderHash::from_hex(&format!("{digits:0<64}")) else {
             return Vec::new();
         };
-        let near = self.graph.from_hash(&low.0);
+        let near = self.graph.hashes_from(&low.0);
         near.map(|at| self.graph.node(at).hash)
             .filter(|hash| hash.hex().starts_with(&digits))
             .collect()

@@ -7,11 +7,13 @@ use serde::{Deserialize, Serialize};
 
 mod album;
 mod failure;
+mod history;
 mod node;
 mod notice;
 
 pub use album::*;
 pub use failure::*;
+pub use history::*;
 pub use node::*;
 pub use notice::*;
 
@@ -63,6 +65,28 @@ pub enum Request {
         album: Option<String>,
         name: String,
         stars: Option<u8>,
+    },
+    /// What happened, the newest first; `by` a user, about the images of a name.
+    Log {
+        album: Option<String>,
+        limit: Option<usize>,
+        offset: usize,
+        by: Option<String>,
+        image: Option<String>,
+    },
+    /// The ops that made an image so, whether it is here or gone.
+    Why { album: Option<String>, name: String },
+    /// Takes back the last command of this device, or one of mine by the first digits of its id.
+    Undo {
+        album: Option<String>,
+        command: Option<String>,
+    },
+    /// What was removed and can be brought back.
+    Trash { album: Option<String> },
+    /// Brings images back from the trash.
+    Restore {
+        album: Option<String>,
+        names: Vec<String>,
     },
     /// Makes a user contributor of the album.
     AddUser { album: Option<String>, user: String },
@@ -170,6 +194,16 @@ pub enum Reply {
     Membership(Membership),
     /// `filter`: the new entry.
     Filtered(Filtered),
+    /// `log`.
+    Log(Log),
+    /// `why`.
+    Why(Why),
+    /// `undo`.
+    Undone(Box<Undone>),
+    /// `trash`.
+    Trash(Trash),
+    /// `restore`.
+    Restored(Restored),
     /// `say`.
     Said(ChatLine),
     /// `chat`.

@@ -212,6 +212,8 @@ pub struct Prompt {
 pub enum NameKind {
     /// Images of the album.
     Image,
+    /// Images in the album's trash.
+    Gone,
     /// Albums I may enter.
     Album,
     /// Members of the album.

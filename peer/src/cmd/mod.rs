@@ -28,6 +28,7 @@ mod get_metadata;
 mod get_or_set;
 mod leave_album;
 mod list;
+mod log;
 mod login;
 mod logout;
 pub mod man;
@@ -40,16 +41,20 @@ mod rate_image;
 mod register;
 mod remove_image;
 mod remove_user;
+mod restore;
 mod save;
 mod say;
 pub mod settings;
 mod show;
 mod status;
 mod sync;
+mod trash;
 mod unblock;
+mod undo;
 pub mod up;
 pub mod usage;
 mod watch;
+mod why;
 
 pub use act::{Act, Context, FilterEntry, FilterList, Local, PasswordFrom};
 
@@ -275,6 +280,11 @@ verbs! {
     Open(open::Open),
     Save(save::Save),
     Export(export::Export),
+    Undo(undo::Undo),
+    Log(log::Log),
+    Why(why::Why),
+    Trash(trash::Trash),
+    Restore(restore::Restore),
     AddUser(add_user::AddUser),
     RemoveUser(remove_user::RemoveUser),
     Say(say::Say),
@@ -365,6 +375,8 @@ pub fn changes(request: &Request) -> bool {
             | Request::AddClassic { .. }
             | Request::RemoveImage { .. }
             | Request::RateImage { .. }
+            | Request::Undo { .. }
+            | Request::Restore { .. }
             | Request::AddUser { .. }
             | Request::RemoveUser { .. }
             | Request::Filter { .. }
@@ -380,6 +392,9 @@ pub fn only_looks(request: &Request) -> bool {
             | Request::GetImages { .. }
             | Request::GetMetadata { .. }
             | Request::GetOrSet { .. }
+            | Request::Log { .. }
+            | Request::Why { .. }
+            | Request::Trash { .. }
             | Request::Chat { .. }
             | Request::Peers
             | Request::Status
@@ -395,6 +410,8 @@ pub fn album_of(request: &Request) -> Option<String> {
         | Request::AddClassic { album, .. }
         | Request::RemoveImage { album, .. }
         | Request::RateImage { album, .. }
+        | Request::Undo { album, .. }
+        | Request::Restore { album, .. }
         | Request::AddUser { album, .. }
         | Request::RemoveUser { album, .. }
         | Request::Filter { album, .. }

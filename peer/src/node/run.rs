@@ -399,7 +399,18 @@ impl Node {
         };
         let handle = self.handle.clone();
         let done = move |result| handle.send(Input::Persisted(token, album, result));
-        let batch: Vec<Write> = ops.iter().map(write).collect();
+        // Removals and what is said again carry no clock: when they came is noted beside them.
+        let now = clock_ms().to_le_bytes().to_vec();
+        let is_timeless = |op: &&Arc<crdt::op::Op>| {
+            let header = &op.header;
+            (header.count == 0 && !header.removes.is_empty()) || header.batch.is_some()
+        };
+        let seen = ops.iter().filter(is_timeless).map(|op| Write::Put {
+            space: "seen",
+            key: [album.0, op.hash.0].concat(),
+            value: now.clone(),
+        });
+        let batch: Vec<Write> = ops.iter().map(write).chain(seen).collect();
         // Deleting must work on a full disk: it may use the store's reserve, which is not for others to use up.
         let me = self.engine.me().map(|me| me.author.actor());
         let deletes = |op: &Arc<crdt::op::Op>| op.facts.is_empty() && Some(op.header.actor) == me;

@@ -139,13 +139,8 @@ pub(super) fn image_named(album: &Album, name: &str) -> Result<ImageView, Failur
     match album.image_named(name) {
         Found::One(image) => Ok(image),
         Found::Ambiguous(images) => {
-            let names: Vec<String> = images.iter().map(|view| view.name.clone()).collect();
-            let hint = format!("give one of: {}", names.join(", "));
-            Err(Failure::new(
-                Code::Ambiguous,
-                format!("{name:?} could be {} images", names.len()),
-                hint,
-            ))
+            let names = images.into_iter().map(|view| view.name).collect();
+            Err(several(name, names))
         }
         Found::None => {
             let names: Vec<String> = album.images().map(|view| view.name).collect();
@@ -160,6 +155,16 @@ pub(super) fn image_named(album: &Album, name: &str) -> Result<ImageView, Failur
             ))
         }
     }
+}
+
+/// A name that could be any of these.
+pub(super) fn several(name: &str, names: Vec<String>) -> Failure {
+    let hint = format!("give one of: {}", names.join(", "));
+    Failure::new(
+        Code::Ambiguous,
+        format!("{name:?} could be {} images", names.len()),
+        hint,
+    )
 }
 
 /// Picks one of `albums` (id, name, owner) by a person's label.

@@ -59,7 +59,8 @@ pub fn reply(reply: &Reply, failure: Option<(&Failure, Spelling)>) -> String {
     }
     each!(
         Session, Done, Albums, Entered, Images, Metadata, OrSet, Added, Removed, Rated, Membership, Filtered,
-        Said, Chat, Peers, Status, Net, Synced, Exported, Saved, Checked, Prompt, Names, Shown
+        Log, Why, Undone, Trash, Restored, Said, Chat, Peers, Status, Net, Synced, Exported, Saved, Checked,
+        Prompt, Names, Shown
     )
 }
 

@@ -14,6 +14,7 @@ mod clean;
 pub mod failure;
 mod fold;
 pub mod help;
+mod history;
 mod human;
 pub mod json;
 mod local;

@@ -2,6 +2,8 @@
 
 use crate::api::*;
 
+mod history;
+
 const HASH: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
 const SOURCE: &str = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae";
 /// Escape, bell, right-to-left override, line end: what nobody should be able to send to a terminal.
@@ -229,7 +231,7 @@ pub(super) fn replies() -> Vec<(&'static str, Reply)> {
         count: 2,
         mine,
     };
-    vec![
+    let mut all = vec![
         ("registered", session(true)),
         ("logged in", session(false)),
         (
@@ -412,7 +414,9 @@ pub(super) fn replies() -> Vec<(&'static str, Reply)> {
                 names: vec!["sunset.jpg".into(), evil()],
             }),
         ),
-    ]
+    ];
+    all.extend(history::replies());
+    all
 }
 
 /// One failure of each code.

@@ -1,6 +1,6 @@
 //! Each reply as text: which page it becomes, and what could come next.
 
-use super::{Page, Paint, album, human, in_quotes, local, node};
+use super::{Page, Paint, album, history, human, in_quotes, local, node};
 use crate::api::{Done, Entered, Exported, Membership, Rated, Removed, Reply, Saved, Session, Synced};
 
 /// The page of a reply, as wide as it likes.
@@ -27,6 +27,11 @@ fn page_of(reply: &Reply, paint: Paint, columns: Option<usize>) -> Page {
         Reply::Rated(it) => rated(it),
         Reply::Membership(it) => membership(it),
         Reply::Filtered(it) => album::filtered(it),
+        Reply::Log(it) => history::log(it, paint),
+        Reply::Why(it) => history::why(it, paint),
+        Reply::Undone(it) => history::undone(it),
+        Reply::Trash(it) => history::trash(it, paint),
+        Reply::Restored(it) => history::restored(it),
         Reply::Said(it) => album::line(it, paint).into(),
         Reply::Chat(it) => album::chat(it, paint),
         Reply::Peers(it) => node::peers(it, paint),

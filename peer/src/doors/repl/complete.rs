@@ -151,6 +151,7 @@ fn positional(command: &clap::Command, n: usize) -> Want {
         ("help", _) => Want::Topic,
         // Names that are new, or of people who are no members yet.
         ("create-album" | "register" | "login" | "add-user" | "say", _) => Want::Nothing,
+        ("restore", _) => Want::Name(NameKind::Gone),
         (_, "NAME") => Want::Name(NameKind::Image),
         (_, "RECIPE") => Want::Recipe,
         _ => value(arg),
@@ -377,6 +378,10 @@ mod tests {
         check("/enterAlbum t", album.clone(), 12, "t");
         check("/list --album t", album.clone(), 14, "t");
         check("/removeUser b", member.clone(), 12, "b");
+        check("/why sun", image.clone(), 5, "sun");
+        check("/restore a.jpg b", Some(Want::Name(NameKind::Gone)), 15, "b");
+        check("/log --by b", member.clone(), 10, "b");
+        check("/log --image a", image.clone(), 13, "a");
         check("/addImage a.jpg ~/b", Some(Want::Path), 16, "~/b");
         check("/save a.jpg /t", Some(Want::Path), 12, "/t");
         check("/list --js", Some(Want::Flag), 6, "--js");

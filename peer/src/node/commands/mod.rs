@@ -5,12 +5,14 @@ mod account;
 mod album;
 mod files;
 mod filter;
+mod history;
 mod images;
 mod members;
 mod names;
 mod picture;
 mod state;
 mod sync;
+mod undo;
 
 use tokio::sync::mpsc;
 
@@ -53,6 +55,25 @@ pub(super) async fn execute(handle: Handle, request: Request, steps: Steps) -> R
             recipe,
             new_name,
         } => filter::filter(&handle, album, name, recipe, new_name, &steps).await,
+        Request::Log {
+            album,
+            limit,
+            offset,
+            by,
+            image,
+        } => {
+            let wanted = history::Wanted {
+                limit,
+                offset,
+                by,
+                image,
+            };
+            history::log(&handle, album, wanted).await
+        }
+        Request::Why { album, name } => history::why(&handle, album, name).await,
+        Request::Trash { album } => history::trash(&handle, album).await,
+        Request::Undo { album, command } => undo::undo(&handle, album, command).await,
+        Request::Restore { album, names } => undo::restore(&handle, album, names).await,
         Request::Say { album, text } => members::say(&handle, album, text).await,
         Request::Chat { album, limit } => members::chat(&handle, album, limit).await,
         Request::Peers => state::peers(&handle).await,

@@ -22,6 +22,10 @@ pub(super) async fn names(
                 let images = node.album(label.as_deref())?.images();
                 images.map(|image| image.name).filter(fits).collect()
             }
+            NameKind::Gone => {
+                let gone = node.album(label.as_deref())?.gone().into_iter();
+                gone.map(|image| image.name).filter(fits).collect()
+            }
             NameKind::Album => {
                 let albums = all_albums(node).into_iter();
                 albums.map(|album| album.name).filter(fits).collect()
