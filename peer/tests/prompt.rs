@@ -5,10 +5,12 @@
 
 mod world;
 
+use std::time::Instant;
+
 use peer::api::Request;
 use rustix::process::Signal;
 use world::terminal::Person;
-use world::{World, wait_for};
+use world::{PATIENCE, World, wait_for};
 
 /// Alice is half-way through a line when bob says something: it appears above, and her line is as it was. Tab finishes
 /// the image's name. Ctrl-C takes back a line, then ends a command that waits for a bob who is away, and nothing else:
@@ -98,6 +100,161 @@ fn a_sitting_at_the_prompt() {
     alice.types("/status\r");
     alice.above(&format!("process      {}", alice.child.id()));
     alice.line("");
+    alice.types("\x04");
+    assert_eq!(alice.ends(), 0);
+}
+
+/// Tab knows who and what lives in the album. Nothing disturbs a password. An import that is stopped says what it did. The
+/// node dies under the prompt, which takes its place, the half-typed line untouched; the history has all but secrets. A
+/// terminal of 20 columns is enough.
+#[test]
+fn whatever_happens_the_prompt_stays() {
+    let world = World::new();
+    let mut peers = world.trip(&["alice", "bob"]);
+    world.image("harbour at night.jpg", 1);
+    world.home("alice").ok(&["add-image", "harbour at night.jpg"]);
+    world.sync(&["alice", "bob"]);
+    let bob = peers[1].control();
+    let mut alice = Person::sit(&world, "alice");
+    alice.above("its node runs already");
+    alice.line("");
+
+    alice.tab("/removeUser b", "/removeUser bob");
+    alice.tab("/rateImage --album tr", "/rateImage --album trip");
+    alice.tab(
+        "/rateImage --album trip har",
+        "/rateImage --album trip 'harbour at night.jpg'",
+    );
+    alice.tab("/filter x sepia+blu", "/filter x sepia+blur:2");
+    alice.tab("/filter x --a", "/filter x --a");
+    alice.tab("/save x harbour", "/save x harbour\\ at\\ night.jpg");
+    alice.does("/removeUser bbo", "did you mean bob?");
+    alice.does("/filter x blr", "did you mean blur?");
+
+    // What bob says meanwhile comes after the password, and not into its line.
+    alice.types("/login alice\r");
+    alice.until("the question", |screen| {
+        screen.text(screen.row) == "Password of alice:"
+    });
+    let text = "nothing to see here".to_owned();
+    bob.ask(Request::Say { album: None, text }).unwrap();
+    let of_alice = peers[0].control();
+    wait_for("his words", || {
+        let chat = of_alice.ask(Request::Chat {
+            album: None,
+            limit: None,
+        });
+        format!("{chat:?}").contains("nothing to see here").then_some(())
+    });
+    alice.types("a password of tests\r");
+    alice.above("logged in as alice");
+    alice.above("nothing to see here");
+    alice.line("");
+    assert!((0..alice.screen.row).any(|row| alice.screen.text(row) == "Password of alice:"));
+    assert!(!alice.screen.has("a password of tests"));
+
+    // Sixty pictures take a while: there is a meter, and Ctrl-C keeps what was looked at.
+    std::fs::create_dir(world.path("many")).unwrap();
+    let mut picture = world::bitmap(500, 500);
+    for i in 0..60u8 {
+        *picture.last_mut().unwrap() = i;
+        std::fs::write(world.path("many").join(format!("{i}.bmp")), &picture).unwrap();
+    }
+    alice.types("/addImage many\r");
+    alice.until("a meter", |screen| {
+        screen.text(screen.row).starts_with("importing ")
+    });
+    alice.types("\x03");
+    alice.above(" not looked at");
+    alice.above("stopped; what was done by then stays");
+    alice.line("");
+    let names = of_alice.names().len();
+    assert!(names > 1 && names < 61, "{names}");
+
+    // The node dies: the prompt is its node now.
+    alice.types("/rateImage 'harb");
+    alice.line("/rateImage 'harb");
+    peers.remove(0).kill();
+    alice.above("this prompt is its node now");
+    alice.line("/rateImage 'harb");
+    alice.types("our at night.jpg' 4\r");
+    alice.above("rated harbour at night.jpg 4");
+    alice.line("");
+    alice.types("/status\r");
+    alice.above(&format!("process      {}", alice.child.id()));
+    alice.line("");
+
+    // The history is searched; it has the login, not the password.
+    alice.types("\x12/filter x");
+    alice.until("what was found", |screen| {
+        screen.text(screen.row).contains("/filter x blr")
+    });
+    alice.types("\x07");
+    alice.line("");
+    let history = std::fs::read_to_string(world.path("alice").join("history")).unwrap();
+    assert!(history.contains("/login alice\n/addImage many\n") && !history.contains("password"));
+
+    // Twenty columns, then wide again.
+    alice.resize(20);
+    alice.types("\r");
+    alice.until("a short prompt", |screen| {
+        screen.text(screen.row) == "alice@trip >"
+    });
+    alice.types("/rateImage ha\t");
+    alice.until("a folded line", |screen| {
+        let above = screen.text(screen.row.saturating_sub(2)) + &screen.text(screen.row.saturating_sub(1));
+        let all = above + &screen.text(screen.row);
+        all.contains("/rateImage 'harbour at night.jpg'")
+    });
+    alice.types("\x15/status\r");
+    alice.until("the state", |screen| {
+        screen.has("replication  op") && screen.text(screen.row) == "alice@trip >"
+    });
+    alice.resize(120);
+    alice.types("\r");
+    alice.line("");
+    alice.types("/quit\r");
+    assert_eq!(alice.ends(), 0);
+}
+
+/// A terminal that only prints: no news within a line, no escapes; what came is told once the line is done. When its input
+/// is closed, the prompt ends.
+#[test]
+fn a_terminal_that_only_prints() {
+    let world = World::new();
+    let peers = world.trip(&["alice", "bob"]);
+    let (of_alice, bob) = (peers[0].control(), peers[1].control());
+    let mut dumb = world.home("alice").command(&[]);
+    dumb.env("TERM", "dumb");
+    let mut alice = Person::start(&dumb, 120, 40);
+    alice.until("a prompt", |screen| screen.text(screen.row).ends_with(") >"));
+    let text = "what a view".to_owned();
+    bob.ask(Request::Say { album: None, text }).unwrap();
+    wait_for("his words", || {
+        let chat = of_alice.ask(Request::Chat {
+            album: None,
+            limit: None,
+        });
+        format!("{chat:?}").contains("what a view").then_some(())
+    });
+    alice.types("/show nothing.jpg\n");
+    alice.above("no image \"nothing.jpg\"");
+    // News is gathered for a moment, so it may take another line.
+    let until = Instant::now() + PATIENCE;
+    while !alice.screen.has("bob: what a view") {
+        assert!(Instant::now() < until, "no news");
+        alice.blank();
+        alice.types("\n");
+        alice.until("another prompt", |screen| {
+            screen.text(screen.row).ends_with(") >")
+        });
+    }
+    alice.types("/watch 100ms /peers\n");
+    alice.above("linked");
+    alice.is_at_work();
+    alice.types("\x03");
+    alice.until("a prompt", |screen| screen.text(screen.row).ends_with(") >"));
+    assert_eq!(alice.escaped, "");
     alice.types("\x04");
     assert_eq!(alice.ends(), 0);
 }

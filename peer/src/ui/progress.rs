@@ -50,7 +50,14 @@ impl Meter {
         }
         self.drawn = Some(now);
         STANDS.store(true, Ordering::Relaxed);
-        draw(&format!("\r\x1b[K{}", line(progress, now - self.started)));
+        // A line as wide as the terminal would wrap, and could not be wiped away.
+        let columns = super::fold::columns(std::io::stderr())
+            .unwrap_or(80)
+            .saturating_sub(1);
+        draw(&format!(
+            "\r\x1b[K{}",
+            line(progress, now - self.started, columns)
+        ));
     }
 
     /// Makes room for other lines.
@@ -74,7 +81,7 @@ fn draw(text: &str) {
 }
 
 /// `importing 12 of 300 images  24/s  12 s left`
-fn line(progress: &Progress, elapsed: Duration) -> String {
+fn line(progress: &Progress, elapsed: Duration, columns: usize) -> String {
     let Progress {
         doing,
         done,
@@ -101,7 +108,7 @@ fn line(progress: &Progress, elapsed: Duration) -> String {
             human::seconds((left as f64 / rate).ceil() as u64)
         ));
     }
-    super::shorten(&text, 78)
+    super::shorten(&text, columns)
 }
 
 #[cfg(test)]
@@ -117,7 +124,7 @@ mod tests {
                 total,
                 unit: unit.into(),
             };
-            assert_eq!(line(&progress, Duration::from_millis(ms)), expect);
+            assert_eq!(line(&progress, Duration::from_millis(ms), 79), expect);
         };
         check(
             12,
@@ -142,5 +149,15 @@ mod tests {
             "importing 10 of 100000 images  10/s  3 h left",
         );
         check(7, 5, "steps", 1000, "importing 7 of 5 steps  7/s  0 s left");
+        let progress = Progress {
+            doing: "importing".into(),
+            done: 12,
+            total: 300,
+            unit: "images".into(),
+        };
+        assert_eq!(
+            line(&progress, Duration::from_millis(500), 19),
+            "importing 12 of 30…"
+        );
     }
 }

@@ -40,7 +40,7 @@ impl Screen {
     /// Turns to the other screen, where there is one.
     pub fn open(ui: &Ui) -> Option<Self> {
         let open = Self::fits(ui) && put("\x1b[?1049h\x1b[?25l\x1b[2J").is_ok();
-        open.then_some(Screen { paint: ui.out })
+        open.then(|| Screen { paint: ui.out })
     }
 
     /// Shows an answer under a line that says what it answers.

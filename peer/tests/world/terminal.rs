@@ -126,12 +126,23 @@ impl Screen {
     }
 }
 
+fn size(columns: u16, rows: u16) -> Winsize {
+    Winsize {
+        ws_row: rows,
+        ws_col: columns,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    }
+}
+
 /// A person at a terminal; gone when dropped.
 pub struct Person {
     pub child: Child,
     keys: File,
     pieces: Receiver<Vec<u8>>,
     pub screen: Screen,
+    /// What came from the first escape on.
+    pub escaped: String,
 }
 
 impl Person {
@@ -146,16 +157,10 @@ impl Person {
         let keys = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
         grantpt(&keys).unwrap();
         unlockpt(&keys).unwrap();
-        let size = Winsize {
-            ws_row: rows,
-            ws_col: columns,
-            ws_xpixel: 0,
-            ws_ypixel: 0,
-        };
         let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
         let tty =
             File::from(rustix::fs::open(ptsname(&keys, Vec::new()).unwrap(), flags, Mode::empty()).unwrap());
-        tcsetwinsize(&tty, size).unwrap();
+        tcsetwinsize(&tty, size(columns, rows)).unwrap();
         // A terminal of its own, so that Ctrl-C is a signal to whoever is in the foreground.
         let mut command = Command::new("setsid");
         command
@@ -191,7 +196,20 @@ impl Person {
             keys,
             pieces,
             screen: Screen::new(columns.into(), rows.into()),
+            escaped: String::new(),
         }
+    }
+
+    /// The terminal becomes as wide, and blank.
+    pub fn resize(&mut self, columns: u16) {
+        let rows = self.screen.rows.len();
+        tcsetwinsize(&self.keys, size(columns, rows as u16)).unwrap();
+        self.screen = Screen::new(columns.into(), rows);
+    }
+
+    /// Forgets what the screen shows.
+    pub fn blank(&mut self) {
+        self.screen = Screen::new(self.screen.columns, self.screen.rows.len());
     }
 
     pub fn types(&mut self, keys: &str) {
@@ -206,7 +224,12 @@ impl Person {
                 .pieces
                 .recv_timeout(until.saturating_duration_since(Instant::now()))
             {
-                Ok(bytes) => self.screen.take(&bytes),
+                Ok(bytes) => {
+                    if !self.escaped.is_empty() || bytes.contains(&0x1b) {
+                        self.escaped += &String::from_utf8_lossy(&bytes);
+                    }
+                    self.screen.take(&bytes);
+                }
                 Err(why) => {
                     let rows: Vec<String> = (0..self.screen.rows.len())
                         .map(|row| self.screen.text(row))
@@ -246,6 +269,23 @@ impl Person {
                 .contains(LocalModes::ISIG | LocalModes::ICANON)
                 .then_some(())
         });
+    }
+
+    /// Types a line at the prompt and waits for what it brings, then for the next prompt.
+    pub fn does(&mut self, line: &str, brings: &str) {
+        self.types(&format!("{line}\r"));
+        self.above(brings);
+        self.line("");
+    }
+
+    /// Presses Tab and waits for the line that it makes, then takes it back.
+    pub fn tab(&mut self, typed: &str, makes: &str) {
+        self.types(typed);
+        self.line(typed);
+        self.types("\t");
+        self.line(makes);
+        self.types("\x15");
+        self.line("");
     }
 
     pub fn ends(mut self) -> i32 {

@@ -145,8 +145,8 @@ impl<'a> Session<'a> {
             let now = self.now().await.unwrap_or_default();
             interrupt.forget().await;
             let prompt = self.prompt(now);
-            self.reader.read(prompt);
             self.news.floor(Floor::Line);
+            self.reader.read(prompt);
             let read = loop {
                 tokio::select! {
                     read = self.reader.next() => break Ok(read),

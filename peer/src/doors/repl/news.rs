@@ -2,7 +2,7 @@
 //! the terminal they come between its lines; while a password is asked for, or the screen is full, they wait.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -35,12 +35,23 @@ enum Above {
     Again,
 }
 
-/// Who has the terminal, and a way to wait for it.
+/// Who has the terminal, and what waits for it.
 struct Terminal {
-    floor: Mutex<Floor>,
-    changed: Condvar,
+    floor: Mutex<(Floor, Vec<String>)>,
     /// Whether a drawing was asked for that has not come yet.
     again: AtomicBool,
+    ui: Ui,
+}
+
+impl Terminal {
+    fn floor(&self) -> MutexGuard<'_, (Floor, Vec<String>)> {
+        self.floor.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A line of its own, where no line is in the making.
+    fn tell(&self, line: &str) {
+        let _ = self.ui.answer(&format!("{}{line}\n", ui::room()));
+    }
 }
 
 /// The task that shows news.
@@ -57,14 +68,14 @@ impl News {
     pub fn start(control: &Control, printer: Option<Printer>, ui: Ui) -> Self {
         let me = Arc::new(Mutex::new(None));
         let terminal = Arc::new(Terminal {
-            floor: Mutex::new(Floor::Work),
-            changed: Condvar::new(),
+            floor: Mutex::new((Floor::Work, Vec::new())),
             again: AtomicBool::new(false),
+            ui,
         });
         let (lines, texts) = std::sync::mpsc::channel();
         let (ours, came) = (terminal.clone(), Arc::new(Notify::new()));
         // Printing blocks while readline is busy; it must not hold up the runtime.
-        std::thread::spawn(move || print(&texts, &ours, printer, ui));
+        std::thread::spawn(move || print(&texts, &ours, printer));
         let task = tokio::spawn(show(control.clone(), lines.clone(), me.clone(), came.clone()));
         News {
             me,
@@ -80,10 +91,13 @@ impl News {
         *self.me.lock().unwrap_or_else(PoisonError::into_inner) = user;
     }
 
-    /// Says who has the terminal from now on.
-    pub fn floor(&self, floor: Floor) {
-        *self.terminal.floor.lock().unwrap_or_else(PoisonError::into_inner) = floor;
-        self.terminal.changed.notify_all();
+    /// Says who has the terminal from now on, before they take it. What waited is shown first.
+    pub fn floor(&self, next: Floor) {
+        let mut floor = self.terminal.floor();
+        floor.0 = next;
+        if next != Floor::Silent {
+            floor.1.drain(..).for_each(|line| self.terminal.tell(&line));
+        }
     }
 
     /// Has the prompt drawn again.
@@ -117,39 +131,27 @@ impl News {
     }
 }
 
-/// Prints what comes, whole lines, when whoever has the terminal allows it.
-fn print(
-    texts: &std::sync::mpsc::Receiver<Above>,
-    terminal: &Terminal,
-    mut printer: Option<Printer>,
-    ui: Ui,
-) {
+/// Prints what comes, whole lines, or keeps it until whoever has the terminal is done.
+fn print(texts: &std::sync::mpsc::Receiver<Above>, terminal: &Terminal, mut printer: Option<Printer>) {
     while let Ok(above) = texts.recv() {
-        let mut floor = terminal.floor.lock().unwrap_or_else(PoisonError::into_inner);
-        // Without a cursor to move, a line in the making would be torn.
-        while *floor == Floor::Silent || (*floor == Floor::Line && printer.is_none()) {
-            floor = terminal
-                .changed
-                .wait(floor)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
-        let at_work = *floor == Floor::Work;
-        if matches!(above, Above::Again) {
-            terminal.again.store(false, Ordering::Relaxed);
-        }
-        match (above, &mut printer) {
-            (Above::Again, Some(printer)) if !at_work => {
+        let line = match above {
+            Above::Again => {
+                terminal.again.store(false, Ordering::Relaxed);
+                None
+            }
+            Above::News(line) => Some(terminal.ui.out.warn(&line)),
+        };
+        let mut floor = terminal.floor();
+        match (floor.0, &mut printer, line) {
+            (Floor::Line, Some(printer), line) => {
+                // Blocks where readline is busy.
                 drop(floor);
-                let _ = printer.print(sign::AGAIN.to_owned());
+                let _ = printer.print(line.map_or_else(|| sign::AGAIN.to_owned(), |line| line + "\n"));
             }
-            (Above::Again, _) => {}
-            (Above::News(line), Some(printer)) if !at_work => {
-                drop(floor);
-                let _ = printer.print(format!("{}\n", ui.out.warn(&line)));
-            }
-            (Above::News(line), _) => {
-                let _ = ui.answer(&format!("{}{}\n", ui::room(), ui.out.warn(&line)));
-            }
+            (Floor::Work, _, Some(line)) => terminal.tell(&line),
+            // Without a cursor to move, a line in the making would be torn.
+            (Floor::Silent | Floor::Line, _, Some(line)) => floor.1.push(line),
+            (_, _, None) => {}
         }
     }
 }
