@@ -128,6 +128,13 @@ fn whatever_happens_the_prompt_stays() {
     alice.tab("/filter x sepia+blu", "/filter x sepia+blur:2");
     alice.tab("/filter x --a", "/filter x --a");
     alice.tab("/save x harbour", "/save x harbour\\ at\\ night.jpg");
+    alice.does(
+        "/removeImage 'harbour at night.jpg'",
+        "removed harbour at night.jpg",
+    );
+    alice.tab("/rateImage h", "/rateImage h");
+    alice.tab("/restore h", "/restore 'harbour at night.jpg'");
+    alice.does("/undo", "harbour at night.jpg");
     alice.does("/removeUser bbo", "did you mean bob?");
     alice.does("/filter x blr", "did you mean blur?");
 
