@@ -178,6 +178,17 @@ fn a_promotion_keeps_what_it_saw_from_a_later_revoke() {
     );
 }
 
+/// Two devices of the owner remove A, neither having seen the other. One saw A's add and knew of no revocation, the other
+/// saw both. Every removal would have to hold the add by a revocation in its own past: the first keeps it.
+#[test]
+fn of_two_removals_the_one_that_knew_of_no_revocation_keeps_what_it_saw() {
+    check(
+        "A1 add; q1 revoke(A) sees C1; O4 remove(A) sees A1; o1 remove(A) sees A1 q1",
+        "",
+    );
+    check("A1 add; q1 revoke(A) sees C1; o1 remove(A) sees A1 q1", "A1");
+}
+
 /// A removal beside an accept holds as if the accept were not there; else one accept would protect an op for ever.
 #[test]
 fn an_accept_lifts_only_the_limits_that_it_saw() {
