@@ -40,6 +40,16 @@ const FAULTS: [&str; 16] = [
     "answer_too_long",
 ];
 
+/// Kinds that honest peers cause where they learn of a membership at different times, as at every ordinary start of two.
+const EXPECTED: [&str; 2] = ["unknown_key", "request_denied"];
+/// So many of them by one device are no news any more.
+const EXPECTED_MAX: u64 = 9;
+
+/// Whether a kind that came so often is worth a warning.
+fn is_warned(kind: &str, sum: u64) -> bool {
+    sum > EXPECTED_MAX || !EXPECTED.contains(&kind)
+}
+
 /// Every kind there is.
 pub(super) fn kinds() -> impl Iterator<Item = &'static str> {
     let ops = crdt::op::Refusal::KINDS;
@@ -159,7 +169,10 @@ impl Node {
                 None if CENTRAL_KINDS.contains(&kind) => "the central".to_owned(),
                 None => "somebody".to_owned(),
             };
-            tracing::warn!("refused {kind} from {who} ({sum} so far) {detail}");
+            match is_warned(kind, sum) {
+                true => tracing::warn!("refused {kind} from {who} ({sum} so far) {detail}"),
+                false => tracing::debug!("refused {kind} from {who} ({sum} so far) {detail}"),
+            }
         }
         if let (true, Some(peer), Some(net)) = (noted.cut, from, &self.net) {
             net.cut(peer, &format!("more than {FAULTS_BURST} faults, the last {kind}"));
@@ -240,6 +253,25 @@ mod tests {
         // Another device, and nobody in particular, are others.
         assert_eq!(book.note(0, "gossip_denied", None, 3).told, Some(3));
         assert_eq!(book.totals(&BTreeMap::new())["gossip_denied"], 103);
+    }
+
+    /// Two peers that start one after the other refuse each other for a moment. That is no warning; an attack goes on.
+    #[test]
+    fn what_every_start_brings_is_no_warning_until_it_goes_on() {
+        let mut book = Refusals::default();
+        let mut warned = |kind, count| {
+            let sum = book.note(0, kind, BOB, count).told;
+            sum.is_some_and(|sum| is_warned(kind, sum))
+        };
+        assert!(!warned("unknown_key", 1) && !warned("unknown_key", EXPECTED_MAX - 1));
+        assert!(warned("unknown_key", 1), "one past it");
+        assert!(!warned("request_denied", 1));
+        assert!(warned("op_signature", 1));
+        assert!(
+            EXPECTED
+                .iter()
+                .all(|kind| !FAULTS.contains(kind) && kinds().any(|known| known == *kind))
+        );
     }
 
     #[test]
