@@ -156,7 +156,7 @@ fn data_of(op: &Op) -> Box<[u8]> {
 
 #[derive(Debug, Clone)]
 pub(crate) struct Actor {
-    id: ActorId,
+    pub(crate) id: ActorId,
     pub(crate) user: u32,
     /// Where its heads lie in the digest's tree.
     pub(crate) bucket: u16,

@@ -191,6 +191,8 @@ pub enum Action {
     ServeList {
         /// Which request.
         call: CallId,
+        /// Who asks.
+        peer: PublicKey,
         /// Which blob.
         blob: BlobHash,
     },

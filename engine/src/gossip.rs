@@ -13,6 +13,7 @@ use serde_json::value::RawValue;
 use crate::limits::{DELTA_MS, OPS_CHUNK_BYTES, SETTLE_MS, STATE_MS};
 use crate::links::Terms;
 use crate::sync::Reach;
+use crate::traffic::Kind;
 use crate::wire::{self, Unreadable};
 use crate::{Action, Engine, Strategy};
 
@@ -22,6 +23,7 @@ impl Engine {
         let Some(replica) = self.albums.get_mut(&album) else {
             return;
         };
+        let edits = ops.len();
         match self.config.strategy {
             Strategy::Op => {
                 for op in ops {
@@ -32,6 +34,7 @@ impl Engine {
             // The ops themselves are not kept: everything goes.
             Strategy::State => replica.gather(Vec::new(), now + STATE_MS),
         }
+        self.tally("edits_spread", edits);
     }
 
     /// Publishes what was gathered long enough.
@@ -77,6 +80,14 @@ impl Engine {
         self.tally("gossip_messages_out", 1);
         self.tally("gossip_bytes_out", payload.len());
         self.tally("gossip_ops_out", ops.len());
+        let kind = if ops.is_empty() { Kind::Hints } else { Kind::Edits };
+        if kind == Kind::Edits {
+            self.tally("edit_messages_out", 1);
+            self.tally("edit_bytes_out", payload.len());
+        }
+        for peer in self.sharers(&album) {
+            self.traffic.sent(peer, kind, payload.len());
+        }
         self.out.push_fenced(Action::Publish { album, payload });
     }
 
@@ -84,7 +95,14 @@ impl Engine {
     pub(crate) fn on_gossip(&mut self, now: u64, album: AlbumId, from: PublicKey, payload: &[u8]) {
         self.tally("gossip_messages_in", 1);
         self.tally("gossip_bytes_in", payload.len());
-        let message = match wire::decode_message(payload) {
+        let read = wire::decode_message(payload);
+        let kind = match &read {
+            Ok(message) if message.ops.is_empty() => Kind::Hints,
+            Ok(_) => Kind::Edits,
+            Err(_) => Kind::Refused,
+        };
+        self.traffic.received(from, kind, payload.len());
+        let message = match read {
             Ok(message) => message,
             Err(error) => {
                 let kind = match error {

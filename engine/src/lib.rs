@@ -12,6 +12,7 @@
 //!   behind a fence until the last write begun before them has been handed back as [`Event::Persisted`];
 //! * one request at a time per peer and album for ops, one for blobs; every table is bounded by links × albums or wants.
 
+mod cost;
 mod event;
 mod gossip;
 mod holder;
@@ -21,6 +22,7 @@ mod outbox;
 mod replica;
 mod serve;
 mod sync;
+mod traffic;
 mod transfer;
 pub mod wire;
 
@@ -33,11 +35,13 @@ use crdt::op::Op;
 use crdt::{Album, Author, AuthorError, Change, Draft, FactId, Revision, Trust};
 use rand::{Rng as _, SeedableRng as _};
 
+pub use cost::{Cost, Sizes};
 pub use event::{Access, Action, AskId, CallId, Event, FetchId, Me, Outcome, Token};
 use links::Links;
 use outbox::Outbox;
 use replica::Replica;
 pub use sync::Standing;
+pub use traffic::{Flow, Kind, Traffic};
 use transfer::Transfer;
 
 /// Which form live edits go out in (docs/protocol.md §5).
@@ -104,7 +108,9 @@ pub struct Engine {
     /// What of it the shell has not taken yet, by kind and sender.
     fresh_refusals: BTreeMap<(&'static str, Option<PublicKey>), u64>,
     /// Messages and bytes, by name.
-    traffic: BTreeMap<&'static str, u64>,
+    counters: BTreeMap<&'static str, u64>,
+    /// Messages and bytes, by peer.
+    traffic: Traffic,
 }
 
 impl Engine {
@@ -121,7 +127,8 @@ impl Engine {
             out: Outbox::default(),
             refused: BTreeMap::new(),
             fresh_refusals: BTreeMap::new(),
-            traffic: BTreeMap::new(),
+            counters: BTreeMap::new(),
+            traffic: Traffic::default(),
         }
     }
 
@@ -218,6 +225,7 @@ impl Engine {
             written => written?,
         };
         let token = self.persist(album, ops.clone());
+        self.tally("ops_written", ops.len());
         self.follow_changes(now, album, &ops, true);
         self.spread(now, album, ops);
         Ok(token)
@@ -307,8 +315,13 @@ impl Engine {
         std::mem::take(&mut self.fresh_refusals)
     }
 
-    /// Messages and bytes, by name.
-    pub fn traffic(&self) -> &BTreeMap<&'static str, u64> {
+    /// Messages and bytes, by name: what was published counts once, however many linked members get a copy.
+    pub fn counters(&self) -> &BTreeMap<&'static str, u64> {
+        &self.counters
+    }
+
+    /// Messages and bytes by peer and kind. Image bytes are moved by the shell, which counts them.
+    pub fn traffic(&self) -> &Traffic {
         &self.traffic
     }
 
@@ -466,7 +479,7 @@ impl Engine {
     }
 
     fn tally(&mut self, name: &'static str, amount: usize) {
-        *self.traffic.entry(name).or_default() += amount as u64;
+        *self.counters.entry(name).or_default() += amount as u64;
     }
 
     /// `base` ± a quarter, so that peers do not march in step.

@@ -57,6 +57,8 @@ pub const FETCH_RETRY_MS: u64 = 10_000;
 
 /// Publishers whose epoch and seq are remembered per album.
 pub const HEARD_MAX: usize = 1024;
+/// Peers whose messages and bytes are counted apart.
+pub const TRAFFIC_PEERS_MAX: usize = 256;
 /// Chat lines of one member that stay live.
 pub const CHAT_KEPT: usize = 500;
 /// Bytes of a chat line.

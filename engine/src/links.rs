@@ -10,6 +10,7 @@ use crdt::keys::Certificate;
 use crate::event::AskId;
 use crate::replica::Replica;
 use crate::sync::Round;
+use crate::traffic::Kind;
 use crate::{Action, Engine};
 
 /// One linked device.
@@ -24,7 +25,7 @@ struct Link {
 #[derive(Default)]
 pub(crate) struct Links {
     by_device: BTreeMap<PublicKey, Link>,
-    asks: BTreeMap<AskId, (PublicKey, AlbumId, Purpose)>,
+    asks: BTreeMap<AskId, (PublicKey, AlbumId, Purpose, Kind)>,
     last_ask: u64,
 }
 
@@ -73,14 +74,14 @@ impl Links {
 
     fn remove(&mut self, peer: &PublicKey) {
         self.by_device.remove(peer);
-        self.asks.retain(|_, (asked, _, _)| asked != peer);
+        self.asks.retain(|_, ask| ask.0 != *peer);
     }
 
     pub(crate) fn forget_album(&mut self, album: AlbumId) {
         for link in self.by_device.values_mut() {
             link.rounds.remove(&album);
         }
-        self.asks.retain(|_, (_, of, _)| *of != album);
+        self.asks.retain(|_, ask| ask.1 != album);
     }
 
     /// No more anti-entropy with this peer about this album.
@@ -88,25 +89,27 @@ impl Links {
         if let Some(link) = self.by_device.get_mut(peer) {
             link.rounds.remove(&album);
         }
-        self.asks
-            .retain(|_, (asked, of, purpose)| !(asked == peer && *of == album && *purpose == Purpose::Round));
+        self.asks.retain(|_, (asked, of, purpose, _)| {
+            !(asked == peer && *of == album && *purpose == Purpose::Round)
+        });
     }
 
     /// A number for a request.
-    fn next_ask(&mut self, peer: PublicKey, album: AlbumId, purpose: Purpose) -> AskId {
+    fn next_ask(&mut self, peer: PublicKey, album: AlbumId, purpose: Purpose, kind: Kind) -> AskId {
         self.last_ask += 1;
         let ask = AskId(self.last_ask);
-        self.asks.insert(ask, (peer, album, purpose));
+        self.asks.insert(ask, (peer, album, purpose, kind));
         ask
     }
 
-    fn whose(&self, ask: AskId) -> Option<(PublicKey, AlbumId, Purpose)> {
+    fn whose(&self, ask: AskId) -> Option<(PublicKey, AlbumId, Purpose, Kind)> {
         self.asks.get(&ask).copied()
     }
 
     /// From now on frames of this request are ignored.
     pub(crate) fn end(&mut self, ask: AskId) -> Option<(PublicKey, AlbumId, Purpose)> {
-        self.asks.remove(&ask)
+        let (peer, album, purpose, _) = self.asks.remove(&ask)?;
+        Some((peer, album, purpose))
     }
 
     /// When the earliest round is due.
@@ -129,7 +132,7 @@ impl Links {
     }
 
     pub(crate) fn check_invariants(&self, albums: &BTreeMap<AlbumId, Replica>) {
-        for (ask, (peer, album, purpose)) in &self.asks {
+        for (ask, (peer, album, purpose, _)) in &self.asks {
             assert!(albums.contains_key(album), "{ask:?} belongs to no album");
             let link = self.by_device.get(peer).expect("a request belongs to a link");
             if *purpose == Purpose::Round {
@@ -258,21 +261,24 @@ impl Engine {
 
     /// Sends a request to a peer.
     pub(crate) fn ask(&mut self, peer: PublicKey, purpose: Purpose, call: &crate::wire::Call) -> AskId {
-        let ask = self.links.next_ask(peer, call.album(), purpose);
+        let kind = Kind::from(call);
+        let ask = self.links.next_ask(peer, call.album(), purpose, kind);
+        let body = crate::wire::encode_call(call);
         self.tally("requests_out", 1);
-        self.out.push(Action::Ask {
-            ask,
-            peer,
-            body: crate::wire::encode_call(call),
-        });
+        self.traffic.sent(peer, kind, body.len());
+        self.out.push(Action::Ask { ask, peer, body });
         ask
     }
 
     pub(crate) fn on_frame(&mut self, now: u64, ask: AskId, frame: &[u8]) {
         self.tally("answer_bytes_in", frame.len());
-        match self.links.whose(ask) {
-            Some((peer, album, Purpose::Round)) => self.on_round_frame(now, ask, peer, album, frame),
-            Some((peer, album, Purpose::Have)) => {
+        let whose = self.links.whose(ask);
+        if let Some((peer, _, _, kind)) = whose {
+            self.traffic.received(peer, kind, frame.len());
+        }
+        match whose {
+            Some((peer, album, Purpose::Round, _)) => self.on_round_frame(now, ask, peer, album, frame),
+            Some((peer, album, Purpose::Have, _)) => {
                 // One frame is the whole answer: who never ends it does not keep the request open.
                 self.links.end(ask);
                 self.on_have_frame(now, peer, album, frame);

@@ -154,6 +154,7 @@ mod tests {
         });
         out.push_fenced(Action::ServeList {
             call: CallId(2),
+            peer,
             blob,
         });
         out.push_fenced(Action::ServeChunks {

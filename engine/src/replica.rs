@@ -27,6 +27,8 @@ pub(crate) struct Replica {
     stale: bool,
     /// Where each publisher is.
     heard: BTreeMap<PublicKey, (Epoch, u64)>,
+    /// Bytes of the ops' texts in the order of receipt, as far as somebody asked.
+    pub(crate) texts: Vec<usize>,
 }
 
 impl Replica {
@@ -40,6 +42,7 @@ impl Replica {
             pouring: VecDeque::new(),
             stale: false,
             heard: BTreeMap::new(),
+            texts: Vec::new(),
         }
     }
 

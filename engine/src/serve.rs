@@ -12,6 +12,7 @@ use crdt::op::Op;
 use crate::event::CallId;
 use crate::limits::{HEADS_PER_FRAME, OPS_ANSWER_BYTES, OPS_CHUNK_BYTES};
 use crate::links::Terms;
+use crate::traffic::Kind;
 use crate::wire::{Call, RefusalCode, chunks, decode_call, encode_answer};
 use crate::{Action, Engine};
 
@@ -22,19 +23,28 @@ impl Engine {
             Ok(asked) => asked,
             Err(refused) => {
                 self.count("request_form", Some(peer));
-                return self.refuse(call, refused.code, &refused.message);
+                self.traffic.received(peer, Kind::Refused, body.len());
+                return self.refuse(call, peer, refused.code, &refused.message);
             }
         };
         let id = asked.album();
+        let kind = Kind::from(&asked);
         if !self.may_read(peer, &id) {
+            self.traffic.received(peer, Kind::Refused, body.len());
             // Not told apart from an album that is not here: ids are not to be probed for.
             self.count("request_denied", Some(peer));
             if self.terms(&peer, &id) == Some(Terms::Member) {
                 // The album has not begun here, and this peer asks: it takes us for a member.
                 self.hope(now, peer, id);
             }
-            return self.refuse(call, RefusalCode::Denied, "not an album that you may read here");
+            return self.refuse(
+                call,
+                peer,
+                RefusalCode::Denied,
+                "not an album that you may read here",
+            );
         }
+        self.traffic.received(peer, kind, body.len());
         let Some(replica) = self.albums.get(&id) else {
             return;
         };
@@ -42,12 +52,12 @@ impl Engine {
         match asked {
             Call::Hello { heads, facts, .. } => {
                 let answer = encode_answer::roots(album.heads_root(), album.facts_root());
-                self.answer(call, vec![answer]);
+                self.answer(call, peer, kind, vec![answer]);
                 self.heard_hello(now, peer, id, (heads, facts));
             }
             Call::Tree { node, .. } => {
                 let answer = encode_answer::hashes(&album.tree_hashes(node));
-                self.answer(call, vec![answer]);
+                self.answer(call, peer, kind, vec![answer]);
             }
             Call::Heads { leaves, .. } => {
                 // A leaf asked for twice is answered once.
@@ -59,11 +69,11 @@ impl Engine {
                     // An answer without a frame is none.
                     frames.push(encode_answer::heads(&[]));
                 }
-                self.answer(call, frames);
+                self.answer(call, peer, kind, frames);
             }
             Call::Ops { want, .. } => {
                 let frames = ops_frames(album.ops_wanted(&want));
-                self.answer(call, frames);
+                self.answer(call, peer, kind, frames);
             }
             Call::Refs { refs, .. } => {
                 let refs: Vec<OpRef> = refs
@@ -71,19 +81,19 @@ impl Engine {
                     .map(|(actor, seq, header)| OpRef { actor, seq, header })
                     .collect();
                 let frames = ops_frames(album.ops_by_refs(&refs).into_iter());
-                self.answer(call, frames);
+                self.answer(call, peer, kind, frames);
             }
             Call::Have { blobs, .. } => {
                 let have: Vec<bool> = blobs
                     .iter()
                     .map(|blob| album.names_blob(blob) && self.transfer.is_here(blob))
                     .collect();
-                self.answer(call, vec![encode_answer::have(&have)]);
+                self.answer(call, peer, kind, vec![encode_answer::have(&have)]);
             }
             Call::Chunks { blob, .. } | Call::Blob { blob, .. } if !self.serves(album, &blob) => {
-                self.refuse(call, RefusalCode::NotFound, "those bytes are not here");
+                self.refuse(call, peer, RefusalCode::NotFound, "those bytes are not here");
             }
-            Call::Chunks { blob, .. } => self.out.push_fenced(Action::ServeList { call, blob }),
+            Call::Chunks { blob, .. } => self.out.push_fenced(Action::ServeList { call, peer, blob }),
             Call::Blob { blob, chunks, .. } => {
                 self.out.push_fenced(Action::ServeChunks {
                     call,
@@ -107,15 +117,20 @@ impl Engine {
         begun && self.terms(&peer, id) == Some(Terms::Member)
     }
 
-    fn answer(&mut self, call: CallId, frames: Vec<Vec<u8>>) {
+    fn answer(&mut self, call: CallId, peer: PublicKey, kind: Kind, frames: Vec<Vec<u8>>) {
+        for frame in &frames {
+            self.traffic.sent(peer, kind, frame.len());
+        }
         self.tally("answer_bytes_out", frames.iter().map(Vec::len).sum());
         self.out.push_fenced(Action::Answer { call, frames });
     }
 
-    fn refuse(&mut self, call: CallId, code: RefusalCode, message: &str) {
+    fn refuse(&mut self, call: CallId, peer: PublicKey, code: RefusalCode, message: &str) {
+        let frame = encode_answer::refused(code, message);
+        self.traffic.sent(peer, Kind::Refused, frame.len());
         self.out.push_fenced(Action::Answer {
             call,
-            frames: vec![encode_answer::refused(code, message)],
+            frames: vec![frame],
         });
     }
 }

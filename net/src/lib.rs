@@ -277,6 +277,11 @@ impl Net {
         self.shared.peers.infos()
     }
 
+    /// Bytes inside TLS that all links of this net carried, those that are gone included: in, out.
+    pub fn carried(&self) -> (u64, u64) {
+        self.shared.peers.carried()
+    }
+
     /// Cuts a peer that broke the rules of what its link carries, which only the caller can read: ends the link and
     /// counts as a broken frame does, so that after [`limits::STRIKES_MAX`] of them it stays away for [`limits::BAN`].
     pub fn cut(&self, peer: PublicKey, detail: &str) {

@@ -204,6 +204,9 @@ struct Table {
     links: BTreeMap<PublicKey, LinkHandle>,
     /// Links gone from `links` whose end has not yet been told.
     ending: BTreeMap<PublicKey, (u64, CancellationToken)>,
+    /// The meters of all links that are not dropped yet, and the sums of those that are: bytes in, bytes out.
+    meters: BTreeMap<u64, Arc<Meter>>,
+    ended: (u64, u64),
     blocked: BTreeSet<PublicKey>,
     strikes: BTreeMap<PublicKey, VecDeque<Instant>>,
     banned: BTreeMap<PublicKey, Instant>,
@@ -307,6 +310,7 @@ impl Peers {
             let predecessor = predecessor.or_else(|| Some(table.ending.get(&new.peer)?.1.clone()));
             let (close, closing) = watch::channel(None);
             let done = CancellationToken::new();
+            table.meters.insert(id, new.meter.clone());
             let handle = LinkHandle {
                 id,
                 address: new.address,
@@ -345,6 +349,16 @@ impl Peers {
             bytes_out: link.meter.bytes_out(),
         };
         self.look(|table| table.links.iter().map(info).collect())
+    }
+
+    /// Bytes that all links carried, those that are gone included: in, out.
+    pub(crate) fn carried(&self) -> (u64, u64) {
+        self.look(|table| {
+            let meters = table.meters.values();
+            meters.fold(table.ended, |(bytes_in, bytes_out), meter| {
+                (bytes_in + meter.bytes_in(), bytes_out + meter.bytes_out())
+            })
+        })
     }
 
     pub(crate) fn block(&self, peer: PublicKey) {
@@ -493,6 +507,10 @@ impl Drop for Registration {
             }
             if table.ending.get(&self.peer).is_some_and(|(id, _)| *id == self.id) {
                 table.ending.remove(&self.peer);
+            }
+            if let Some(meter) = table.meters.remove(&self.id) {
+                table.ended.0 += meter.bytes_in();
+                table.ended.1 += meter.bytes_out();
             }
         });
         self.done.cancel();

@@ -51,6 +51,93 @@ fn images_ratings_chat_and_versions_reach_the_others() {
     );
 }
 
+/// A student looks inside: who wrote what under which dot, who removed what, and what one edit cost at both ends.
+#[test]
+fn the_inner_state_and_the_traffic_are_there_to_be_read() {
+    let world = World::new();
+    let _peers = world.trip(&["alice", "bob"]);
+    let (alice, bob) = (world.home("alice"), world.home("bob"));
+    for home in [&alice, &bob] {
+        home.ok(&["net", "--reset"]);
+    }
+    for digit in ["a", "b", "c"] {
+        bob.ok(&["add-image", &format!("{digit}.jpg"), &digit.repeat(64), "7"]);
+    }
+    world.sync(&["alice", "bob"]);
+    alice.ok(&["remove-image", "b.jpg"]);
+    world.sync(&["alice", "bob"]);
+
+    let it = alice.json(&["get-or-set"]);
+    // Genesis, grant, and two of the three images; in one order on both sides.
+    assert_eq!(
+        (&it["total"], &it["removed_total"]),
+        (&4.into(), &1.into()),
+        "{it}"
+    );
+    assert_eq!(it["elements"], bob.json(&["get-or-set"])["elements"]);
+    let name_of = |actor: &serde_json::Value| {
+        let actors = it["actors"].as_array().unwrap();
+        let found = actors.iter().find(|one| one["actor"] == *actor).unwrap();
+        found["name"]
+            .as_str()
+            .unwrap()
+            .split('/')
+            .next()
+            .unwrap()
+            .to_owned()
+    };
+    let gone = &it["removed"][0];
+    assert_eq!(gone["value"]["name"], "b.jpg");
+    assert_eq!(
+        (name_of(&gone["dot"][0]), name_of(&gone["by"][0][0])),
+        ("bob".into(), "alice".into())
+    );
+    assert_eq!(
+        gone["by"][0][1],
+        it["clock"][it["replica"].as_str().unwrap()],
+        "the last that alice did"
+    );
+    let page = alice.json(&["get-or-set", "--limit", "1", "--skip", "1"]);
+    assert_eq!(page["elements"][0], it["elements"][2]);
+    assert_eq!(
+        (page["elements"].as_array().unwrap().len(), &page["total"]),
+        (1, &it["total"])
+    );
+    let [op, delta, state] = &it["sends"].as_array().unwrap()[..] else {
+        panic!("{it}")
+    };
+    assert_eq!(op["edit"], delta["edit"], "one edit alone is the same");
+    assert_eq!(
+        state["edit"]["bytes"], state["empty"]["bytes"],
+        "a state is always all of it"
+    );
+    assert!(state["edit"]["bytes"].as_u64() > op["edit"]["bytes"].as_u64());
+    assert_eq!(
+        (&op["empty"]["messages"], &delta["empty"]["messages"]),
+        (&it["ops"], &1.into())
+    );
+
+    // What bob sent is what alice got, message by message, and the links carried more than all kinds together.
+    let edits = |home: &world::Home<'_>, side: &str| {
+        let net = home.json(&["net"]);
+        let kinds = net["kinds"].as_array().unwrap();
+        let kind = kinds.iter().find(|kind| kind["kind"] == "edits").unwrap();
+        let number = |of: &serde_json::Value, key: &str| of[format!("{key}_{side}")].as_u64().unwrap();
+        let carried = number(&net, "link_bytes") > number(&net, "bytes");
+        (number(kind, "messages"), number(kind, "bytes"), carried)
+    };
+    wait_for("both ends to have counted the same", || {
+        let sent = edits(&bob, "out");
+        (sent == edits(&alice, "in") && sent.0 >= 4 && sent.2).then_some(())
+    });
+    let net = bob.json(&["net"]);
+    assert_eq!(
+        (&net["ops_written"], &net["published"]["edits"]),
+        (&3.into(), &4.into())
+    );
+    assert_eq!(net["peers"][0]["user"], "alice");
+}
+
 #[test]
 fn live_edits_travel_by_gossip_alone() {
     let world = World::new();

@@ -136,6 +136,16 @@ pub fn encode_message<T: AsRef<Op>>(epoch: Epoch, seq: u64, heads: &Digest, ops:
     serde_json::to_vec(&out).expect("plain data has a JSON text")
 }
 
+/// How long [`encode_message`] would make a message of ops with texts of so many bytes.
+pub(crate) fn message_len(epoch: Epoch, seq: u64, heads: &Digest, texts: &[usize]) -> usize {
+    let without = encode_message::<std::sync::Arc<Op>>(epoch, seq, heads, &[]).len();
+    if texts.is_empty() {
+        return without;
+    }
+    let list = texts.iter().sum::<usize>() + texts.len() - 1;
+    without - "digest".len() + "ops".len() + r#","ops":[]"#.len() + list
+}
+
 /// Reads a payload from a stranger.
 ///
 /// # Errors

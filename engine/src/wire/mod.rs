@@ -4,6 +4,7 @@
 mod gossip;
 mod request;
 
+pub(crate) use gossip::message_len;
 pub use gossip::{Epoch, Message, Unreadable, decode_message, encode_message};
 pub use request::{
     Answer, Call, Head, RefusalCode, Refused, Want, decode_answer, decode_call, encode_answer, encode_call,
@@ -16,19 +17,25 @@ use serde_json::value::RawValue;
 pub fn chunks<T: AsRef<Op>>(ops: &[T], bytes: usize) -> impl Iterator<Item = &[T]> {
     let mut rest = ops;
     std::iter::from_fn(move || {
-        let mut taken = 0;
-        let mut size = 0;
-        while let Some(op) = rest.get(taken) {
-            size += op.as_ref().bytes().len() + 1;
-            if taken > 0 && (size > bytes || taken == crate::limits::OPS_PER_CHUNK_MAX) {
-                break;
-            }
-            taken += 1;
-        }
+        let taken = run_len(rest.iter().map(|op| op.as_ref().bytes().len()), bytes);
         let (run, left) = rest.split_at(taken);
         rest = left;
         (!run.is_empty()).then_some(run)
     })
+}
+
+/// How many of these ops, given by their bytes of text, go into the first run of [`chunks`].
+pub(crate) fn run_len(texts: impl Iterator<Item = usize>, bytes: usize) -> usize {
+    let mut taken = 0;
+    let mut size = 0;
+    for text in texts {
+        size += text + 1;
+        if taken > 0 && (size > bytes || taken == crate::limits::OPS_PER_CHUNK_MAX) {
+            break;
+        }
+        taken += 1;
+    }
+    taken
 }
 
 /// An op's stored text as a JSON value to be embedded unchanged.

@@ -3,6 +3,7 @@
 // The purity of the engine does not bind its tests: golden files are read, seeds come from the environment.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used)]
 
+mod counting;
 mod golden;
 mod guards;
 mod liar;

@@ -12,9 +12,15 @@ async fn two_nets_gossip_both_ways() {
     assert_eq!(a.gossip().await, (album(1), b.key(), b"from b".to_vec()));
     let link = &a.net.links()[0];
     assert!(link.dialled && link.peer == b.key() && link.bytes_in > 0 && link.bytes_out > 0);
+    let carried = b.net.carried();
+    assert!(carried.0 > 0 && carried.1 > 0);
     a.net.shutdown().await;
     assert_eq!(b.unlinked(a.keys.public()).await, "the peer said: shutting down");
     assert_eq!(std::fs::read_dir(a.folder.path().join("ipc")).unwrap().count(), 0);
+    // What a link carried is not forgotten with it.
+    let ended = b.net.clone();
+    b.net.shutdown().await;
+    assert!(ended.links().is_empty() && ended.carried().0 >= carried.0 && ended.carried().1 >= carried.1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -154,34 +154,6 @@ pub struct MemberEntry {
     pub online: bool,
 }
 
-/// See [`super::Reply::OrSet`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct OrSet {
-    /// Album name.
-    pub album: String,
-    /// This replica's actor, base64url; `null` before its first op.
-    pub replica: Option<String>,
-    /// Last received seq of each actor.
-    pub clock: std::collections::BTreeMap<String, u64>,
-    /// Live facts with their dots.
-    pub elements: Vec<Element>,
-    /// Ops held for missing rights.
-    pub held: u64,
-    /// Hash of the replicated state, hex.
-    pub digest: String,
-}
-
-/// One live fact.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Element {
-    /// (actor, seq).
-    pub dot: (String, u64),
-    /// Fact kind.
-    pub kind: String,
-    /// The fact as signed.
-    pub value: serde_json::Value,
-}
-
 /// See [`super::Reply::Added`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Added {

@@ -8,12 +8,14 @@ use serde::{Deserialize, Serialize};
 mod album;
 mod failure;
 mod history;
+mod inspect;
 mod node;
 mod notice;
 
 pub use album::*;
 pub use failure::*;
 pub use history::*;
+pub use inspect::*;
 pub use node::*;
 pub use notice::*;
 
@@ -43,8 +45,17 @@ pub enum Request {
     GetImages { album: Option<String> },
     /// Members, images, hashes, versions.
     GetMetadata { album: Option<String> },
-    /// The CRDT's inner state.
-    GetOrSet { album: Option<String> },
+    /// The CRDT's inner state: the newest `limit` elements (all without one) before the newest `skip`, and what each
+    /// strategy would send to a peer that lacks the last `behind` ops.
+    GetOrSet {
+        album: Option<String>,
+        #[serde(default)]
+        limit: Option<usize>,
+        #[serde(default)]
+        skip: usize,
+        #[serde(default)]
+        behind: usize,
+    },
     /// Files and folders (already expanded from `~` and globs by the door).
     AddImage {
         album: Option<String>,
@@ -110,8 +121,11 @@ pub enum Request {
     Peers,
     /// State of this node.
     Status,
-    /// Bytes and messages by strategy and kind.
-    Net,
+    /// Bytes and messages by kind and peer; with `reset` counted from now on.
+    Net {
+        #[serde(default)]
+        reset: bool,
+    },
     /// Waits until all connected members are equal and their bytes here. `quiet`: nobody reachable is fine.
     Sync {
         album: Option<String>,

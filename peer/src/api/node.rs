@@ -75,15 +75,6 @@ pub struct RefusedFrom {
     pub kinds: std::collections::BTreeMap<String, u64>,
 }
 
-/// See [`super::Reply::Net`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Net {
-    /// Strategy now.
-    pub replication: String,
-    /// Counters by name (`gossip_bytes_out`, `ops_sent`, …).
-    pub counters: std::collections::BTreeMap<String, u64>,
-}
-
 /// See [`super::Reply::Synced`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Synced {

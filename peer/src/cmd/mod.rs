@@ -398,7 +398,7 @@ pub fn only_looks(request: &Request) -> bool {
             | Request::Chat { .. }
             | Request::Peers
             | Request::Status
-            | Request::Net
+            | Request::Net { reset: false }
     )
 }
 

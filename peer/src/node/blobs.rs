@@ -8,6 +8,7 @@ use engine::wire::{Answer, Call, decode_answer, encode_answer, encode_call};
 use net::{Net, Replies, Responder};
 use store::{BlobError, Blobs, CHUNK_BYTES, PartError};
 
+use super::counted::Moved;
 use super::run::{Handle, Input};
 
 /// No byte for so long, and the blob is taken from somebody else.
@@ -18,23 +19,54 @@ const CHUNKS_PER_REQUEST: u32 = 64;
 /// Brings one blob from one peer. What was verified stays on disk, whatever the outcome.
 pub(super) async fn fetch(
     net: Net,
-    blobs: Blobs,
+    handle: &Handle,
     peer: PublicKey,
     album: AlbumId,
     blob: BlobHash,
     size: u64,
 ) -> Outcome {
-    match try_fetch(&net, &blobs, peer, album, blob, size).await {
+    let from = Source {
+        net,
+        peer,
+        moved: handle.moved.clone(),
+    };
+    match try_fetch(&from, &handle.blobs, album, blob, size).await {
         Ok(()) => Outcome::Done,
-        Err(_) if blobs.has(&blob.0) => Outcome::Done,
+        Err(_) if handle.blobs.has(&blob.0) => Outcome::Done,
         Err(outcome) => outcome,
     }
 }
 
-async fn try_fetch(
-    net: &Net,
-    blobs: &Blobs,
+/// Who brings a blob, and where that is counted.
+struct Source {
+    net: Net,
     peer: PublicKey,
+    moved: Moved,
+}
+
+impl Source {
+    async fn ask(&self, call: &Call) -> Result<Replies, Outcome> {
+        let body = encode_call(call);
+        self.moved.sent(self.peer, body.len());
+        let replies = self.net.request(self.peer, body).await;
+        replies.map_err(|_| Outcome::Broken)
+    }
+
+    async fn next(&self, replies: &mut Replies) -> Result<Option<Vec<u8>>, Outcome> {
+        match tokio::time::timeout(STALLED, replies.next()).await {
+            Ok(None) => Ok(None),
+            Ok(Some(Ok(frame))) => {
+                self.moved.received(self.peer, frame.len());
+                Ok(Some(frame))
+            }
+            Ok(Some(Err(_))) | Err(_) => Err(Outcome::Broken),
+        }
+    }
+}
+
+async fn try_fetch(
+    from: &Source,
+    blobs: &Blobs,
     album: AlbumId,
     blob: BlobHash,
     size: u64,
@@ -46,14 +78,14 @@ async fn try_fetch(
             .map_err(|error| disk_outcome(&error))?
     };
     if part.needs_list() {
-        let mut replies = ask(net, peer, &Call::Chunks { album, blob }).await?;
-        let head = next(&mut replies).await?.ok_or(Outcome::Broken)?;
+        let mut replies = from.ask(&Call::Chunks { album, blob }).await?;
+        let head = from.next(&mut replies).await?.ok_or(Outcome::Broken)?;
         match decode_answer(&head) {
             Ok(Answer::Size(told)) if told == size => {}
             Ok(Answer::Refused(_)) => return Err(Outcome::NotThere),
             _ => return Err(Outcome::Wrong),
         }
-        let list = next(&mut replies).await?.ok_or(Outcome::Broken)?;
+        let list = from.next(&mut replies).await?.ok_or(Outcome::Broken)?;
         let list: Vec<[u8; 32]> = list
             .chunks_exact(32)
             .map(|value| value.try_into().unwrap_or([0; 32]))
@@ -67,18 +99,15 @@ async fn try_fetch(
         let missing = part.missing();
         let Some(first) = missing.first() else { break };
         let runs: Vec<(u32, u32)> = runs_of(&missing);
-        let mut replies = ask(
-            net,
-            peer,
-            &Call::Blob {
+        let mut replies = from
+            .ask(&Call::Blob {
                 album,
                 blob,
                 chunks: runs,
-            },
-        )
-        .await?;
+            })
+            .await?;
         let mut came = 0;
-        while let Some(frame) = next(&mut replies).await? {
+        while let Some(frame) = from.next(&mut replies).await? {
             let Some((index, bytes)) = frame.split_first_chunk::<4>() else {
                 return Err(Outcome::Wrong);
             };
@@ -132,28 +161,21 @@ fn disk_outcome(error: &PartError) -> Outcome {
     }
 }
 
-async fn ask(net: &Net, peer: PublicKey, call: &Call) -> Result<Replies, Outcome> {
-    net.request(peer, encode_call(call))
-        .await
-        .map_err(|_| Outcome::Broken)
-}
-
-async fn next(replies: &mut Replies) -> Result<Option<Vec<u8>>, Outcome> {
-    match tokio::time::timeout(STALLED, replies.next()).await {
-        Ok(None) => Ok(None),
-        Ok(Some(Ok(frame))) => Ok(Some(frame)),
-        Ok(Some(Err(_))) | Err(_) => Err(Outcome::Broken),
-    }
-}
-
-/// Answers with a blob's size and chunk list.
-pub(super) async fn serve_list(blobs: Blobs, blob: BlobHash, mut reply: Responder) -> Result<(), BlobError> {
+/// Answers with a blob's size and chunk list; `count` is told the bytes of each frame.
+pub(super) async fn serve_list(
+    blobs: Blobs,
+    blob: BlobHash,
+    mut reply: Responder,
+    count: impl Fn(usize),
+) -> Result<(), BlobError> {
     let of = blobs.clone();
     let list = blocking(move || of.chunk_list(&blob.0)).await?;
     let size = blobs.size(&blob.0).unwrap_or(0);
     let sent = async {
-        reply.send(&encode_answer::size(size)).await?;
-        reply.send(&list.concat()).await?;
+        for frame in [encode_answer::size(size), list.concat()] {
+            reply.send(&frame).await?;
+            count(frame.len());
+        }
         reply.finish().await
     };
     sent.await
@@ -161,18 +183,19 @@ pub(super) async fn serve_list(blobs: Blobs, blob: BlobHash, mut reply: Responde
     Ok(())
 }
 
-/// Answers with chunks; `true` if the blob's last chunk went out.
+/// Answers with chunks; `true` if the blob's last chunk went out. `count` is told the bytes of each frame.
 pub(super) async fn serve_chunks(
     blobs: Blobs,
     blob: BlobHash,
     chunks: Vec<(u32, u32)>,
     mut reply: Responder,
+    count: impl Fn(usize),
 ) -> Result<bool, BlobError> {
-    let count = blobs.size(&blob.0).map_or(0, store::chunk_count);
+    let all = blobs.size(&blob.0).map_or(0, store::chunk_count);
     let mut whole = false;
     for index in chunks
         .iter()
-        .flat_map(|(first, n)| *first..first.saturating_add(*n).min(count))
+        .flat_map(|(first, n)| *first..first.saturating_add(*n).min(all))
     {
         let of = blobs.clone();
         let bytes = blocking(move || of.read_chunk(&blob.0, index)).await?;
@@ -181,7 +204,8 @@ pub(super) async fn serve_chunks(
             tracing::debug!("chunk {index}: {error}");
             return Ok(false);
         }
-        whole |= index + 1 == count;
+        count(frame.len());
+        whole |= index + 1 == all;
     }
     Ok(reply.finish().await.is_ok() && whole)
 }

@@ -8,6 +8,7 @@ mod blobs;
 mod central;
 mod commands;
 mod control;
+mod counted;
 mod fsck;
 mod gate;
 mod import;

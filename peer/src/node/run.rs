@@ -14,6 +14,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::account::Account;
 use super::central::CentralState;
+use super::counted::{Counted, Moved};
 use super::gate::Gate;
 use super::refused::Refusals;
 use super::{Config, blobs, news};
@@ -53,6 +54,8 @@ pub(super) struct Handle {
     notices: broadcast::Sender<Notice>,
     /// Image bytes.
     pub(super) blobs: Blobs,
+    /// How many of them passed.
+    pub(super) moved: Moved,
 }
 
 impl Handle {
@@ -117,6 +120,8 @@ pub(super) struct Node {
     pub(super) blocked: BTreeSet<PublicKey>,
     pub(super) central: CentralState,
     pub(super) refusals: Refusals,
+    /// Since when `/net` counts.
+    pub(super) counted: Counted,
     pub(super) handle: Handle,
     db: Arc<Db>,
     started: Instant,
@@ -159,6 +164,7 @@ impl Node {
             inputs: inputs_in,
             notices,
             blobs: parts.blobs,
+            moved: Moved::default(),
         };
         let config = engine::Config {
             strategy: parts.config.replication,
@@ -179,6 +185,7 @@ impl Node {
             blocked: BTreeSet::new(),
             central: CentralState::default(),
             refusals: Refusals::default(),
+            counted: Counted::new(),
             handle,
             db: Arc::new(parts.db),
             started: Instant::now(),
@@ -347,7 +354,7 @@ impl Node {
                 }
                 Action::Ask { ask, peer, body } => self.ask(ask, peer, body),
                 Action::Answer { call, frames } => self.answer(call, frames),
-                Action::ServeList { call, blob } => self.serve_list(call, blob),
+                Action::ServeList { call, peer, blob } => self.serve_list(call, peer, blob),
                 Action::ServeChunks {
                     call,
                     peer,
@@ -541,13 +548,14 @@ impl Node {
         });
     }
 
-    fn serve_list(&mut self, call: CallId, blob: BlobHash) {
+    fn serve_list(&mut self, call: CallId, peer: PublicKey, blob: BlobHash) {
         let Some(reply) = self.calls.remove(&call) else {
             return;
         };
         let handle = self.handle.clone();
         tokio::spawn(async move {
-            if let Err(error) = blobs::serve_list(handle.blobs.clone(), blob, reply).await {
+            let count = |bytes| handle.moved.sent(peer, bytes);
+            if let Err(error) = blobs::serve_list(handle.blobs.clone(), blob, reply, count).await {
                 tracing::warn!("serving {}: {error}", blob.hex());
                 blobs::doubt(&handle, blob).await;
             }
@@ -560,7 +568,8 @@ impl Node {
         };
         let handle = self.handle.clone();
         tokio::spawn(async move {
-            match blobs::serve_chunks(handle.blobs.clone(), blob, chunks, reply).await {
+            let count = |bytes| handle.moved.sent(peer, bytes);
+            match blobs::serve_chunks(handle.blobs.clone(), blob, chunks, reply, count).await {
                 Ok(true) => handle.send(Input::Served(peer, blob)),
                 Ok(false) => {}
                 Err(error) => {
@@ -575,7 +584,7 @@ impl Node {
         let (net, handle, frames) = (self.net.clone(), self.handle.clone(), self.frames.clone());
         tokio::spawn(async move {
             let outcome = match net {
-                Some(net) => blobs::fetch(net, handle.blobs.clone(), peer, album, blob, size).await,
+                Some(net) => blobs::fetch(net, &handle, peer, album, blob, size).await,
                 None => Outcome::Broken,
             };
             if outcome == Outcome::Wrong {
@@ -634,6 +643,7 @@ impl Node {
         }
         if let Some(net) = &self.net {
             self.refusals.keep(&net.counters());
+            self.counted.keep(net.carried());
         }
         self.net.take()
     }

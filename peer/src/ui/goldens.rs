@@ -156,6 +156,28 @@ fn news_of_a_moment_become_few_lines() {
     assert_eq!(notice::several(&[]), Vec::<String>::new());
 }
 
+/// What those see who look inside, on a terminal of 80 columns and on one of 20: nothing is wider, nothing acts.
+#[test]
+fn what_is_inside_fits_the_screen() {
+    let mut all = String::new();
+    for columns in [80, 20] {
+        for (name, reply) in replies()
+            .into_iter()
+            .filter(|(name, _)| matches!(*name, "or-set" | "net"))
+        {
+            let page = text::page(&reply, Paint(false), Some(columns));
+            for line in page.out.lines() {
+                assert!(
+                    unicode_width::UnicodeWidthStr::width(line) <= columns,
+                    "{columns}: {line}"
+                );
+            }
+            all.push_str(&format!("## {name}, {columns} columns\n{}\n", page.out));
+        }
+    }
+    insta::assert_snapshot!(all);
+}
+
 #[test]
 fn long_texts_of_others_stay_short_in_tables() {
     let long = "x".repeat(10_000);

@@ -16,6 +16,7 @@ mod fold;
 pub mod help;
 mod history;
 mod human;
+mod inspect;
 pub mod json;
 mod local;
 mod node;

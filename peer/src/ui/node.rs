@@ -1,87 +1,8 @@
-//! Pages about this node: the inner state of an album, peers, status, counters.
+//! Pages about this node: peers, status.
 
-use super::table::{columns, left, right};
+use super::table::{columns, left};
 use super::{Page, Paint, human};
-use crate::api::{Net, OrSet, Peers, Status};
-
-pub(super) fn or_set(it: &OrSet, paint: Paint, screen: Option<usize>) -> Page {
-    let mut out = format!("{}\n", paint.bold(&super::clean(&it.album)));
-    let replica = it.replica.as_deref().unwrap_or("none before its first edit");
-    out.push_str(&format!(
-        "replica  {}\ndigest   {}\n",
-        super::clean(replica),
-        super::clean(&it.digest)
-    ));
-    if it.held > 0 {
-        out.push_str(&format!(
-            "held     {} (their authors lack the right)\n",
-            human::count(it.held, "op", "ops")
-        ));
-    }
-    out.push_str(&format!(
-        "\nclock: {}\n",
-        human::count(it.clock.len() as u64, "actor", "actors")
-    ));
-    let clock: Vec<_> = it
-        .clock
-        .iter()
-        .map(|(actor, seq)| vec![left(actor), right(seq.to_string())])
-        .collect();
-    out.push_str(&columns("  ", &clock));
-    out.push_str(&format!(
-        "\nlive: {}\n",
-        human::count(it.elements.len() as u64, "element", "elements")
-    ));
-    let elements: Vec<_> = it
-        .elements
-        .iter()
-        .map(|e| {
-            let dot = format!("{}:{}", e.dot.0, e.dot.1);
-            vec![
-                left(dot).paint(|t| paint.dim(t)),
-                left(&e.kind),
-                left(match screen {
-                    Some(screen) => super::shorten(&value(&e.value), screen.saturating_sub(2 + 22 + 2 + 8)),
-                    None => value(&e.value),
-                }),
-            ]
-        })
-        .collect();
-    out.push_str(&columns("  ", &elements));
-    out.into()
-}
-
-/// The part of a fact that a person recognises; `--json` has all of it.
-fn value(fact: &serde_json::Value) -> String {
-    let text = |key: &str| {
-        fact.get(key)
-            .and_then(|v| v.as_str())
-            .map(|v| super::shorten(v, 40))
-    };
-    let number = |key: &str| {
-        fact.get(key)
-            .and_then(serde_json::Value::as_u64)
-            .map(|n| n.to_string())
-    };
-    let parts: Vec<String> = [
-        text("name"),
-        text("text"),
-        text("role"),
-        number("stars").map(|n| format!("{n} stars")),
-        text("recipe"),
-        text("hash")
-            .or_else(|| text("image"))
-            .map(|h| format!("#{}", super::shorten(&h, 9))),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
-    if parts.is_empty() {
-        super::shorten(&fact.to_string(), 80)
-    } else {
-        parts.join("  ")
-    }
-}
+use crate::api::{Peers, Status};
 
 pub(super) fn peers(it: &Peers, paint: Paint) -> Page {
     let rows: Vec<_> = it
@@ -196,20 +117,4 @@ fn refused(it: &Status) -> Option<String> {
         line.push_str(&format!(" ({most} from {})", super::shorten(&worst.user, 24)));
     }
     Some(line)
-}
-
-pub(super) fn net(it: &Net, paint: Paint) -> Page {
-    let mut rows = vec![vec![
-        left("replication").paint(|t| paint.dim(t)),
-        left(&it.replication),
-    ]];
-    for (name, n) in &it.counters {
-        let value = if name.contains("bytes") {
-            format!("{n}  ({})", human::bytes(*n))
-        } else {
-            n.to_string()
-        };
-        rows.push(vec![left(name).paint(|t| paint.dim(t)), left(value)]);
-    }
-    columns("", &rows).into()
 }

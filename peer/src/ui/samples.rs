@@ -3,6 +3,7 @@
 use crate::api::*;
 
 mod history;
+mod inside;
 
 const HASH: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
 const SOURCE: &str = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae";
@@ -156,29 +157,6 @@ pub(super) fn replies() -> Vec<(&'static str, Reply)> {
             },
         ],
     };
-    let or_set = OrSet {
-        album: album(),
-        replica: Some("q83vEjRWeJCrze8SNFZ4kA".into()),
-        clock: [
-            ("q83vEjRWeJCrze8SNFZ4kA".to_owned(), 3),
-            ("zzzzEjRWeJCrze8SNFZ4kA".to_owned(), 112),
-        ]
-        .into(),
-        elements: vec![
-            Element {
-                dot: ("q83vEjRWeJCrze8SNFZ4kA".into(), 2),
-                kind: "image".into(),
-                value: serde_json::json!({"kind": "image", "name": EVIL, "hash": "n4bQgYhMfWWaL-qgxVrQFaO_TxsrC4Is0V1sFbDwCgg"}),
-            },
-            Element {
-                dot: ("q83vEjRWeJCrze8SNFZ4kA".into(), 3),
-                kind: "rating".into(),
-                value: serde_json::json!({"kind": "rating", "image": "n4bQgYhMfWWaL-qgxVrQFaO_TxsrC4Is0V1sFbDwCgg", "stars": 5}),
-            },
-        ],
-        held: 1,
-        digest: HASH.into(),
-    };
     let peer = |user: &str, state: &str| PeerEntry {
         user: user.into(),
         device: SOURCE.into(),
@@ -268,7 +246,8 @@ pub(super) fn replies() -> Vec<(&'static str, Reply)> {
                 images: images(),
             }),
         ),
-        ("or-set", Reply::OrSet(or_set)),
+        ("or-set", Reply::OrSet(inside::or_set())),
+        ("or-set of an empty album", Reply::OrSet(OrSet::default())),
         ("added", added(3, 0)),
         ("added in part", added(1, 1)),
         (
@@ -327,17 +306,8 @@ pub(super) fn replies() -> Vec<(&'static str, Reply)> {
         ),
         ("no peers", Reply::Peers(Peers { peers: vec![] })),
         ("status", Reply::Status(Box::new(status))),
-        (
-            "net",
-            Reply::Net(Net {
-                replication: "delta".into(),
-                counters: [
-                    ("gossip_bytes_out".to_owned(), 34_567),
-                    ("ops_sent".to_owned(), 12),
-                ]
-                .into(),
-            }),
-        ),
+        ("net", Reply::Net(inside::net())),
+        ("net, nothing yet", Reply::Net(Net::default())),
         ("synced", synced(true, &["bob", "carol"])),
         ("synced alone", synced(true, &[])),
         ("not synced", synced(false, &["bob"])),

@@ -24,7 +24,7 @@ pub(super) fn on_screen<T>(columns: Option<usize>, page: impl FnOnce() -> T) -> 
 
 /// One cell: its text as measured, and the same text painted.
 pub(super) struct Cell {
-    plain: String,
+    pub(super) plain: String,
     painted: String,
     right: bool,
 }

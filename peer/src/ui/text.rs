@@ -1,6 +1,6 @@
 //! Each reply as text: which page it becomes, and what could come next.
 
-use super::{Page, Paint, album, history, human, in_quotes, local, node};
+use super::{Page, Paint, album, history, human, in_quotes, inspect, local, node};
 use crate::api::{Done, Entered, Exported, Membership, Rated, Removed, Reply, Saved, Session, Synced};
 
 /// The page of a reply, as wide as it likes.
@@ -21,7 +21,7 @@ fn page_of(reply: &Reply, paint: Paint, columns: Option<usize>) -> Page {
         Reply::Entered(it) => entered(it),
         Reply::Images(it) => album::images(it, paint),
         Reply::Metadata(it) => album::metadata(it, paint),
-        Reply::OrSet(it) => node::or_set(it, paint, columns),
+        Reply::OrSet(it) => inspect::or_set(it, paint, columns),
         Reply::Added(it) => album::added(it, paint),
         Reply::Removed(it) => removed(it),
         Reply::Rated(it) => rated(it),
@@ -36,7 +36,7 @@ fn page_of(reply: &Reply, paint: Paint, columns: Option<usize>) -> Page {
         Reply::Chat(it) => album::chat(it, paint),
         Reply::Peers(it) => node::peers(it, paint),
         Reply::Status(it) => node::status(it, paint),
-        Reply::Net(it) => node::net(it, paint),
+        Reply::Net(it) => inspect::net(it, paint, columns),
         Reply::Synced(it) => synced(it),
         Reply::Exported(it) => exported(it),
         Reply::Saved(it) => saved(it),

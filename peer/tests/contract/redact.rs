@@ -5,13 +5,20 @@ use std::path::Path;
 use serde_json::Value;
 
 /// Keys whose values no two runs share; `at` as well where it is a number, of milliseconds.
-const VARYING: [&str; 6] = [
+const VARYING: [&str; 13] = [
     "pid",
     "bytes_in",
     "bytes_out",
+    "link_bytes_in",
+    "link_bytes_out",
     "counters",
     "refused",
     "refused_from",
+    "actors",
+    "kinds",
+    "published",
+    "sends",
+    "ops_written",
 ];
 
 /// Takes ids, times, ports and folders out of texts; the same id has the same name in all texts of one of these.

@@ -92,7 +92,12 @@ impl Control {
     }
 
     pub fn digest(&self) -> String {
-        match self.ask(Request::GetOrSet { album: None }) {
+        match self.ask(Request::GetOrSet {
+            album: None,
+            limit: Some(0),
+            skip: 0,
+            behind: 0,
+        }) {
             Ok(Reply::OrSet(it)) => it.digest,
             other => panic!("{other:?}"),
         }

@@ -67,6 +67,41 @@ fn a_killer_that_becomes_held_gives_the_image_back() {
     );
 }
 
+/// Bob and the curator remove one image without seeing each other: one tombstone with both, the same list for everybody,
+/// and the order of what lives does not depend on who came first.
+#[test]
+fn tombstones_name_who_removed_and_all_replicas_list_alike() {
+    let mut all = peers(&[(b'B', Contributor), (b'C', Curator)]);
+    let image_of_bob = all[1].say(image("gone"));
+    all[2].say(image("stays"));
+    meet(&mut all);
+    let id = fact_id(&image_of_bob, 0);
+    let kills = [all[1].kill(id), all[2].kill(id)];
+    meet(&mut all);
+    let mut by: Vec<_> = kills.iter().map(|op| (op.header.actor, op.last_seq())).collect();
+    by.sort_unstable();
+    for peer in &all {
+        let tombstones = peer.album.tombstones();
+        assert_eq!((tombstones.len(), tombstones[0].id), (1, id));
+        assert_eq!(tombstones[0].by, by);
+        assert_eq!(peer.album.live_facts(), all[0].album.live_facts());
+        assert_eq!(peer.album.live_facts().len(), peer.album.element_count());
+        let views: Vec<_> = peer.album.op_views().collect();
+        let texts: Vec<_> = peer.album.ops_after(2).collect();
+        assert_eq!(
+            (views.len(), texts.len()),
+            (peer.album.op_count(), views.len() - 2)
+        );
+        assert!(
+            views[2..]
+                .iter()
+                .zip(&texts)
+                .all(|(view, op)| view.hash == op.hash)
+        );
+        assert!(views.iter().all(|view| view.valid && view.needed));
+    }
+}
+
 /// Add wins: a removal kills what it saw, not what was added beside it.
 #[test]
 fn an_add_beside_a_remove_wins() {

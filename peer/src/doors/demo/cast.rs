@@ -180,7 +180,15 @@ impl Peer {
     /// # Errors
     /// As [`Peer::ask`].
     pub async fn or_set(&self) -> Result<OrSet, Failure> {
-        match self.ask(Request::GetOrSet { album: None }).await? {
+        match self
+            .ask(Request::GetOrSet {
+                album: None,
+                limit: Some(0),
+                skip: 0,
+                behind: 0,
+            })
+            .await?
+        {
             Reply::OrSet(it) => Ok(it),
             _ => Err(strange(self.name)),
         }

@@ -1,4 +1,4 @@
-//! `list`, `create-album`, `enter-album`, `leave-album`, `get-metadata`, `get-or-set`.
+//! `list`, `create-album`, `enter-album`, `leave-album`, `get-metadata`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::super::central;
 use super::super::run::{Handle, Node, clock_ms};
 use super::super::view::pick_album;
 use super::{done, refused, settled};
-use crate::api::{AlbumEntry, Albums, Code, Element, Entered, Failure, MemberEntry, Metadata, OrSet, Reply};
+use crate::api::{AlbumEntry, Albums, Code, Entered, Failure, MemberEntry, Metadata, Reply};
 
 /// How long `enter-album` waits for a grant under way and for the album's history.
 const ENTER_WAIT: Duration = Duration::from_secs(5);
@@ -223,42 +223,6 @@ pub(super) async fn metadata(handle: &Handle, label: Option<String>) -> Result<R
                     .unwrap_or_default(),
                 members: members.collect(),
                 images: node.image_entries(album),
-            }))
-        })
-        .await?
-}
-
-pub(super) async fn or_set(handle: &Handle, label: Option<String>) -> Result<Reply, Failure> {
-    handle
-        .with(move |node| {
-            let album = node.album(label.as_deref())?;
-            let elements = album.elements().map(|element| {
-                let value: serde_json::Value = serde_json::from_str(&element.text).unwrap_or_default();
-                let kind = value
-                    .get("kind")
-                    .and_then(|kind| kind.as_str())
-                    .unwrap_or_default()
-                    .to_owned();
-                Element {
-                    dot: (element.id.actor.to_string(), element.id.seq),
-                    kind,
-                    value,
-                }
-            });
-            let me = node.engine.me().map(|me| me.author.actor());
-            Ok(Reply::OrSet(OrSet {
-                album: album.name().to_owned(),
-                replica: me
-                    .filter(|actor| album.last_seq(actor).0 > 0)
-                    .map(|actor| actor.to_string()),
-                clock: album
-                    .clock()
-                    .into_iter()
-                    .map(|(actor, seq)| (actor.to_string(), seq))
-                    .collect(),
-                elements: elements.collect(),
-                held: album.held_count() as u64,
-                digest: album.digest().hex(),
             }))
         })
         .await?

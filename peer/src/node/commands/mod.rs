@@ -7,6 +7,7 @@ mod files;
 mod filter;
 mod history;
 mod images;
+mod inspect;
 mod members;
 mod names;
 mod picture;
@@ -37,7 +38,15 @@ pub(super) async fn execute(handle: Handle, request: Request, steps: Steps) -> R
         Request::LeaveAlbum => album::leave(&handle).await,
         Request::GetImages { album } => images::list(&handle, album).await,
         Request::GetMetadata { album } => album::metadata(&handle, album).await,
-        Request::GetOrSet { album } => album::or_set(&handle, album).await,
+        Request::GetOrSet {
+            album,
+            limit,
+            skip,
+            behind,
+        } => {
+            let page = inspect::Page { limit, skip };
+            inspect::or_set(&handle, album, page, behind).await
+        }
         Request::AddImage { album, paths, name } => images::add(&handle, album, paths, name, &steps).await,
         Request::AddClassic {
             album,
@@ -78,7 +87,7 @@ pub(super) async fn execute(handle: Handle, request: Request, steps: Steps) -> R
         Request::Chat { album, limit } => members::chat(&handle, album, limit).await,
         Request::Peers => state::peers(&handle).await,
         Request::Status => state::status(&handle).await,
-        Request::Net => state::net(&handle).await,
+        Request::Net { reset } => inspect::net(&handle, reset).await,
         Request::Sync {
             album,
             timeout_ms,

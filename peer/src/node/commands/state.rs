@@ -1,4 +1,4 @@
-//! `peers`, `status`, `net`, `block`, and the prompt's facts.
+//! `peers`, `status`, `block`, and the prompt's facts.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crdt::id::PublicKey;
 use super::super::run::{Handle, Node};
 use super::super::{blobs::blocking, central, strategy_word};
 use super::done;
-use crate::api::{Code, Failure, Net, PeerEntry, Peers, Prompt, Reply, Status};
+use crate::api::{Code, Failure, PeerEntry, Peers, Prompt, Reply, Status};
 
 pub(super) async fn peers(handle: &Handle) -> Result<Reply, Failure> {
     let peers = handle.with(|node| {
@@ -103,20 +103,6 @@ pub(super) async fn status(handle: &Handle) -> Result<Reply, Failure> {
         }
     });
     Ok(Reply::Status(Box::new(status.await?)))
-}
-
-pub(super) async fn net(handle: &Handle) -> Result<Reply, Failure> {
-    let net = handle.with(|node| {
-        let links = node.net.as_ref().map(net::Net::counters).unwrap_or_default();
-        let links = net::ORDINARY_KINDS.map(|kind| (kind, links.get(kind).copied().unwrap_or(0)));
-        let traffic = node.engine.traffic().iter().map(|(name, count)| (*name, *count));
-        let counters = traffic.chain(links.into_iter().filter(|(_, count)| *count > 0));
-        Net {
-            replication: strategy_word(node.config.replication).into(),
-            counters: counters.map(|(name, count)| (name.to_owned(), count)).collect(),
-        }
-    });
-    Ok(Reply::Net(net.await?))
 }
 
 pub(super) async fn prompt(handle: &Handle) -> Result<Reply, Failure> {
