@@ -31,12 +31,12 @@ impl Unit {
     }
 }
 
-const WIDTH: f64 = 960.0;
+const WIDTH: f64 = 760.0;
 const HEIGHT: f64 = 330.0;
 const TOP: f64 = 78.0;
 const BOTTOM: f64 = 46.0;
 const LEFT: f64 = 62.0;
-const GAP: f64 = 14.0;
+const GAP: f64 = 18.0;
 
 const STYLE: &str = "
 text { font-family: system-ui, sans-serif; font-size: 12px; fill: #3b434b }

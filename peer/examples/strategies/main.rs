@@ -103,11 +103,6 @@ fn main() {
                 series: series(|it| it.one.bytes),
             },
             chart::Panel {
-                title: "Until all have that edit",
-                unit: chart::Unit::Seconds,
-                series: series(|it| it.one.seconds),
-            },
-            chart::Panel {
                 title: "Until all have all images",
                 unit: chart::Unit::Seconds,
                 series: series(|it| it.all.seconds),
