@@ -1,7 +1,9 @@
 //! Doing what a command came to, the same from every door: ask the node, show the answer.
 
+use std::cell::RefCell;
 use std::io::ErrorKind;
 use std::process::Stdio;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
@@ -11,6 +13,9 @@ use super::repeat;
 use crate::api::{Code, Failure, Reply, Request};
 use crate::cmd::Act;
 use crate::ui::{Meter, Ui, picture};
+
+/// How often the meter may be drawn while nothing is heard.
+const TICK: Duration = Duration::from_millis(50);
 
 /// Why a command did not end well.
 #[derive(Debug)]
@@ -139,9 +144,18 @@ async fn ask(
     ui: &Ui,
     stop: &CancellationToken,
 ) -> Result<Reply, Failure> {
-    let mut meter = Meter::new(ui);
-    let reply = control.ask_until(request, stop, |progress| meter.update(progress));
-    settle(reply.await?)
+    let meter = RefCell::new(Meter::new(ui));
+    let reply = control.ask_until(request, stop, |progress| meter.borrow_mut().update(progress));
+    tokio::pin!(reply);
+    let mut ticks = tokio::time::interval(TICK);
+    let reply = loop {
+        tokio::select! {
+            reply = &mut reply => break reply,
+            _ = ticks.tick() => meter.borrow_mut().tick(),
+        }
+    };
+    meter.borrow_mut().clear();
+    settle(reply?)
 }
 
 /// A reply that tells of something not done is a failure to scripts.

@@ -26,6 +26,7 @@ pub fn room() -> &'static str {
 pub struct Meter {
     started: Instant,
     drawn: Option<Instant>,
+    last: Option<Progress>,
     shows: bool,
 }
 
@@ -37,12 +38,20 @@ impl Meter {
         Meter {
             started: Instant::now(),
             drawn: None,
+            last: None,
             shows,
         }
     }
 
-    /// Draws how far it is.
+    /// Hears how far it is.
     pub fn update(&mut self, progress: &Progress) {
+        self.last = Some(progress.clone());
+        self.tick();
+    }
+
+    /// Draws how far it is, where it is time to; steps may be rarer than a person's patience.
+    pub fn tick(&mut self) {
+        let Some(progress) = &self.last else { return };
         let now = Instant::now();
         let early = now - self.started < AFTER || self.drawn.is_some_and(|at| now - at < EVERY);
         if !self.shows || early {
