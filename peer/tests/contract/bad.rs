@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 
 use crate::redact::Redact;
+use crate::world::terminal::Person;
 use crate::world::{Run, World, bitmap};
 
 /// A world in which alice has the album trip with `a.bmp`; no node runs.
@@ -247,6 +248,53 @@ fn who_wants_colours() {
     );
 }
 
+/// On a terminal of 20 columns that only prints: no byte that acts, and no line wider than it unless it is one word.
+#[test]
+fn a_small_terminal_that_only_prints() {
+    let world = alone();
+    let home = world.home("alice");
+    home.ok(&["rate-image", "a.bmp", "4"]);
+    for words in [
+        &["--help"][..],
+        &["add-image", "--help"],
+        &["filters"],
+        &["config", "show", "--origin"],
+        &["get-images"],
+        &["get-metadata"],
+        &["status"],
+        &["list"],
+        &["remove-image", "a name of several words"],
+        &["say", "several words that are said to nobody in particular"],
+    ] {
+        let mut command = home.command(words);
+        command.env("TERM", "dumb");
+        let (text, _) = Person::start(&command, 20, 24).last();
+        assert!(
+            !text.is_empty() && !text.contains('\u{1b}'),
+            "{words:?}: {}",
+            text.escape_debug()
+        );
+        for line in text.lines() {
+            let one_word = !line.trim().contains(' ');
+            assert!(
+                one_word || line.chars().count() <= 20,
+                "{words:?}: {line:?} in\n{text}"
+            );
+        }
+    }
+    // The prompt itself, as in an editor's shell.
+    let mut command = home.command(&[]);
+    command.env("TERM", "dumb");
+    let mut person = Person::start(&command, 80, 24);
+    person.until("the prompt", |screen| screen.has("alice@trip (0 peers) >"));
+    person.types("/getImages\r");
+    person.until("the images", |screen| screen.has("4.00 (1)"));
+    person.types("/quit\r");
+    let (text, code) = person.last();
+    assert_eq!(code, 0, "{text}");
+    assert!(!text.contains('\u{1b}'), "{}", text.escape_debug());
+}
+
 /// Several commands at once in a home that no node has: each gets its turn, none is lost. With a node, a script and
 /// one-shots share it.
 #[test]
@@ -320,6 +368,7 @@ fn a_central_that_is_nobody() {
 }
 
 /// A home on a disk of two megabytes: what does not fit is refused whole, with its code; then the home works as before.
+/// A disk that nobody may write to is told as such.
 #[test]
 fn a_full_disk() {
     let world = World::new();
@@ -331,7 +380,9 @@ fn a_full_disk() {
         run() { \"$0\" --home disk/alice --no-sync \"$@\"; }\n\
         run register alice --password-file pw && run create-album trip && run add-image small.bmp || exit 1\n\
         run add-image big.bmp --json; echo \"exit $?\"\n\
-        run get-images --json && run rate-image small.bmp 3\n";
+        run get-images --json && run rate-image small.bmp 3\n\
+        mount -o remount,ro disk; run list --json; echo \"exit $?\"\n\
+        rm -rf bob; mkdir bob && mount -o bind,ro disk bob; \"$0\" --home bob/home list --json; echo \"exit $?\"\n";
     let mut command = Command::new("unshare");
     command.env_clear().current_dir(inner.get_current_dir().unwrap());
     command.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
@@ -371,4 +422,16 @@ fn a_full_disk() {
         "nothing is half-added"
     );
     assert!(lines[failed + 2].starts_with("rated small.bmp 3"), "{out}{err}");
+    for refused in [failed + 3, failed + 5] {
+        let json: Value = serde_json::from_str(lines[refused]).unwrap();
+        assert_eq!(
+            (&json["error"]["code"], lines[refused + 1]),
+            (&"denied".into(), "exit 5"),
+            "{out}{err}"
+        );
+        assert!(
+            json["error"]["message"].as_str().unwrap().contains("Read-only"),
+            "{json}"
+        );
+    }
 }

@@ -143,6 +143,8 @@ pub struct Person {
     pub screen: Screen,
     /// What came from the first escape on.
     pub escaped: String,
+    /// Every byte that came.
+    pub bytes: Vec<u8>,
 }
 
 impl Person {
@@ -197,6 +199,7 @@ impl Person {
             pieces,
             screen: Screen::new(columns.into(), rows.into()),
             escaped: String::new(),
+            bytes: Vec::new(),
         }
     }
 
@@ -229,6 +232,7 @@ impl Person {
                         self.escaped += &String::from_utf8_lossy(&bytes);
                     }
                     self.screen.take(&bytes);
+                    self.bytes.extend(bytes);
                 }
                 Err(why) => {
                     let rows: Vec<String> = (0..self.screen.rows.len())
@@ -286,6 +290,15 @@ impl Person {
         self.line(makes);
         self.types("\x15");
         self.line("");
+    }
+
+    /// Waits for the end; what came until then, and the exit code.
+    pub fn last(mut self) -> (String, i32) {
+        while let Ok(bytes) = self.pieces.recv_timeout(PATIENCE) {
+            self.bytes.extend(bytes);
+        }
+        let bytes = std::mem::take(&mut self.bytes);
+        (String::from_utf8(bytes).unwrap(), self.ends())
     }
 
     pub fn ends(mut self) -> i32 {
