@@ -97,9 +97,16 @@ pub struct Running {
 /// Opens the home, starts the node, returns once it can serve.
 ///
 /// # Errors
-/// `busy` (another node, naming its pid), `disk_full`, `damaged`. A missing central is none: a node works without.
+/// `usage` (the home is a file), `busy` (another node, naming its pid), `disk_full`, `damaged`. A missing central is none: a node works without.
 pub async fn start(config: Config) -> Result<Running, Failure> {
     let (home, wait) = (config.home.clone(), config.lock_wait);
+    if home.exists() && !home.is_dir() {
+        return Err(Failure::new(
+            Code::Usage,
+            format!("the home {} is a file, not a folder", home.display()),
+            "name a folder with --home, or move the file away",
+        ));
+    }
     let home = blobs::blocking(move || Home::open(&home, wait))
         .await
         .map_err(|error| not_opened(&error))?;

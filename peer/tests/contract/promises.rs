@@ -175,7 +175,40 @@ fn flags_of_every_command() {
             assert!(has, "{} does not take --{flag}", command.get_name());
         }
     }
+    // No password comes from a flag's value or the environment.
+    let all = peer::cmd::shell();
+    let args = all
+        .get_arguments()
+        .chain(all.get_subcommands().flat_map(clap::Command::get_arguments));
+    let secret: BTreeSet<_> = args
+        .filter_map(clap::Arg::get_long)
+        .filter(|long| long.contains("pass"))
+        .collect();
+    assert_eq!(secret, BTreeSet::from(["password-file", "password-stdin"]));
+    let mut command = home.command(&["login", "alice"]);
+    let output = command
+        .env("CALOTYPE_PASSWORD", "a password of tests")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(3));
     assert_eq!(up.end(), 0);
+}
+
+/// Nobody runs alice's node: her command opens the home itself, and waits a moment until bob, who is there, has her change.
+#[test]
+fn a_command_by_itself_tells_the_others() {
+    let world = World::new();
+    let mut peers = world.trip(&["alice", "bob"]);
+    assert_eq!(peers.remove(0).end(), 0);
+    let bob = peers.remove(0);
+    world.image("a.bmp", 1);
+    world.home("alice").ok(&["add-image", "a.bmp"]);
+    // On a busy machine the moment may be too short; the next command takes everything along.
+    wait_for("alice's image", || {
+        world.home("alice").ok(&["rate-image", "a.bmp", "5"]);
+        bob.control().names().contains(&"a.bmp".to_owned()).then_some(())
+    });
+    assert_eq!(bob.end(), 0);
 }
 
 /// A flag beats the environment, which beats the file, which beats the default; each value names its origin.
@@ -303,6 +336,16 @@ fn images_are_added_as_people_name_them() {
         world.image(name, i as u8);
     }
     std::fs::write(world.path("photos/notes.txt"), "no picture").unwrap();
+    // A path is that of the person who types it, wherever the node was started.
+    let there = world
+        .home(world.path("alice").to_str().unwrap())
+        .command(&["add-image", "2.bmp", "--json"])
+        .current_dir(world.path("photos/deep"))
+        .output()
+        .unwrap();
+    let there: Value = serde_json::from_slice(&there.stdout).unwrap();
+    assert_eq!(there["added"][0]["name"], "2.bmp", "{there}");
+    home.ok(&["remove-image", "2.bmp"]);
     let folder = home.json(&["add-image", "photos"]);
     assert_eq!(
         (folder["added"].as_array().unwrap().len(), &folder["skipped"]),
