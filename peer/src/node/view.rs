@@ -192,10 +192,11 @@ pub(super) fn pick_album(label: &str, albums: Vec<(AlbumId, String, String)>) ->
             Err(Failure::new(Code::NotFound, format!("no album {label:?}"), hint))
         }
         _ => {
-            let all: Vec<String> = found
+            let mut all: Vec<String> = found
                 .iter()
                 .map(|(id, name, owner)| format!("{name}@{owner} ({})", &id.hex()[..8]))
                 .collect();
+            all.sort();
             let hint = format!("give one of: {}", all.join(", "));
             Err(Failure::new(
                 Code::Ambiguous,

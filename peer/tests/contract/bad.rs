@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::redact::Redact;
 use crate::world::terminal::Person;
-use crate::world::{Run, World, bitmap};
+use crate::world::{Run, World, bitmap, wait_for};
 
 /// A world in which alice has the album trip with `a.bmp`; no node runs.
 fn alone() -> World {
@@ -100,6 +100,68 @@ fn wrong_words_are_told_what_and_why_and_what_to_do() {
     show("a file in the home's place", &world.home("pw").run(&["list"], ""));
     show("a folder that is none", &home.run(&["export", "pw"], ""));
     insta::assert_snapshot!(all);
+}
+
+/// Two albums of one name: whoever means one of them is told how to say which. Two images of one name have two names.
+#[test]
+fn names_that_mean_several() {
+    let world = World::new();
+    let (alice, bob) = (world.home("alice"), world.home("bob"));
+    let (alice_up, bob_up) = (
+        world.up("alice", &["--register"]),
+        world.up("bob", &["--register"]),
+    );
+    for home in [&alice, &bob] {
+        home.ok(&["create-album", "trip"]);
+    }
+    bob.ok(&["add-user", "alice"]);
+    // The ids get their names in the golden in this order.
+    let mut redact = Redact::new(&world.path(""));
+    redact.text(&alice.ok(&["get-metadata"]));
+    redact.text(&bob.ok(&["get-metadata"]));
+    let mut all = String::new();
+    let mut show = |what: &str, run: &Run| {
+        assert!(
+            run.code == 1 && run.out.is_empty() && run.err.starts_with("error: "),
+            "{what}: {run:?}"
+        );
+        all.push_str(&format!(
+            "## {what}\n{}exit {}\n\n",
+            redact.text(&run.err),
+            run.code
+        ));
+    };
+    wait_for("both albums", || {
+        (alice.json(&["list"])["albums"].as_array()?.len() == 2).then_some(())
+    });
+    show("two albums", &alice.run(&["enter-album", "trip"], ""));
+    // By its id it can be entered, and then both are here.
+    let albums = alice.json(&["list"]);
+    let bobs = albums["albums"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|album| album["owner"] == "bob")
+        .unwrap();
+    alice.ok(&["enter-album", bobs["album_id"].as_str().unwrap()]);
+    show(
+        "two albums here",
+        &alice.run(&["get-images", "--album", "trip"], ""),
+    );
+    world.image("a.bmp", 1);
+    bob.ok(&["add-image", "a.bmp"]);
+    world.image("b.bmp", 2);
+    bob.ok(&["add-image", "b.bmp", "--as", "a.bmp"]);
+    // Each image has a name that means it alone.
+    for name in bob.names() {
+        let rated = bob.json(&["rate-image", &name, "4"]);
+        assert_eq!(
+            (&rated["name"], &rated["rating"]["count"]),
+            (&Value::from(name.as_str()), &1.into())
+        );
+    }
+    insta::assert_snapshot!(all);
+    assert_eq!((alice_up.end(), bob_up.end()), (0, 0));
 }
 
 /// A script does what stands before its error, nothing after it, and ends with its code; with `--keep-going` all the rest.
