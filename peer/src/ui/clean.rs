@@ -18,7 +18,7 @@ pub const TEXT_MAX: usize = 500;
 /// Longest text in a table.
 pub(super) const CELL_MAX: usize = 250;
 
-/// The text without the characters that act; line ends and tabs become spaces. What is past [`TEXT_MAX`] is left out.
+/// The text without the characters that act; line ends and tabs become spaces. What is past `TEXT_MAX` is left out.
 pub fn clean(text: &str) -> Cow<'_, str> {
     match text.char_indices().nth(TEXT_MAX) {
         Some((end, _)) => Cow::Owned(format!("{}…", whole(&text[..end]))),
