@@ -174,6 +174,36 @@ fn what_was_removed_comes_back() {
     assert_eq!(home.run(&["why", "nowhere.bmp"], "").code, 4);
 }
 
+/// A folder of 70 is one command: one line of the log, one word to take it back, and each of the 70 in the trash with the time
+/// of its removal.
+#[test]
+fn a_folder_is_one_command() {
+    let world = World::new();
+    let home = alone(&world);
+    std::fs::create_dir(world.path("folder")).unwrap();
+    (0..70).for_each(|n| world.image(&format!("folder/{n:02}.bmp"), n));
+    home.ok(&["add-image", "folder"]);
+    let text = home.ok(&["log", "--limit", "1"]);
+    assert!(
+        text.ends_with("alice added 70 images: 00.bmp, 01.bmp and 68 more\n"),
+        "{text}"
+    );
+    let undone = home.ok(&["undo"]);
+    assert!(
+        undone.starts_with("undid: added 70 images: 00.bmp, 01.bmp and 68 more\n"),
+        "{undone}"
+    );
+    let trash = home.json(&["trash"]);
+    let all = trash["images"].as_array().unwrap();
+    assert_eq!(
+        (
+            all.len(),
+            all.iter().filter(|image| image["removed"].is_string()).count()
+        ),
+        (70, 70)
+    );
+}
+
 /// Alice imports three; Bob, who may not remove them, rates one. Nobody undoes the other's work or who is a member; when
 /// Alice takes her import back, Bob's stars wait for it, and both tell the same story.
 #[test]

@@ -57,6 +57,22 @@ fn commands_come_in_the_total_order() {
     assert_eq!(few, newest_first[..3]);
 }
 
+/// A command names so many images and no more; it counts all of them.
+#[test]
+fn a_command_names_so_many_images() {
+    let most = crdt::limits::HISTORY_NAMES_MAX;
+    for (n, named) in [(most, most), (most + 1, most)] {
+        let mut all = peers(&[]);
+        let facts: Vec<_> = (0..n).map(|n| image(&n.to_string())).collect();
+        all[0].write(&facts, &[]);
+        let deeds = all[0].album.deeds(&told(&all[0])[0]);
+        let [Deed::Added { images, count }] = &deeds[..] else {
+            panic!("{deeds:?}")
+        };
+        assert_eq!((images.len(), *count), (named, n));
+    }
+}
+
 /// B is removed while he adds: his op is held, and who asks hears by whom.
 #[test]
 fn held_commands_say_why() {
