@@ -21,7 +21,7 @@ pub const ACTORS: usize = 8;
 pub const ADDS: usize = 200;
 
 /// What is measured, in the order of the table.
-pub const ROWS: [(&str, &str); 11] = [
+pub const ROWS: [(&str, &str); 15] = [
     (
         "join, in memory",
         "both states in memory, 99 % common, 1 % known to one side only; a copy that a call consumes is not counted",
@@ -51,10 +51,27 @@ pub const ROWS: [(&str, &str); 11] = [
         "as above without digest, and Ed25519 verified",
     ),
     (
-        "load",
-        "stored bytes to a state that has answered its size and one look-up: JSON, snapshot, or the rows of the store",
+        "one remote add, reading it",
+        "the first part of it: bytes to an op with its JSON read and, here, its hashes compared",
     ),
-    ("first digest after load", "of the loaded album"),
+    (
+        "one remote add, applying it",
+        "the second part: what was read into the state, here with its rights, its indices and its place in the digest",
+    ),
+    (
+        "load",
+        "stored bytes to a state that has answered its size and one look-up: JSON, snapshot, here a checkpoint with its \
+         checksum; not in it: that the store's index names the same ops (`measure` of the store)",
+    ),
+    (
+        "load from the ops",
+        "the same without a checkpoint: the rows of the store, each read, hashed and judged",
+    ),
+    ("making the checkpoint", "of the full state, its digest known"),
+    (
+        "first digest after load",
+        "of the album loaded from its checkpoint",
+    ),
     (
         "all entries by name",
         "each with what it says, as the program lists them",

@@ -43,8 +43,12 @@ fn set_of(ops: &[String]) -> Set {
     set
 }
 
+fn set_read(op: &str) -> Op<String, ActorId> {
+    serde_json::from_str(op).expect("an op is JSON")
+}
+
 fn set_apply(set: &mut Set, op: &str) {
-    set.apply(serde_json::from_str(op).expect("an op is JSON"));
+    set.apply(set_read(op));
 }
 
 /// The stored form of a full state.
@@ -121,6 +125,9 @@ impl Subject for Crdts {
         let mut here = self.here.clone();
         let (_, adds) = timed(|| self.adds.iter().for_each(|op| set_apply(&mut here, op)));
         let mut here = self.here.clone();
+        let (read, reading) = timed(|| self.adds.iter().map(|op| set_read(op)).collect::<Vec<_>>());
+        let (_, applying) = timed(|| read.into_iter().for_each(|op| here.apply(op)));
+        let mut here = self.here.clone();
         let (_, as_state) = timed(|| {
             let more: Set = serde_json::from_str(&self.one_more).expect("a state is JSON");
             here.merge(more);
@@ -133,7 +140,9 @@ impl Subject for Crdts {
             (2, equality),
             (3, add),
             (4, as_state),
-            (7, loading),
+            (7, reading / self.adds.len() as u32),
+            (8, applying / self.adds.len() as u32),
+            (9, loading),
         ]
     }
 }
@@ -259,7 +268,7 @@ impl Subject for Automerge {
             (1, wire),
             (2, equality),
             (3, adds / ADDS as u32),
-            (7, loading),
+            (9, loading),
         ]
     }
 }
@@ -388,7 +397,7 @@ impl Subject for Loro {
             (1, wire),
             (2, equality),
             (3, adds / ADDS as u32),
-            (7, loading),
+            (9, loading),
         ]
     }
 }

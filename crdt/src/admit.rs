@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::deps::Deps;
 use crate::fact::{AcceptRun, Fact, Role};
 use crate::graph::{FactAt, Graph, Parents};
 use crate::header::OpRef;
@@ -43,7 +44,7 @@ pub(crate) fn check<'a>(
 ) -> Result<Admitted, Refusal> {
     let header = &op.header;
     let prev = header.prev.and_then(|prev| graph.find(&prev));
-    let deps: Box<[u32]> = header.deps.iter().filter_map(|dep| graph.resolve(dep)).collect();
+    let deps: Deps = header.deps.iter().filter_map(|dep| graph.resolve(dep)).collect();
     check_prev(graph, op, prev)?;
     check_lamport(graph, op, prev, &deps)?;
     let past = graph.past(prev, &deps);

@@ -62,21 +62,21 @@ pub(crate) const HEAD_ENTRY: usize = 16 + 8 + 32;
 /// The replica of one album.
 #[derive(Debug, Clone)]
 pub struct Album {
-    id: AlbumId,
+    pub(crate) id: AlbumId,
     pub(crate) genesis: Option<u32>,
     pub(crate) graph: Graph,
     pub(crate) rights: Rights,
     waiting: Waiting,
     /// Received ops with a grant that names a user, valid or held: what membership on receipt asks.
-    grants_received: BTreeMap<UserId, Vec<u32>>,
+    pub(crate) grants_received: BTreeMap<UserId, Vec<u32>>,
     /// How many valid ops remove a fact; absent: none.
-    killers: BTreeMap<FactAt, u32>,
+    pub(crate) killers: BTreeMap<FactAt, u32>,
     pub(crate) live: Live,
     pub(crate) heads: Tree<u32, HEAD_ENTRY>,
-    held: usize,
+    pub(crate) held: usize,
     refused: BTreeMap<&'static str, u64>,
     changes: Vec<Change>,
-    roles: BTreeMap<u32, Role>,
+    pub(crate) roles: BTreeMap<u32, Role>,
     shown_name: String,
 }
 
@@ -207,17 +207,22 @@ impl Album {
         }
         self.rights.member(user).ops.push(at);
         for text in &op.facts {
-            match &text.fact {
-                Fact::Grant { user, .. } => self.grants_received.entry(*user).or_default().push(at),
-                Fact::Role { user, role, .. } if *role != Role::None => {
-                    self.grants_received.entry(*user).or_default().push(at);
-                }
-                _ => {}
-            }
+            self.note_grant(at, &text.fact);
         }
         self.held += 1;
         self.settle(at);
         Ok(())
+    }
+
+    /// A fact of a received op, of which grants are noted.
+    pub(crate) fn note_grant(&mut self, at: u32, fact: &Fact) {
+        match fact {
+            Fact::Grant { user, .. } => self.grants_received.entry(*user).or_default().push(at),
+            Fact::Role { user, role, .. } if *role != Role::None => {
+                self.grants_received.entry(*user).or_default().push(at);
+            }
+            _ => {}
+        }
     }
 
     /// Judges a new op, and again what its member facts concern, in the order of docs/protocol.md §3: revocations,
@@ -409,7 +414,7 @@ impl Album {
         }
     }
 
-    fn rename(&mut self) {
+    pub(crate) fn rename(&mut self) {
         let name = self.current_name();
         if name != self.shown_name {
             let before = std::mem::replace(&mut self.shown_name, name.clone());

@@ -4,13 +4,10 @@
 //! one value: writing the value gives the same text again, so an album need not keep the text. Whatever departs from it
 //! in one byte is none of this reader's: it says nothing, and the strict JSON reader decides (`op::Op::decode`).
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-
 use crate::fact::{self, Fact, Image, Preview, Shape, Version};
 use crate::header::{DotRun, Header, Intro, OpRef};
 use crate::id::{
-    ActorId, AlbumId, BlobHash, Digest, HeaderHash, HeaderRef, Incarnation, PublicKey, Signature,
+    self, ActorId, AlbumId, BlobHash, Digest, HeaderHash, HeaderRef, Incarnation, PublicKey, Signature,
 };
 use crate::limits::{CHAT_BYTES_MAX, DEPS_EMPTY_MAX, INTEGER_MAX, REMOVE_RUNS_MAX, STARS_MAX};
 
@@ -85,13 +82,10 @@ impl<'a> Reader<'a> {
     fn bytes<const N: usize>(&mut self) -> Option<[u8; N]> {
         self.word("\"")?;
         let digits = (N * 8).div_ceil(6);
-        let mut out = [0; 72];
-        let length = URL_SAFE_NO_PAD
-            .decode_slice(self.rest().get(..digits)?, &mut out)
-            .ok()?;
+        let out = id::from_digits(self.rest().get(..digits)?)?;
         self.at += digits;
         self.word("\"")?;
-        (length == N).then(|| out.first_chunk::<N>().copied()).flatten()
+        Some(out)
     }
 
     /// `[…,…]` with at least one item and at most `most`.

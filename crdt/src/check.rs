@@ -9,6 +9,7 @@ use crate::graph::FactAt;
 use crate::id::BlobHash;
 use crate::op::Op;
 use crate::rights::{Rights, Standing};
+use crate::tree::BUCKETS;
 
 impl Album {
     /// Computes validity, killers, needed ops, heads, live facts, indices and roles anew, O(n), and compares.
@@ -160,6 +161,56 @@ impl Album {
             self.live.settings.clone(),
         ];
         same("indices", &kept, &anew)
+    }
+
+    /// Compares all that is kept of two replicas which received the same ops in one order; what waits, what was refused
+    /// and what changed are no part of it. Names the first thing that differs.
+    pub fn check_same(&self, other: &Album) -> Result<(), String> {
+        if let Some(what) = self.graph.differs(&other.graph) {
+            return Err(what);
+        }
+        let roles = |album: &Album| {
+            let some = album.roles.iter().filter(|(_, role)| **role > Role::None);
+            some.map(|(user, role)| (*user, *role)).collect::<Vec<_>>()
+        };
+        let lists = |album: &Album| {
+            let live = &album.live;
+            let indices = [&live.names, &live.images, &live.previews];
+            let indices = indices.map(|index| index.slots().collect::<Vec<_>>());
+            (
+                indices,
+                live.ratings.clone(),
+                live.chat.clone(),
+                live.settings.clone(),
+            )
+        };
+        let buckets = || 0..BUCKETS as u16;
+        let facts = |album: &Album| {
+            buckets()
+                .map(|at| album.live.tree.handles(at).to_vec())
+                .collect::<Vec<_>>()
+        };
+        let heads = |album: &Album| {
+            buckets()
+                .map(|at| album.heads.handles(at).to_vec())
+                .collect::<Vec<_>>()
+        };
+        same("genesis", &self.genesis, &other.genesis)?;
+        same("rights", &self.rights.same(&other.rights), &true)?;
+        same("grants", &self.grants_received, &other.grants_received)?;
+        same("killers", &self.killers, &other.killers)?;
+        same("lists", &lists(self), &lists(other))?;
+        same("buckets of facts", &facts(self), &facts(other))?;
+        same("buckets of heads", &heads(self), &heads(other))?;
+        same(
+            "numbers of facts and heads",
+            &(self.live.tree.len(), self.heads.len()),
+            &(other.live.tree.len(), other.heads.len()),
+        )?;
+        same("held", &self.held, &other.held)?;
+        same("roles", &roles(self), &roles(other))?;
+        same("name", &self.name(), &other.name())?;
+        same("digest", &self.digest(), &other.digest())
     }
 
     /// Every op written again is what its text reads as, and its text has its hashes: O(n), with hashing.

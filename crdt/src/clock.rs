@@ -52,7 +52,10 @@ impl Clock {
             return;
         }
         self.grow(branch);
-        self.root = Some(raised(self.root.as_deref(), self.height, branch, value));
+        match self.root.as_mut().and_then(Arc::get_mut) {
+            Some(part) => raise_in(part, self.height, branch, value),
+            None => self.root = Some(raised(self.root.as_deref(), self.height, branch, value)),
+        }
     }
 
     /// Becomes the entry-wise maximum of both.
@@ -110,6 +113,20 @@ fn raised(part: Option<&Part>, height: u32, branch: u32, value: u32) -> Arc<Part
     let below = &mut parts[slot(branch, height - 1)];
     *below = Some(raised(below.as_deref(), height - 1, branch, value));
     Arc::new(Part::Fork(parts))
+}
+
+/// Raises an entry of a part that nobody shares, in place as far as that goes.
+fn raise_in(part: &mut Part, height: u32, branch: u32, value: u32) {
+    match part {
+        Part::Leaf(entries) => entries[branch as usize % LEAF] = value,
+        Part::Fork(parts) => {
+            let below = &mut parts[slot(branch, height - 1)];
+            match below.as_mut().and_then(Arc::get_mut) {
+                Some(below) => raise_in(below, height - 1, branch, value),
+                None => *below = Some(raised(below.as_deref(), height - 1, branch, value)),
+            }
+        }
+    }
 }
 
 /// Depth as above. Returns one of its arguments wherever that one is the maximum, so that sharing survives.

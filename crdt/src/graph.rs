@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
 use crate::clock::Clock;
+use crate::deps::Deps;
 use crate::fact::{Fact, Role};
 use crate::header::{DotRun, Header, Intro, OpRef};
 use crate::id::{ActorId, AlbumId, FactHash, HeaderHash, HeaderRef, Signature, UserId};
@@ -40,13 +41,12 @@ pub(crate) struct Node {
     /// Its number along `prev`, from 1.
     pub(crate) depth: u32,
     pub(crate) prev: Option<u32>,
-    pub(crate) deps: Box<[u32]>,
+    pub(crate) deps: Deps,
     past: Clock,
     /// The role that its facts and removes ask for.
     pub(crate) need: Role,
     more: Option<Arc<More>>,
-    /// Signature ‖ hash of each fact ‖ where each but the first begins, u32 LE ‖ the facts, packed.
-    data: Box<[u8]>,
+    data: Data,
     pub(crate) valid: bool,
     pub(crate) standing: Standing,
     /// 1 if valid, and 1 for each needed op that has it as `prev` or dep. Needed while above 0.
@@ -55,15 +55,26 @@ pub(crate) struct Node {
     pub(crate) needed_next: u32,
 }
 
+/// Signature ‖ hash of each fact ‖ where each but the first begins, u32 LE ‖ the facts, packed.
+#[derive(Debug, Clone)]
+enum Data {
+    Own(Box<[u8]>),
+    /// A stretch of [`Graph::base`].
+    Base {
+        from: u32,
+        to: u32,
+    },
+}
+
 /// What few ops have.
-#[derive(Debug, Clone, Default)]
-struct More {
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct More {
     /// The facts that its removes name, each once.
-    kills: Box<[FactAt]>,
-    removes: Box<[DotRun]>,
-    batch: Option<HeaderRef>,
+    pub(crate) kills: Box<[FactAt]>,
+    pub(crate) removes: Box<[DotRun]>,
+    pub(crate) batch: Option<HeaderRef>,
     /// Its member facts with their places, read.
-    members: Arc<[(u16, Fact)]>,
+    pub(crate) members: Arc<[(u16, Fact)]>,
 }
 
 impl Node {
@@ -100,61 +111,53 @@ impl Node {
             .any(|(_, fact)| matches!(fact, Fact::Revoke { .. }))
     }
 
-    fn sig(&self) -> Signature {
-        Signature(self.data.first_chunk().copied().unwrap_or([0; Signature::LEN]))
-    }
-
-    pub(crate) fn fact_hash(&self, place: u16) -> FactHash {
-        let from = Signature::LEN + FactHash::LEN * usize::from(place);
-        let hash = self.data.get(from..).and_then(<[u8]>::first_chunk);
-        FactHash(hash.copied().unwrap_or_default())
-    }
-
-    pub(crate) fn packed(&self, place: u16) -> Packed<'_> {
-        let count = usize::from(self.count);
-        let table = Signature::LEN + FactHash::LEN * count;
-        let facts = table + 4 * count.saturating_sub(1);
-        let begin = |place: usize| match place {
-            0 => facts,
-            _ if place == count => self.data.len(),
-            _ => {
-                let entry = self
-                    .data
-                    .get(table + 4 * (place - 1)..)
-                    .and_then(<[u8]>::first_chunk);
-                facts + u32::from_le_bytes(entry.copied().unwrap_or_default()) as usize
-            }
-        };
-        let place = usize::from(place);
-        Packed(self.data.get(begin(place)..begin(place + 1)).unwrap_or_default())
+    /// What few ops have, where this one has it.
+    pub(crate) fn more(&self) -> Option<&More> {
+        self.more.as_deref()
     }
 }
 
+/// Fact `place` of `count` in an op's data.
+fn packed_in(data: &[u8], count: u16, place: u16) -> Packed<'_> {
+    let count = usize::from(count);
+    let table = Signature::LEN + FactHash::LEN * count;
+    let facts = table + 4 * count.saturating_sub(1);
+    let begin = |place: usize| match place {
+        0 => facts,
+        _ if place == count => data.len(),
+        _ => {
+            let entry = data.get(table + 4 * (place - 1)..).and_then(<[u8]>::first_chunk);
+            facts + u32::from_le_bytes(entry.copied().unwrap_or_default()) as usize
+        }
+    };
+    let place = usize::from(place);
+    Packed(data.get(begin(place)..begin(place + 1)).unwrap_or_default())
+}
+
 fn data_of(op: &Op) -> Box<[u8]> {
-    let mut facts = Vec::with_capacity(op.facts.len() * 128);
-    let mut begins = Vec::with_capacity(op.facts.len());
+    let table = Signature::LEN + FactHash::LEN * op.facts.len();
+    let facts = table + 4 * op.facts.len().saturating_sub(1);
+    // Values are shorter than their text.
+    let mut data = Vec::with_capacity(facts + op.bytes().len());
+    data.extend(op.sig.0);
+    op.facts.iter().for_each(|text| data.extend(text.hash.0));
+    data.resize(facts, 0);
     for (place, text) in op.facts.iter().enumerate() {
-        begins.push(facts.len() as u32);
+        if place > 0 {
+            let begin = (data.len() - facts) as u32;
+            data[table + 4 * (place - 1)..][..4].copy_from_slice(&begin.to_le_bytes());
+        }
         packed::write(
-            &mut facts,
+            &mut data,
             &text.fact,
             text.usual,
             op.fact_text(place).unwrap_or_default(),
         );
     }
-    let table = 4 * op.facts.len().saturating_sub(1);
-    let mut data = Vec::with_capacity(Signature::LEN + FactHash::LEN * op.facts.len() + table + facts.len());
-    data.extend(op.sig.0);
-    op.facts.iter().for_each(|text| data.extend(text.hash.0));
-    begins
-        .iter()
-        .skip(1)
-        .for_each(|begin| data.extend(begin.to_le_bytes()));
-    data.extend(facts);
     data.into_boxed_slice()
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Actor {
     pub(crate) id: ActorId,
     pub(crate) user: u32,
@@ -166,7 +169,7 @@ pub(crate) struct Actor {
     ops: Vec<u32>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 struct Branch {
     /// The branch and depth it left, none at the actor's beginning.
     left: Option<(u32, u32)>,
@@ -200,10 +203,12 @@ pub(crate) struct Graph {
     /// Full but for the last: no node moves, and no room is kept that would hold as many again.
     nodes: Vec<Vec<Node>>,
     len: u32,
+    /// What the data of ops from a checkpoint are stretches of.
+    pub(crate) base: Arc<Vec<u8>>,
     /// The first 8 bytes of each hash. An order, not a table of buckets: nobody can make a slow one by choosing hashes.
-    by_hash: BTreeSet<(u64, u32)>,
+    pub(crate) by_hash: BTreeSet<(u64, u32)>,
     /// Envelopes that are not what writing their node gives.
-    odd: BTreeMap<u32, Box<str>>,
+    pub(crate) odd: BTreeMap<u32, Box<str>>,
     written: Written,
     pub(crate) actors: Vec<Actor>,
     by_actor: BTreeMap<ActorId, u32>,
@@ -300,7 +305,7 @@ impl Graph {
     fn header(&self, at: u32) -> Header {
         let node = self.node(at);
         let more = node.more.as_deref();
-        let hashes = (0..node.count).map(|place| node.fact_hash(place));
+        let hashes = (0..node.count).map(|place| self.fact_hash(FactAt { node: at, place }));
         Header {
             album: self.album.filter(|_| at > 0),
             actor: self.actor_id(at),
@@ -326,9 +331,10 @@ impl Graph {
         }
         let node = self.node(at);
         let facts = (0..node.count).map(|place| {
-            let packed = node.packed(place);
+            let place = FactAt { node: at, place };
+            let packed = self.packed(place);
             (
-                node.fact_hash(place),
+                self.fact_hash(place),
                 packed.fact(),
                 packed.is_short(),
                 packed.text().into_owned(),
@@ -337,7 +343,7 @@ impl Graph {
         Arc::new(Op::from_parts(
             self.header(at),
             node.hash,
-            node.sig(),
+            self.sig(at),
             facts.collect(),
         ))
     }
@@ -395,10 +401,18 @@ impl Graph {
     /// The past of an op with these parents.
     pub(crate) fn past(&self, prev: Option<u32>, deps: &[u32]) -> Past {
         let mut past = Past::default();
-        if let Some(prev) = prev {
-            let prev = self.node(prev);
-            past.clock = prev.past.clone();
+        let mut deps = deps.iter();
+        if let Some(at) = prev {
+            let prev = self.node(at);
             past.own = Some((prev.branch, prev.depth));
+            // Mostly the newest op of others is a dep, and has seen one's own last: then its past is the larger one.
+            let first = deps.as_slice().first().filter(|dep| self.sees(**dep, at));
+            past.clock = first.map_or(prev, |dep| self.node(*dep)).past.clone();
+            if let Some(dep) = first {
+                let dep = self.node(*dep);
+                past.clock.raise(dep.branch, dep.depth);
+                deps.next();
+            }
         }
         for dep in deps {
             let dep = self.node(*dep);
@@ -432,8 +446,31 @@ impl Graph {
         (0..self.node(node).count).map(move |place| FactAt { node, place })
     }
 
+    /// An op's signature, fact hashes and facts, as the album keeps them.
+    pub(crate) fn data(&self, at: u32) -> &[u8] {
+        match &self.node(at).data {
+            Data::Own(data) => data,
+            Data::Base { from, to } => self.base.get(*from as usize..*to as usize).unwrap_or_default(),
+        }
+    }
+
+    fn sig(&self, at: u32) -> Signature {
+        Signature(
+            self.data(at)
+                .first_chunk()
+                .copied()
+                .unwrap_or([0; Signature::LEN]),
+        )
+    }
+
+    pub(crate) fn fact_hash(&self, at: FactAt) -> FactHash {
+        let from = Signature::LEN + FactHash::LEN * usize::from(at.place);
+        let hash = self.data(at.node).get(from..).and_then(<[u8]>::first_chunk);
+        FactHash(hash.copied().unwrap_or_default())
+    }
+
     pub(crate) fn packed(&self, at: FactAt) -> Packed<'_> {
-        self.node(at.node).packed(at.place)
+        packed_in(self.data(at.node), self.node(at.node).count, at.place)
     }
 
     pub(crate) fn fact(&self, at: FactAt) -> Fact {
@@ -465,38 +502,11 @@ impl Graph {
         if !(op.usual && intro_fits) {
             self.odd.insert(at, op.bytes().into());
         }
-        let depth = prev.map_or(1, |prev| self.node(prev).depth + 1);
-        let mut clock = past.clock;
-        let branch = match prev.map(|prev| (prev, self.node(prev).branch)) {
-            Some((prev, branch)) if self.branches[branch as usize].tip == prev => branch,
-            fork => {
-                let left = fork.map(|(prev, branch)| (branch, self.node(prev).depth));
-                if let Some((branch, depth)) = left {
-                    clock.raise(branch, depth);
-                }
-                self.branches.push(Branch { left, tip: at });
-                (self.branches.len() - 1) as u32
-            }
-        };
-        self.branches[branch as usize].tip = at;
-        let known = &mut self.actors[actor as usize];
-        if known.branches.last() != Some(&branch) && !known.branches.contains(&branch) {
-            known.branches.push(branch);
-        }
-        let place = match known.ops.last() {
-            Some(last) if at_block(&self.nodes, *last).first > op.header.first => known
-                .ops
-                .partition_point(|other| at_block(&self.nodes, *other).first <= op.header.first),
-            _ => known.ops.len(),
-        };
-        known.ops.insert(place, at);
         for parent in prev.iter().chain(&*deps) {
             self.tips.remove(parent);
         }
         self.tips.insert(at);
         self.by_hash.insert((prefix(&op.hash.0), at));
-        let standing = Standing::Member;
-        let (valid, needed, needed_next) = (false, 0, 0);
         let members = op.facts.iter().zip(0..).filter(|(text, _)| text.fact.is_member());
         let has_more =
             !op.header.removes.is_empty() || op.header.batch.is_some() || members.clone().next().is_some();
@@ -506,31 +516,147 @@ impl Graph {
             batch: op.header.batch,
             members: members.map(|(text, place)| (place, text.fact.clone())).collect(),
         });
+        let judged = (false, Standing::Member);
+        let own = Own {
+            hash: op.hash,
+            first: op.header.first,
+            count: op.header.count as u16,
+            actor,
+            need,
+            judged,
+            needed: (0, 0),
+            more,
+        };
+        self.hang(own, prev, deps, past.clock, Data::Own(data_of(op)));
+        at
+    }
+
+    /// Adds a node: its branch, depth, lamport and past from its parents.
+    fn hang(&mut self, own: Own, prev: Option<u32>, deps: Deps, mut clock: Clock, data: Data) {
+        let at = self.len;
+        let parent = prev.map(|prev| self.node(prev));
+        let depth = parent.map_or(1, |prev| prev.depth + 1);
+        let lamports = deps.iter().map(|dep| self.node(*dep).lamport);
+        let lamport = 1 + lamports.chain(parent.map(|prev| prev.lamport)).max().unwrap_or(0);
+        let branch = match prev.zip(parent) {
+            Some((prev, node)) if self.branches[node.branch as usize].tip == prev => node.branch,
+            fork => {
+                let left = fork.map(|(_, node)| (node.branch, node.depth));
+                if let Some((branch, depth)) = left {
+                    clock.raise(branch, depth);
+                }
+                self.branches.push(Branch { left, tip: at });
+                (self.branches.len() - 1) as u32
+            }
+        };
+        self.branches[branch as usize].tip = at;
+        let known = &mut self.actors[own.actor as usize];
+        if known.branches.last() != Some(&branch) && !known.branches.contains(&branch) {
+            known.branches.push(branch);
+        }
+        let place = match known.ops.last() {
+            Some(last) if at_block(&self.nodes, *last).first > own.first => known
+                .ops
+                .partition_point(|other| at_block(&self.nodes, *other).first <= own.first),
+            _ => known.ops.len(),
+        };
+        known.ops.insert(place, at);
         if self.nodes.last().is_none_or(|block| block.len() == BLOCK) {
             self.nodes.push(Vec::with_capacity(BLOCK));
         }
         let block = self.nodes.last_mut().expect("a block with room is there");
         self.len += 1;
         block.push(Node {
-            hash: op.hash,
-            first: op.header.first,
-            count: op.header.count as u16,
-            lamport: op.header.lamport,
-            actor,
+            hash: own.hash,
+            first: own.first,
+            count: own.count,
+            lamport,
+            actor: own.actor,
             branch,
             depth,
             prev,
             deps,
             past: clock,
-            need,
-            more: more.map(Arc::new),
-            data: data_of(op),
-            valid,
-            standing,
-            needed,
-            needed_next,
+            need: own.need,
+            more: own.more.map(Arc::new),
+            data,
+            valid: own.judged.0,
+            standing: own.judged.1,
+            needed: own.needed.0,
+            needed_next: own.needed.1,
         });
-        at
+    }
+
+    /// Before the first op.
+    pub(crate) fn begin(&mut self, album: AlbumId) {
+        self.album = Some(album);
+    }
+
+    /// Adds a node from a checkpoint: its data are `from..to` of [`Graph::base`]. Order of
+    /// hashes and tips are the caller's.
+    pub(crate) fn hang_again(&mut self, own: Own, prev: Option<u32>, deps: Deps, (from, to): (u32, u32)) {
+        let clock = self.past(prev, &deps).clock;
+        self.hang(own, prev, deps, clock, Data::Base { from, to });
+    }
+
+    /// The first thing in which two graphs differ, wherever their data lie.
+    pub(crate) fn differs(&self, other: &Graph) -> Option<String> {
+        let branches = 0..self.branches.len().max(other.branches.len()) as u32;
+        let one = |graph: &Graph, at: u32| {
+            let node = graph.node(at).clone();
+            let clock: Vec<u32> = branches.clone().map(|branch| node.past.get(branch)).collect();
+            let judged = (
+                node.need,
+                node.valid,
+                node.standing,
+                node.needed,
+                node.needed_next,
+            );
+            let place = (
+                node.first,
+                node.count,
+                node.lamport,
+                node.actor,
+                node.branch,
+                node.depth,
+            );
+            let parents = (node.prev, &*node.deps, clock);
+            format!(
+                "{:?} {place:?} {parents:?} {judged:?} {:?} {:?}",
+                node.hash.hex(),
+                node.more,
+                graph.data(at)
+            )
+        };
+        if self.len != other.len {
+            return Some(format!("{} and {} ops", self.len, other.len));
+        }
+        if let Some(at) = self.numbers().find(|at| one(self, *at) != one(other, *at)) {
+            return Some(format!("op {at}: {} and {}", one(self, at), one(other, at)));
+        }
+        let parts = [
+            ("album", self.album == other.album),
+            ("order of hashes", self.by_hash == other.by_hash),
+            ("odd texts", self.odd == other.odd),
+            (
+                "actors",
+                self.actors == other.actors && self.by_actor == other.by_actor,
+            ),
+            ("branches", self.branches == other.branches),
+            (
+                "users",
+                self.users == other.users && self.by_user == other.by_user,
+            ),
+            ("tips", self.tips == other.tips),
+        ];
+        parts
+            .iter()
+            .find(|(_, same)| !same)
+            .map(|(what, _)| (*what).to_owned())
+    }
+
+    pub(crate) fn set_more(&mut self, at: u32, more: More) {
+        self.node_mut(at).more = Some(Arc::new(more));
     }
 
     /// An op's actor; the first op tells who it is, the others' is their `prev`'s.
@@ -543,11 +669,15 @@ impl Graph {
             .intro
             .expect("an op without prev has an intro, Header::read checked it");
         let user = self.intern_user(&intro.user());
-        *self.by_actor.entry(op.header.actor).or_insert_with(|| {
+        self.known_actor(op.header.actor, user, intro)
+    }
+
+    pub(crate) fn known_actor(&mut self, id: ActorId, user: u32, intro: Intro) -> u32 {
+        *self.by_actor.entry(id).or_insert_with(|| {
             self.actors.push(Actor {
-                id: op.header.actor,
+                id,
                 user,
-                bucket: bucket(&op.header.actor.0),
+                bucket: bucket(&id.0),
                 intro,
                 branches: Vec::new(),
                 ops: Vec::new(),
@@ -594,7 +724,8 @@ fn at_block(nodes: &[Vec<Node>], at: u32) -> &Node {
     &nodes[at as usize / BLOCK][at as usize % BLOCK]
 }
 
-fn prefix(hash: &[u8]) -> u64 {
+/// The first 8 bytes of a hash, in the hashes' order.
+pub(crate) fn prefix(hash: &[u8]) -> u64 {
     u64::from_be_bytes(hash.first_chunk().copied().unwrap_or_default())
 }
 
@@ -610,10 +741,24 @@ impl Clone for Written {
     }
 }
 
+/// What a node does not take from its parents.
+pub(crate) struct Own {
+    pub(crate) hash: HeaderHash,
+    pub(crate) first: u64,
+    pub(crate) count: u16,
+    pub(crate) actor: u32,
+    pub(crate) need: Role,
+    /// Whether it is valid, and whose it is.
+    pub(crate) judged: (bool, Standing),
+    /// [`Node::needed`] and [`Node::needed_next`].
+    pub(crate) needed: (u32, u32),
+    pub(crate) more: Option<More>,
+}
+
 /// Where an op hangs in the graph.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Parents {
     pub(crate) prev: Option<u32>,
-    pub(crate) deps: Box<[u32]>,
+    pub(crate) deps: Deps,
     pub(crate) past: Past,
 }

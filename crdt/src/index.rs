@@ -50,8 +50,27 @@ pub(crate) fn prefix(key: &[u8]) -> u64 {
 }
 
 impl Index {
+    /// A list of slots that are in order.
+    pub(crate) fn of(mut slots: impl ExactSizeIterator<Item = (u64, FactAt)>) -> Index {
+        let len = slots.len();
+        let slots = |_| {
+            let slots = slots.by_ref().take(BLOCK).map(|(prefix, at)| Slot { prefix, at });
+            Block::of(slots.collect())
+        };
+        Index {
+            blocks: (0..len.div_ceil(BLOCK)).map(slots).collect(),
+            len,
+        }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.len
+    }
+
+    /// All, in order, with their prefixes.
+    pub(crate) fn slots(&self) -> impl Iterator<Item = (u64, FactAt)> + '_ {
+        let slots = self.blocks.iter().flat_map(|block| &block.slots);
+        slots.map(|slot| (slot.prefix, slot.at))
     }
 
     pub(crate) fn insert(&mut self, prefix: u64, at: FactAt, order: impl Fn(FactAt) -> Ordering) {
@@ -104,10 +123,7 @@ impl Index {
 
     /// All, in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = FactAt> + '_ {
-        self.blocks
-            .iter()
-            .flat_map(|block| &block.slots)
-            .map(|slot| slot.at)
+        self.slots().map(|(_, at)| at)
     }
 
     /// Those that are not less than what is sought, in order.
@@ -139,11 +155,37 @@ impl Index {
         };
         let block = self.blocks.partition_point(is_before).saturating_sub(1);
         let slots = self.blocks.get(block).map_or(&[][..], |block| &block.slots);
-        match slots.binary_search_by(compare) {
-            Ok(place) => Ok((block, place)),
-            Err(place) => Err((block, place)),
+        let (low, high) = near(slots, prefix);
+        match slots[low..high].binary_search_by(compare) {
+            Ok(place) => Ok((block, low + place)),
+            Err(place) => Err((block, low + place)),
         }
     }
+}
+
+/// Where a prefix lies among slots, if their prefixes are spread evenly, as hashes are; else all of them. So a search
+/// looks at one stretch of memory, where halving looks at one stretch after the other.
+fn near(slots: &[Slot], prefix: u64) -> (usize, usize) {
+    const AROUND: usize = 8;
+    let (Some(first), Some(last)) = (slots.first(), slots.last()) else {
+        return (0, 0);
+    };
+    let part =
+        prefix.saturating_sub(first.prefix) as f64 / last.prefix.saturating_sub(first.prefix).max(1) as f64;
+    let guess = ((part * slots.len() as f64) as usize).min(slots.len());
+    let (low, high) = (guess.saturating_sub(AROUND), guess + AROUND);
+    (
+        if slots.get(low).is_some_and(|slot| slot.prefix < prefix) {
+            low
+        } else {
+            0
+        },
+        if slots.get(high).is_some_and(|slot| slot.prefix > prefix) {
+            high
+        } else {
+            slots.len()
+        },
+    )
 }
 
 #[cfg(test)]

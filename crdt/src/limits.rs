@@ -44,6 +44,9 @@ pub const WAITING_OPS_MAX: usize = 4_096;
 /// Bytes of the ops that wait, per album.
 pub const WAITING_BYTES_MAX: usize = 16 * 1024 * 1024;
 
+/// A checkpoint of one album; the data of its ops are found by 32 bits.
+pub const CHECKPOINT_BYTES_MAX: usize = 1024 * 1024 * 1024;
+
 /// A chat line.
 pub const CHAT_BYTES_MAX: usize = 2_000;
 /// An image's name.

@@ -59,23 +59,26 @@ impl Live {
         } else {
             self.tree.remove(bucket, at);
         }
-        let packed = graph.packed(at);
-        match packed.class() {
+        match graph.packed(at).class() {
             Class::Image => self.set_image(graph, at, on),
-            // Those of a kind that cannot be read are in no index.
-            Class::Rating | Class::Chat | Class::Album => match packed.fact() {
-                Fact::Rating { image, .. } => {
-                    let of_image = self.ratings.entry(image).or_default();
-                    set_in(graph, of_image, &graph.user_of(at.node), at, on);
-                    if of_image.is_empty() {
-                        self.ratings.remove(&image);
-                    }
-                }
-                Fact::Chat { .. } => set_sorted(graph, &mut self.chat, at, on),
-                Fact::Album { .. } => set_sorted(graph, &mut self.settings, at, on),
-                _ => {}
-            },
+            Class::Rating | Class::Chat | Class::Album => self.set_listed(graph, at, on),
             Class::Member | Class::Other => {}
+        }
+    }
+
+    /// A rating, a line of chat or a setting; one that cannot be read is in no list.
+    pub(crate) fn set_listed(&mut self, graph: &Graph, at: FactAt, on: bool) {
+        match graph.fact(at) {
+            Fact::Rating { image, .. } => {
+                let of_image = self.ratings.entry(image).or_default();
+                set_in(graph, of_image, &graph.user_of(at.node), at, on);
+                if of_image.is_empty() {
+                    self.ratings.remove(&image);
+                }
+            }
+            Fact::Chat { .. } => set_sorted(graph, &mut self.chat, at, on),
+            Fact::Album { .. } => set_sorted(graph, &mut self.settings, at, on),
+            _ => {}
         }
     }
 
@@ -141,6 +144,14 @@ impl Live {
         facts.chain(votes).sum::<usize>() + lists + indices + self.tree.heap()
     }
 
+    /// Ratings, chat and settings, in the order of ops.
+    pub(crate) fn listed(&self) -> Vec<FactAt> {
+        let ratings = self.ratings.values().flat_map(BTreeMap::values).flatten();
+        let mut all: Vec<FactAt> = ratings.chain(&self.chat).chain(&self.settings).copied().collect();
+        all.sort_unstable();
+        all
+    }
+
     /// All live facts in the order of ops.
     pub(crate) fn all(&self) -> BTreeSet<FactAt> {
         self.tree.all().collect()
@@ -179,7 +190,7 @@ pub(crate) fn entry(graph: &Graph, at: FactAt) -> [u8; FACT_ENTRY] {
     out[..16].copy_from_slice(&graph.actor_id(at.node).0);
     out[16..24].copy_from_slice(&graph.seq(at).to_le_bytes());
     out[24..56].copy_from_slice(&node.hash.0);
-    out[56..].copy_from_slice(&node.fact_hash(at.place).0);
+    out[56..].copy_from_slice(&graph.fact_hash(at).0);
     out
 }
 

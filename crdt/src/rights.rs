@@ -42,7 +42,7 @@ struct Accepted {
 }
 
 /// What is in force about one user, and his ops.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Member {
     facts: BTreeSet<MemberFact>,
     revokes: Vec<(PublicKey, u32)>,
@@ -82,6 +82,23 @@ impl Rights {
             self.members.resize_with(user + 1, Member::default);
         }
         &mut self.members[user]
+    }
+
+    /// Whether both hold the same; a user or an actor of whom nothing is in force is as good as none.
+    pub(crate) fn same(&self, other: &Rights) -> bool {
+        let user = |rights: &Rights, user: usize| rights.members.get(user).cloned().unwrap_or_default();
+        let users = self.members.len().max(other.members.len());
+        let accepted = |rights: &Rights| {
+            let filled = rights
+                .accepted
+                .clone()
+                .into_iter()
+                .filter(|(_, runs)| !runs.is_empty());
+            filled.collect::<Vec<_>>()
+        };
+        self.owner == other.owner
+            && (0..users).all(|at| user(self, at) == user(other, at))
+            && accepted(self) == accepted(other)
     }
 
     pub(crate) fn ops_of(&self, user: u32) -> &[u32] {

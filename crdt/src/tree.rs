@@ -73,6 +73,19 @@ impl<H: Copy + Ord, const N: usize> Tree<H, N> {
         }
     }
 
+    /// Sets the handles of a bucket that had none; they ascend.
+    pub(crate) fn set(&mut self, bucket: u16, handles: Vec<H>) {
+        self.len += handles.len();
+        *self.edit(bucket) = handles;
+    }
+
+    /// Sets the hash of a bucket, as it was found before.
+    pub(crate) fn set_hash(&mut self, bucket: u16, hash: Digest) {
+        if let Some(Some(node)) = self.nodes.get(usize::from(bucket) / WIDTH) {
+            let _ = node.leaves[usize::from(bucket) % WIDTH].hash.set(hash);
+        }
+    }
+
     /// An empty bucket keeps no room, nor does a node of empty buckets.
     fn free(&mut self, bucket: u16) {
         let node = &mut self.nodes[usize::from(bucket) % BUCKETS / WIDTH];

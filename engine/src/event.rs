@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crdt::id::{AlbumId, BlobHash, Incarnation, PublicKey, UserId};
 use crdt::keys::Certificate;
 use crdt::op::Op;
-use crdt::{Author, Change};
+use crdt::{Album, Author, Change};
 
 /// Who this replica writes as.
 #[derive(Clone)]
@@ -40,6 +40,13 @@ pub enum Event {
         /// Which album.
         album: AlbumId,
         /// Its ops.
+        ops: Vec<Arc<Op>>,
+    },
+    /// The same with a checkpoint: the album as it was after the first ops of the store, and the others.
+    Resumed {
+        /// That album.
+        start: Box<Album>,
+        /// The ops that came after it.
         ops: Vec<Arc<Op>>,
     },
     /// A device proved its key and certificate on a link.

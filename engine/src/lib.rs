@@ -342,7 +342,8 @@ impl Engine {
     /// Takes in what happened. Total: nothing that a peer sends makes it fail.
     pub fn handle(&mut self, now: u64, event: Event) {
         match event {
-            Event::Loaded { album, ops } => self.on_loaded(now, album, ops),
+            Event::Loaded { album, ops } => self.on_loaded(now, Album::empty(album), ops),
+            Event::Resumed { start, ops } => self.on_loaded(now, *start, ops),
             Event::LinkUp { peer, certificate } => self.on_link_up(now, peer, &certificate),
             Event::LinkDown { peer } => self.on_link_down(peer),
             Event::Gossip { album, from, payload } => self.on_gossip(now, album, from, &payload),
@@ -372,8 +373,9 @@ impl Engine {
         Replica::new(album, wire::Epoch(self.rng.r#gen()))
     }
 
-    fn on_loaded(&mut self, now: u64, id: AlbumId, ops: Vec<Arc<Op>>) {
-        let mut replica = self.new_replica(Album::empty(id));
+    fn on_loaded(&mut self, now: u64, start: Album, ops: Vec<Arc<Op>>) {
+        let id = start.id();
+        let mut replica = self.new_replica(start);
         for op in ops {
             replica.album.receive(op, Trust::Stored);
         }

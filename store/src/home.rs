@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
 
+use crate::checkpoints;
 use crate::files::{self, FILE_MODE, private_dir, sync_dir};
 
 /// Longest file that [`Home::write_private`] keeps, in bytes. Keys and small settings, never images.
@@ -18,7 +19,7 @@ const PRIVATE_NAME_BYTES_MAX: usize = 64;
 /// How often a taken lock is tried again while waiting.
 const LOCK_RETRY: Duration = Duration::from_millis(20);
 /// Names in a home that belong to the store itself.
-const OWN_NAMES: [&str; 10] = [
+const OWN_NAMES: [&str; 11] = [
     "lock",
     "calotype.db",
     "calotype.db-wal",
@@ -27,6 +28,7 @@ const OWN_NAMES: [&str; 10] = [
     "blobs",
     "parts",
     "bad",
+    checkpoints::FOLDER,
     "tmp",
     "ballast",
 ];
@@ -164,7 +166,7 @@ impl Home {
         };
         refuse_empty_database(&path)?;
         private_dir(&path).map_err(at(path.clone()))?;
-        for name in ["blobs", "parts", "bad", "tmp"] {
+        for name in ["blobs", "parts", "bad", checkpoints::FOLDER, "tmp"] {
             let dir = path.join(name);
             private_dir(&dir).map_err(at(dir.clone()))?;
         }

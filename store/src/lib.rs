@@ -10,6 +10,7 @@
 //!   calotype.db    SQLite, WAL, synchronous=FULL
 //!   blobs/xx/HASH  image bytes, HASH = 64 hex digits of BLAKE3, xx = its first two
 //!   parts/HASH.part + HASH.list   a download under way; the sparse file is the progress
+//!   checkpoints/ALBUM  stands for the first ops of an album, can be thrown away at any time
 //!   bad/           what `fsck` found rotten: HASH, calotype.db
 //!   tmp/           emptied at each open
 //! ```
@@ -20,6 +21,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests"))]
 
 pub mod blobs;
+pub mod checkpoints;
 pub mod db;
 mod files;
 pub mod home;
@@ -28,6 +30,7 @@ pub use blobs::{
     BLOB_BYTES_MAX, Blob, BlobError, Blobs, CHUNK_BYTES, FsckProgress, FsckReport, ListError, Part,
     PartError, PartInfo, Progress, chunk_count, chunk_list_of, verify_list,
 };
+pub use checkpoints::CHECKPOINT_BYTES_MAX;
 pub use db::{
     BATCH_BYTES_MAX, BATCH_WRITES_MAX, BadOp, BadValue, CommitError, Db, Done, KEY_BYTES_MAX, KeyValue,
     Loaded, OP_BYTES_MAX, OpenError, ReadError, Rebuilt, Recovered, VALUE_BYTES_MAX, VerifyReport, Write,

@@ -550,3 +550,49 @@ proptest! {
         prop_assert!(db.verify().unwrap().is_clean());
     }
 }
+
+/// Something stands for the first ops of an album. It fits while the store's first ops are just these, whatever comes after
+/// them and in whatever order they are named; after one is lost, replaced or another's, it does not.
+#[test]
+fn what_stands_for_the_first_ops_names_just_these() {
+    let (_dir, home) = new_home();
+    let (db, _) = Db::open(&home).unwrap();
+    for n in 0..30 {
+        db.commit_wait(vec![op(n % 2, n)]).unwrap();
+    }
+    let fits = |names: &[u64]| {
+        let mut hashes = names.iter().rev().map(|n| name(*n));
+        db.stands_for(&name(0), &mut hashes).unwrap()
+    };
+    let first: Vec<u64> = (0..10).map(|n| 2 * n).collect();
+    let next = fits(&first).unwrap();
+    let after = all(&db, 0, next).0;
+    assert!(after.iter().map(|op| op.1).eq((10..15).map(|n| name(2 * n))));
+    assert_eq!(fits(&[]), None, "nothing stands for nothing");
+    assert_eq!(fits(&first[1..]), None);
+    assert_eq!(
+        fits(&[&first[..9], &[22]].concat()),
+        None,
+        "of as many ops one is another"
+    );
+    assert_eq!(fits(&[&first[..], &[1]].concat()), None, "another album's");
+    let more: Vec<u64> = (0..16).map(|n| 2 * n).collect();
+    assert_eq!(fits(&more), None, "more than there are");
+    assert!(fits(&more[..15]).is_some());
+    assert_eq!(db.stands_for(&name(7), &mut [name(0)].into_iter()).unwrap(), None);
+
+    // A check of the same ops, slice by slice, names those that are whole.
+    raw(&home)
+        .execute("UPDATE ops SET bytes = x'00' WHERE hash = ?1", [name(4)])
+        .unwrap();
+    let (loaded, good) = db.check_some(&name(0), 0).unwrap();
+    assert_eq!((good.len(), loaded.bad.len()), (14, 1));
+    assert!(!good.contains(&name(4)));
+    let (loaded, good) = db.check_some(&name(0), loaded.next).unwrap();
+    assert!(good.is_empty() && loaded.bad.is_empty());
+    assert_eq!(
+        fits(&first),
+        Some(next),
+        "names are whole, which is all that it asks"
+    );
+}

@@ -290,3 +290,26 @@ fn names_of_private_files_stay_in_the_home() {
     }
     home.write_private(&long[..64], b"x").unwrap();
 }
+
+/// Checkpoints: put in place of the one before, read back, and thrown away with their album. One too long is not read, and
+/// none is no error.
+#[test]
+fn checkpoints_come_and_go() {
+    let (_dir, home) = new_home();
+    let (one, other) = ([1; 32], [2; 32]);
+    assert_eq!(home.checkpoint(&one), None);
+    home.keep_checkpoint(&one, b"old").unwrap();
+    home.keep_checkpoint(&one, b"new").unwrap();
+    home.keep_checkpoint(&other, b"other").unwrap();
+    assert_eq!(home.checkpoint(&one).as_deref(), Some(&b"new"[..]));
+    home.keep_checkpoints_of(&[other]).unwrap();
+    assert_eq!(
+        (home.checkpoint(&one), home.checkpoint(&other)),
+        (None, Some(b"other".to_vec()))
+    );
+    assert_eq!(std::fs::read_dir(home.path().join("tmp")).unwrap().count(), 0);
+    // A sparse file: at the limit it would be read, one byte past it it is not.
+    let file = std::fs::File::create(home.path().join("checkpoints").join(store::hex(&one))).unwrap();
+    file.set_len(store::CHECKPOINT_BYTES_MAX + 1).unwrap();
+    assert_eq!(home.checkpoint(&one), None);
+}

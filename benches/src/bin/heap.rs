@@ -41,9 +41,16 @@ fn main() {
         let (album, bytes) = held(|| ours::load(id, &ops));
         row(&format!("calotype, {batch} an op"), bytes);
         let (_, digest) = held(|| album.digest());
+        let again = || ours::load_checkpoint(id, album.to_checkpoint().expect("it has its genesis"));
+        let (again, from_checkpoint) = held(again);
+        drop(again);
         row(
             &format!("calotype, {batch} an op, after its digest"),
             bytes + digest,
+        );
+        row(
+            &format!("calotype, {batch} an op, from a checkpoint"),
+            from_checkpoint,
         );
     }
     let stored = theirs::doc_stored();

@@ -15,7 +15,7 @@ use crate::world::{Peer, chat, fact_id, grant, image, peers, pull, rating, role}
 
 /// What one of the peers does.
 #[derive(Debug, Clone)]
-enum Do {
+pub enum Do {
     Add(u8),
     /// Removes the n-th entry that is shown.
     Kill(u8),
@@ -28,7 +28,7 @@ enum Do {
     Fork(u8),
 }
 
-fn script(rights: bool) -> impl Strategy<Value = Vec<(u8, Do)>> {
+pub fn script(rights: bool) -> impl Strategy<Value = Vec<(u8, Do)>> {
     let act = prop_oneof![
         4 => (0..6u8).prop_map(Do::Add),
         3 => any::<u8>().prop_map(Do::Kill),
@@ -55,7 +55,7 @@ fn start() -> Vec<Peer> {
 }
 
 /// Plays a script; what a peer may not do, he does not.
-fn play(script: &[(u8, Do)]) -> Vec<Peer> {
+pub fn play(script: &[(u8, Do)]) -> Vec<Peer> {
     let mut all = start();
     for (who, act) in script {
         let who = usize::from(*who) % all.len();
@@ -120,7 +120,7 @@ fn play(script: &[(u8, Do)]) -> Vec<Peer> {
     all
 }
 
-fn ops_of(all: &[Peer]) -> Vec<Arc<Op>> {
+pub fn ops_of(all: &[Peer]) -> Vec<Arc<Op>> {
     let ops: BTreeMap<_, _> = all
         .iter()
         .flat_map(|peer| peer.album.ops())

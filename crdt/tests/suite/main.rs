@@ -5,6 +5,7 @@
 // Golden files are files, and an environment variable asks for the deep forms.
 #![allow(clippy::disallowed_methods)]
 
+mod checkpoint;
 mod exhaustive;
 mod golden;
 mod histories;

@@ -107,6 +107,23 @@ fn an_odd_spelling_goes_through_byte_for_byte() {
     }
 }
 
+/// An album of all these spellings, with images, ratings, chat, previews, removals and a fork.
+pub fn an_album_of_odd_texts() -> Album {
+    let mut all = peers(&[(b'A', Role::Contributor), (b'B', Role::Curator)]);
+    let (id, base) = (all[0].album.id(), all[0].album.ops().last().unwrap().clone());
+    let ada = all[1].author.clone();
+    for spelling in [Odd::Header, Odd::Order, Odd::Envelope, Odd::Fact, Odd::Escape] {
+        let facts = [image("a.jpg"), rating("a.jpg", 4), image("b.jpg"), chat("hello")];
+        let op = odd(&Pen::new(&ada, id, None, &[&base]).facts(&facts), spelling);
+        all[2].album.receive(op, Trust::Verify);
+    }
+    let dead = all[2].album.images().next().unwrap().id;
+    all[2].kill(dead);
+    all[2].say(image("c.jpg"));
+    assert!(all[2].album.op_count() >= 8);
+    all.remove(2).album
+}
+
 /// A member signs two first ops with two certificates, both good: each is given on with its own.
 #[test]
 fn two_first_ops_keep_their_own_intro() {

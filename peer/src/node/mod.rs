@@ -6,6 +6,7 @@
 mod account;
 mod blobs;
 mod central;
+mod checkpoint;
 mod commands;
 mod control;
 mod counted;
@@ -170,6 +171,7 @@ pub async fn start(config: Config) -> Result<Running, Failure> {
     if resumes {
         sign_in(&handle).await?;
     }
+    handle.with(Node::scrub).await?;
     let doors = TaskTracker::new();
     let accepting = tokio::spawn(control::serve(listener, handle.clone(), doors.clone()));
     let central = tokio::spawn(central::run(handle.clone(), central_choice));
@@ -440,7 +442,11 @@ impl Node {
                 self.known.insert(crdt::id::PublicKey(device), known);
             }
         }
-        for id in db.albums().map_err(unreadable)? {
+        let albums = db.albums().map_err(unreadable)?;
+        if let Err(error) = self.home.keep_checkpoints_of(&albums) {
+            tracing::info!("checkpoints of other albums stay: {error}");
+        }
+        for id in albums {
             self.load(AlbumId(id))?;
         }
         let current = db.get("node", b"album").map_err(unreadable)?;

@@ -14,6 +14,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::account::Account;
 use super::central::CentralState;
+use super::checkpoint::Checkpoints;
 use super::counted::{Counted, Moved};
 use super::gate::Gate;
 use super::refused::Refusals;
@@ -120,6 +121,7 @@ pub(super) struct Node {
     pub(super) blocked: BTreeSet<PublicKey>,
     pub(super) central: CentralState,
     pub(super) refusals: Refusals,
+    pub(super) checkpoints: Checkpoints,
     /// Since when `/net` counts.
     pub(super) counted: Counted,
     pub(super) handle: Handle,
@@ -185,6 +187,7 @@ impl Node {
             blocked: BTreeSet::new(),
             central: CentralState::default(),
             refusals: Refusals::default(),
+            checkpoints: Checkpoints::default(),
             counted: Counted::new(),
             handle,
             db: Arc::new(parts.db),
@@ -223,6 +226,7 @@ impl Node {
             }
         }
         self.end().await;
+        self.keep_checkpoints();
         Ok(())
     }
 
@@ -271,6 +275,7 @@ impl Node {
         let outcome = match result {
             Ok(()) => {
                 self.feed(Event::Persisted { token });
+                self.checkpoint_if_due(album);
                 Ok(())
             }
             Err(error @ CommitError::DiskFull { .. }) => {
@@ -471,19 +476,23 @@ impl Node {
 
     /// Reads an album from the database into the engine.
     pub(super) fn load(&mut self, album: AlbumId) -> Result<(), Failure> {
+        let (start, from) = self.resume(album).unzip();
         let mut ops = Vec::new();
         let mut unreadable = 0;
         let mut read = |_, _, bytes: &[u8]| match std::str::from_utf8(bytes).ok().map(crdt::op::Op::decode) {
             Some(Ok(op)) => ops.push(Arc::new(op)),
             _ => unreadable += 1,
         };
-        let loaded = self.db.ops(&album.0, 0, &mut read).map_err(|error| {
-            Failure::new(
-                Code::Damaged,
-                format!("cannot read album {}: {error}", album.hex()),
-                "end calotype and run `calotype fsck`",
-            )
-        })?;
+        let loaded = self
+            .db
+            .ops(&album.0, from.unwrap_or(0), &mut read)
+            .map_err(|error| {
+                Failure::new(
+                    Code::Damaged,
+                    format!("cannot read album {}: {error}", album.hex()),
+                    "end calotype and run `calotype fsck`",
+                )
+            })?;
         let bad = loaded.missing() + unreadable;
         if bad > 0 {
             let text = format!(
@@ -493,7 +502,10 @@ impl Node {
             news::warn(self, text);
             self.start_new_life();
         }
-        self.feed(Event::Loaded { album, ops });
+        self.feed(match start.map(Box::new) {
+            Some(start) => Event::Resumed { start, ops },
+            None => Event::Loaded { album, ops },
+        });
         // The engine stands on what is there, so what it writes from now on may be stored.
         self.db.readmit(&album.0);
         Ok(())

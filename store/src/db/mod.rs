@@ -178,6 +178,28 @@ impl Db {
         self.reader.ops(album, from, each)
     }
 
+    /// Whether an album's first ops, in order of arrival, are exactly those of these hashes, in whatever order; then the
+    /// arrival number to go on from with [`Db::ops`]. Asks the indices alone: it reads no op.
+    ///
+    /// # Errors
+    /// [`ReadError::Sqlite`].
+    pub fn stands_for(
+        &self,
+        album: &Hash,
+        hashes: &mut dyn Iterator<Item = Hash>,
+    ) -> Result<Option<u64>, ReadError> {
+        self.reader.stands_for(album, hashes)
+    }
+
+    /// Reads and checks up to 1,024 ops of an album from arrival number `from` on; with the names of the good ones. An
+    /// album is through where none are seen.
+    ///
+    /// # Errors
+    /// [`ReadError::Sqlite`].
+    pub fn check_some(&self, album: &Hash, from: u64) -> Result<(Loaded, Vec<Hash>), ReadError> {
+        self.reader.check_some(album, from)
+    }
+
     /// One op by its header hash.
     ///
     /// # Errors

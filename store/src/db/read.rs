@@ -88,6 +88,62 @@ impl Reader {
         })
     }
 
+    pub fn stands_for(
+        &self,
+        album: &Hash,
+        hashes: &mut dyn Iterator<Item = Hash>,
+    ) -> Result<Option<u64>, ReadError> {
+        let (mut wanted, mut count) = (Sum::default(), 0u64);
+        for hash in hashes {
+            wanted.add(&hash);
+            count += 1;
+        }
+        self.with(|db| {
+            let Some(a) = album_number(db, album)? else {
+                return Ok(None);
+            };
+            let last: Option<i64> = db
+                .prepare_cached(
+                    "SELECT n FROM ops INDEXED BY ops_in_order WHERE a = ?1 ORDER BY n LIMIT 1 OFFSET ?2",
+                )?
+                .query_row(params![a, to_sql(count) - 1], |row| row.get(0))
+                .optional()?;
+            let Some(last) = last.filter(|_| count > 0) else {
+                return Ok(None);
+            };
+            let (mut found, mut seen) = (Sum::default(), 0);
+            let mut rows =
+                db.prepare_cached("SELECT hash FROM ops INDEXED BY ops_by_hash WHERE a = ?1 AND n <= ?2")?;
+            let mut rows = rows.query([a, last])?;
+            while let Some(row) = rows.next()? {
+                // A name of another length is no name of ours.
+                if let Ok(hash) = row
+                    .get_ref(0)?
+                    .as_blob()
+                    .map_or(Err(()), |hash| hash.try_into().map_err(drop))
+                {
+                    found.add(&hash);
+                }
+                seen += 1;
+            }
+            Ok((seen == count && found == wanted).then(|| from_sql(last) + 1))
+        })
+    }
+
+    pub fn check_some(&self, album: &Hash, from: u64) -> Result<(Loaded, Vec<Hash>), ReadError> {
+        self.with(|db| {
+            let mut loaded = Loaded {
+                next: from,
+                ..Loaded::default()
+            };
+            let mut good = Vec::new();
+            if let Some(a) = album_number(db, album)? {
+                ops_slice(db, a, album, &mut loaded, &mut |_, hash, _| good.push(hash))?;
+            }
+            Ok((loaded, good))
+        })
+    }
+
     pub fn op(&self, album: &Hash, hash: &Hash) -> Result<Option<Vec<u8>>, ReadError> {
         self.with(|db| {
             let Some(a) = album_number(db, album)? else {
@@ -174,6 +230,19 @@ impl Reader {
             report.problems.truncate(PROBLEMS_MAX);
             Ok(report)
         })
+    }
+}
+
+/// A set of hashes as a number, by whatever order it is made: hashes are drawn like numbers at random, so two sets that
+/// differ have the same sum only if somebody makes them so, and then he could write the file itself.
+#[derive(Default, PartialEq)]
+struct Sum([u64; 4]);
+
+impl Sum {
+    fn add(&mut self, hash: &Hash) {
+        for (lane, part) in self.0.iter_mut().zip(hash.as_chunks::<8>().0) {
+            *lane = lane.wrapping_add(u64::from_le_bytes(*part));
+        }
     }
 }
 
