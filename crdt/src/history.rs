@@ -354,7 +354,10 @@ impl Album {
         let first = *ops.first()?;
         let speaks = |at: &u32| {
             let node = self.graph.node(*at);
-            let said = (0..node.count).map(|place| node.packed(place).class());
+            let said = self
+                .graph
+                .facts_of(*at)
+                .map(|fact| self.graph.packed(fact).class());
             let removed = node.kills().iter().map(|fact| self.graph.packed(*fact).class());
             said.chain(removed).any(|class| class != Class::Chat)
         };

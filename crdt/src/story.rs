@@ -285,8 +285,8 @@ impl Album {
                 scenes.push((node, SceneAct::Removed { saw, missed }));
             }
             let rates_anew = || {
-                let op = self.graph.node(node);
-                (0..op.count).any(|place| op.packed(place).rated() == Some(*file))
+                let mut facts = self.graph.facts_of(node);
+                facts.any(|fact| self.graph.packed(fact).rated() == Some(*file))
             };
             if !votes.is_empty() && !rates_anew() {
                 scenes.push((node, SceneAct::Unrated { saw: ids(&votes) }));

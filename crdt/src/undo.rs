@@ -205,7 +205,7 @@ impl Album {
             let Some(undone) = command.undoes.and_then(|id| later.get(&id)) else {
                 continue;
             };
-            let hash = |at: FactAt| self.graph.node(at.node).fact_hash(at.place);
+            let hash = |at: FactAt| self.graph.fact_hash(at);
             let mut texts: BTreeMap<FactHash, Vec<FactAt>> = BTreeMap::new();
             for at in undone.ops.iter().flat_map(|op| self.graph.node(*op).kills()) {
                 texts.entry(hash(*at)).or_default().push(*at);
