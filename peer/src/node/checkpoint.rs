@@ -322,8 +322,10 @@ mod tests {
         let (id, file) = album(dir.path(), &["one", "two"]).await;
         let db = dir.path().join("home/calotype.db");
         edit(&db, |bytes| {
-            let at = bytes.windows(6).position(|six| six == b"oneone").unwrap();
-            bytes[at] ^= 1;
+            // Wherever it stands: a page that was divided keeps a copy that nobody reads.
+            for at in 0..bytes.len() - 6 {
+                bytes[at] ^= u8::from(&bytes[at..at + 6] == b"oneone");
+            }
         });
         let (handle, running) = start(dir.path());
         let mut notices = handle.notices();
