@@ -25,6 +25,7 @@ pub mod op;
 mod packed;
 pub mod replica;
 mod rights;
+mod since;
 pub mod story;
 mod sync;
 pub mod text;

@@ -268,7 +268,7 @@ impl Album {
         }
     }
 
-    fn user_of(&self, at: FactAt) -> UserId {
+    pub(crate) fn user_of(&self, at: FactAt) -> UserId {
         self.graph.users[self.graph.user_of(at.node) as usize]
     }
 
@@ -359,7 +359,7 @@ impl Album {
         Some(self.graph.users[self.graph.actors[at as usize].user as usize])
     }
 
-    fn element(&self, at: FactAt) -> Element {
+    pub(crate) fn element(&self, at: FactAt) -> Element {
         let packed = self.graph.packed(at);
         Element {
             id: self.fact_id(at),

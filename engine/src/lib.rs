@@ -40,7 +40,7 @@ pub use event::{Access, Action, AskId, CallId, Event, FetchId, Me, Outcome, Toke
 use links::Links;
 use outbox::Outbox;
 use replica::Replica;
-pub use sync::Standing;
+pub use sync::{Lag, Standing};
 pub use traffic::{Flow, Kind, Traffic};
 use transfer::Transfer;
 

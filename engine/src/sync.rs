@@ -37,6 +37,8 @@ pub(crate) struct Round {
     gained: usize,
     /// Requests of the running round.
     steps: usize,
+    /// What the last look at differing heads showed.
+    lag: Option<Lag>,
     /// A comparison that somebody waits for has not been made yet.
     unsure: bool,
     /// Rounds in a row that found a difference and brought nothing.
@@ -57,6 +59,16 @@ impl Round {
     pub(crate) fn running(&self) -> Option<AskId> {
         self.step.as_ref().map(|(ask, _)| *ask)
     }
+}
+
+/// How far two replicas were apart when their heads were last compared, in changes: the facts of ops, or an op that has
+/// none. What the peer says of itself; a liar may say anything.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Lag {
+    /// The peer has them, this replica has not.
+    pub missing_here: u64,
+    /// This replica has them, the peer has not.
+    pub missing_there: u64,
 }
 
 /// Where a replica stands with a linked peer.
@@ -105,6 +117,7 @@ enum Step {
     Heads {
         left: Vec<u16>,
         found: Vec<Head>,
+        apart: Apart,
     },
     Ops {
         asked: Vec<Pull>,
@@ -116,6 +129,35 @@ enum Step {
         asked: BTreeSet<(ActorId, u64, HeaderRef)>,
         ended: bool,
     },
+}
+
+/// The last seqs in the leaves that differ, ours and theirs.
+#[derive(Default)]
+struct Apart {
+    ours: BTreeMap<ActorId, u64>,
+    theirs: BTreeMap<ActorId, u64>,
+}
+
+impl Apart {
+    fn add(seqs: &mut BTreeMap<ActorId, u64>, actor: ActorId, seq: u64) {
+        if seqs.len() < HEADS_PER_ROUND_MAX || seqs.contains_key(&actor) {
+            let last = seqs.entry(actor).or_default();
+            *last = seq.max(*last);
+        }
+    }
+
+    /// What `seqs` has beyond what `others` has; `known` tells what else they have of an actor.
+    fn beyond(
+        seqs: &BTreeMap<ActorId, u64>,
+        others: &BTreeMap<ActorId, u64>,
+        known: impl Fn(&ActorId) -> u64,
+    ) -> u64 {
+        let missing = seqs.iter().map(|(actor, seq)| {
+            let has = others.get(actor).copied().unwrap_or(0).max(known(actor));
+            seq.saturating_sub(has)
+        });
+        missing.fold(0, u64::saturating_add)
+    }
 }
 
 impl Engine {
@@ -168,6 +210,12 @@ impl Engine {
             (peer, if equal { Standing::Equal } else { Standing::Unsure })
         });
         standing.collect()
+    }
+
+    /// How far apart this replica and a linked peer were when last compared, where they did not stand equal; none before
+    /// their heads were first compared.
+    pub fn lag(&self, album: &AlbumId, peer: &PublicKey) -> Option<Lag> {
+        self.links.standing(peer, album)?.lag
     }
 
     /// Blobs of an album that some linked member holds, or has not said yet whether it holds them.
@@ -320,7 +368,10 @@ impl Engine {
                         .map(|leaf| u16::from(*at) * 64 + u16::from(leaf)),
                 );
             }
-            (Step::Heads { found, .. }, Answer::Heads(heads)) => {
+            (Step::Heads { found, apart, .. }, Answer::Heads(heads)) => {
+                for (actor, seq, _) in &heads {
+                    Apart::add(&mut apart.theirs, *actor, *seq);
+                }
                 let room = HEADS_PER_ROUND_MAX.saturating_sub(found.len());
                 found.extend(
                     heads
@@ -395,7 +446,7 @@ impl Engine {
                 leaves,
                 ..
             } => self.ask_nodes(now, peer, album, nodes, leaves),
-            Step::Heads { left, found } => self.ask_heads(now, peer, album, left, found),
+            Step::Heads { left, found, apart } => self.ask_heads(now, peer, album, left, found, apart),
             Step::Ops {
                 asked,
                 left,
@@ -435,7 +486,7 @@ impl Engine {
                     },
                 );
             }
-            None => self.ask_heads(now, peer, album, leaves, Vec::new()),
+            None => self.ask_heads(now, peer, album, leaves, Vec::new(), Apart::default()),
         }
     }
 
@@ -446,11 +497,20 @@ impl Engine {
         album: AlbumId,
         mut leaves: Vec<u16>,
         found: Vec<Head>,
+        mut apart: Apart,
     ) {
+        let Some(replica) = self.albums.get(&album) else {
+            return;
+        };
         if leaves.is_empty() || found.len() >= HEADS_PER_ROUND_MAX {
-            let Some(replica) = self.albums.get(&album) else {
-                return;
+            let here = |actor: &ActorId| replica.album.last_seq(actor).0;
+            let lag = Lag {
+                missing_here: Apart::beyond(&apart.theirs, &apart.ours, here),
+                missing_there: Apart::beyond(&apart.ours, &apart.theirs, |_| 0),
             };
+            if let Some(round) = self.links.round(&peer, album) {
+                round.lag = Some(lag);
+            }
             let pulls = found.into_iter().map(|(actor, _, hash)| {
                 let (after, _) = replica.album.last_seq(&actor);
                 Pull {
@@ -464,10 +524,13 @@ impl Engine {
             return self.ask_ops(now, peer, album, pulls);
         }
         let left = leaves.split_off(leaves.len().min(LEAVES_MAX));
+        for head in leaves.iter().flat_map(|leaf| replica.album.heads_in_leaf(*leaf)) {
+            Apart::add(&mut apart.ours, head.actor, head.seq);
+        }
         self.step(
             now,
             peer,
-            Step::Heads { left, found },
+            Step::Heads { left, found, apart },
             &Call::Heads { album, leaves },
         );
     }

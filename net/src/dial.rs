@@ -42,7 +42,9 @@ async fn dial_again(shared: &Arc<Shared>, peer: PublicKey) {
                     not_before = not_before.min(now + backoff.next());
                 }
                 if not_before <= now {
+                    shared.peers.set_trying(&peer, true);
                     dial_all(shared, peer, addresses).await;
+                    shared.peers.set_trying(&peer, false);
                     not_before = Instant::now() + backoff.next();
                     continue;
                 }

@@ -282,6 +282,11 @@ impl Net {
         self.shared.peers.carried()
     }
 
+    /// Wanted peers without a link whose addresses are being tried right now; between two attempts a peer is away.
+    pub fn connecting(&self) -> Vec<PublicKey> {
+        self.shared.peers.connecting()
+    }
+
     /// Cuts a peer that broke the rules of what its link carries, which only the caller can read: ends the link and
     /// counts as a broken frame does, so that after [`limits::STRIKES_MAX`] of them it stays away for [`limits::BAN`].
     pub fn cut(&self, peer: PublicKey, detail: &str) {

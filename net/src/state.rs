@@ -196,6 +196,8 @@ pub(crate) struct DialState {
     pub(crate) version: u64,
     /// Whether a link came up since this was last asked.
     pub(crate) worked: bool,
+    /// Whether one of the addresses is being tried right now.
+    trying: bool,
     cancel: CancellationToken,
 }
 
@@ -437,6 +439,7 @@ impl Peers {
                 addresses,
                 version,
                 worked: false,
+                trying: false,
                 cancel: cancel.clone(),
             };
             table.dials.insert(peer, dial);
@@ -477,6 +480,24 @@ impl Peers {
             .dials
             .get_mut(peer)
             .is_some_and(|dial| std::mem::take(&mut dial.worked))
+    }
+
+    /// A dialling task begins to try addresses, or ends.
+    pub(crate) fn set_trying(&self, peer: &PublicKey, trying: bool) {
+        if let Some(dial) = lock(&self.0.table).dials.get_mut(peer) {
+            dial.trying = trying;
+        }
+    }
+
+    /// Peers without a link whose addresses are being tried right now.
+    pub(crate) fn connecting(&self) -> Vec<PublicKey> {
+        self.look(|table| {
+            let trying = table.dials.iter().filter(|(_, dial)| dial.trying);
+            trying
+                .map(|(peer, _)| *peer)
+                .filter(|peer| !table.links.contains_key(peer))
+                .collect()
+        })
     }
 
     /// A link is up.

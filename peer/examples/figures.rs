@@ -15,12 +15,16 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use peer::api::{Answer, Ask, News, Reply, Request};
+use peer::api::{Answer, Ask, NameKind, News, Reply, Request, Select, Sort};
 
 /// Live adds that are timed.
 const LIVE_ADDS: usize = 300;
 /// Entries of the large album.
 const ENTRIES: usize = 10_000;
+/// Entries of the album that a person looks at every day.
+const ENTRIES_USUAL: usize = 1_000;
+/// Entries of the album of somebody who throws nothing away.
+const ENTRIES_MOST: usize = 100_000;
 /// Longest wait for anything.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -36,6 +40,7 @@ fn main() {
     world.help();
     world.live_add();
     world.large_album();
+    world.finding();
 }
 
 fn row(what: &str, measured: String, limit: &str) {
@@ -173,25 +178,7 @@ impl World {
         let (carol, _) = self.up("carol", &["--register"]);
         ask(&carol.control, Request::CreateAlbum { name: "large".into() });
         drop(carol);
-        let mut script = String::new();
-        for number in 0..ENTRIES {
-            let hash = blake3::hash(format!("large-{number}").as_bytes());
-            script.push_str(&format!(
-                "/addImage image-{number:05}.jpg {} 1000\n",
-                hash.to_hex()
-            ));
-        }
-        let begun = Instant::now();
-        let mut child = self
-            .command("carol")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        child.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
-        assert!(child.wait().unwrap().success(), "the script of adds failed");
-        let took = begun.elapsed();
+        let took = self.script_of_adds("carol", ENTRIES);
         let for_3000 = took.mul_f64(3000.0 / ENTRIES as f64);
         row(
             "script of 3,000 /addImage lines, durable (of 10,000)",
@@ -201,7 +188,13 @@ impl World {
         let (carol, opened) = self.up("carol", &[]);
         row("album of 10,000 entries: start to ready", ms(opened), "1000 ms");
         let begun = Instant::now();
-        let Reply::Images(images) = ask(&carol.control, Request::GetImages { album: None }) else {
+        let Reply::Images(images) = ask(
+            &carol.control,
+            Request::GetImages {
+                album: None,
+                select: Default::default(),
+            },
+        ) else {
             panic!("no images")
         };
         assert_eq!(images.images.len(), ENTRIES);
@@ -219,8 +212,155 @@ impl World {
         );
     }
 
+    /// Adds entries by a script in a home that no node runs in; how long it took.
+    fn script_of_adds(&self, home: &str, entries: usize) -> Duration {
+        let mut script = String::new();
+        for number in 0..entries {
+            let hash = blake3::hash(format!("large-{number}").as_bytes());
+            // Names in no order, so that sorting has work to do.
+            let name = number * 7_919 % entries;
+            script.push_str(&format!("/addImage image-{name:05}.jpg {} 1000\n", hash.to_hex()));
+        }
+        let begun = Instant::now();
+        let mut child = self
+            .command(home)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
+        assert!(child.wait().unwrap().success(), "the script of adds failed");
+        begun.elapsed()
+    }
+
+    /// What a person who looks for something waits for.
+    fn finding(&self) {
+        let (dave, _) = self.up("dave", &["--register"]);
+        ask(&dave.control, Request::CreateAlbum { name: "usual".into() });
+        drop(dave);
+        self.script_of_adds("dave", ENTRIES_USUAL);
+        let (dave, _) = self.up("dave", &[]);
+        let list = median(|| {
+            let mut command = self.command("dave");
+            assert!(
+                command
+                    .arg("get-images")
+                    .stdout(Stdio::null())
+                    .status()
+                    .unwrap()
+                    .success()
+            );
+        });
+        row(
+            "one-shot get-images of 1,000 entries, median of 21",
+            ms(list),
+            "30 ms",
+        );
+        drop(dave);
+
+        let (carol, _) = self.up("carol", &[]);
+        let names = median(|| {
+            let begin = "image-".to_owned();
+            let request = Request::Names {
+                album: None,
+                kind: NameKind::Image,
+                begin,
+            };
+            assert!(matches!(ask(&carol.control, request), Reply::Names(it) if !it.names.is_empty()));
+        });
+        row(
+            "completion among 10,000 names: the node's answer",
+            ms(names),
+            "20 ms",
+        );
+        drop(carol);
+        row(
+            "the same at the prompt: Tab to the whole name",
+            ms(self.tab_after("carol")),
+            "20 ms",
+        );
+
+        let (erin, _) = self.up("erin", &["--register"]);
+        ask(&erin.control, Request::CreateAlbum { name: "most".into() });
+        drop(erin);
+        self.script_of_adds("erin", ENTRIES_MOST);
+        let (erin, opened) = self.up("erin", &[]);
+        row("album of 100,000 entries: start to ready", ms(opened), "-");
+        for number in 0..500 {
+            ask(
+                &erin.control,
+                Request::RateImage {
+                    album: None,
+                    name: format!("image-{:05}.jpg", number * 199),
+                    stars: Some((number % 6) as u8),
+                },
+            );
+        }
+        let page = |sort: Option<Sort>, name: Option<&str>| {
+            median(|| {
+                let select = Select {
+                    sort,
+                    name: name.map(str::to_owned),
+                    limit: Some(40),
+                    ..Select::default()
+                };
+                let Reply::Images(page) = ask(&erin.control, Request::GetImages { album: None, select })
+                else {
+                    panic!("no images")
+                };
+                assert_eq!(page.images.len(), 40);
+            })
+        };
+        row("its first page, oldest first", ms(page(None, None)), "200 ms");
+        row(
+            "its first page by name",
+            ms(page(Some(Sort::Name), None)),
+            "200 ms",
+        );
+        row(
+            "its first page by rating",
+            ms(page(Some(Sort::Rating), None)),
+            "200 ms",
+        );
+        row(
+            "its first page by size, names that fit a pattern",
+            ms(page(Some(Sort::Size), Some("*9.jpg"))),
+            "200 ms",
+        );
+    }
+
+    /// Types the beginning of a name that only one image has, and Tab, at a prompt; how long until the rest stands there.
+    fn tab_after(&self, home: &str) -> Duration {
+        let (mut prompt, mut screen, _) = self.prompt(home);
+        let mut times: Vec<Duration> = (0..11)
+            .map(|number| {
+                screen
+                    .write_all(format!("/open image-0{number:02}55").as_bytes())
+                    .unwrap();
+                until(&mut screen, &format!("{number:02}55"));
+                let begun = Instant::now();
+                screen.write_all(b"\t").unwrap();
+                until(&mut screen, ".jpg");
+                let took = begun.elapsed();
+                screen.write_all(b"\x15").unwrap();
+                took
+            })
+            .collect();
+        times.sort();
+        end(&mut prompt, screen);
+        times[5]
+    }
+
     /// Starts the REPL on a terminal of its own and waits for its prompt.
     fn prompt_after(&self, home: &str) -> Duration {
+        let (mut prompt, screen, took) = self.prompt(home);
+        end(&mut prompt, screen);
+        took
+    }
+
+    /// The REPL on a terminal of its own, our end of that, and how long until it showed its prompt.
+    fn prompt(&self, home: &str) -> (Child, std::fs::File, Duration) {
         use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
         let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&ours).unwrap();
@@ -237,20 +377,44 @@ impl World {
             .stdin(theirs.try_clone().unwrap())
             .stdout(theirs.try_clone().unwrap())
             .stderr(theirs);
-        let mut child = command.env("TERM", "xterm").spawn().unwrap();
+        let child = command.env("TERM", "xterm").spawn().unwrap();
         let mut screen = std::fs::File::from(ours);
-        let (mut seen, mut buffer) = (Vec::new(), [0; 4096]);
-        while !String::from_utf8_lossy(&seen).contains("> ") {
-            let read = screen.read(&mut buffer).unwrap();
-            seen.extend_from_slice(&buffer[..read]);
-        }
-        let took = begun.elapsed();
-        screen.write_all(b"/quit\r").unwrap();
-        // What it still prints must be read, or it waits for us.
-        std::thread::spawn(move || while screen.read(&mut buffer).is_ok_and(|read| read > 0) {});
-        child.wait().unwrap();
-        took
+        until(&mut screen, "> ");
+        (child, screen, begun.elapsed())
     }
+}
+
+/// Reads a terminal until it has shown this.
+fn until(screen: &mut std::fs::File, text: &str) {
+    let (mut seen, mut buffer) = (Vec::new(), [0; 4096]);
+    while !String::from_utf8_lossy(&seen).contains(text) {
+        let read = screen.read(&mut buffer).unwrap();
+        seen.extend_from_slice(&buffer[..read]);
+    }
+}
+
+/// Ends a prompt.
+fn end(prompt: &mut Child, mut screen: std::fs::File) {
+    screen.write_all(b"/quit\r").unwrap();
+    // What it still prints must be read, or it waits for us.
+    std::thread::spawn(move || {
+        let mut buffer = [0; 4096];
+        while screen.read(&mut buffer).is_ok_and(|read| read > 0) {}
+    });
+    prompt.wait().unwrap();
+}
+
+/// The median of 21 times of something.
+fn median(mut work: impl FnMut()) -> Duration {
+    let mut times: Vec<Duration> = (0..21)
+        .map(|_| {
+            let begun = Instant::now();
+            work();
+            begun.elapsed()
+        })
+        .collect();
+    times.sort();
+    times[10]
 }
 
 fn add(control: &Path, name: &str) {

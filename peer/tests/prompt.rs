@@ -150,6 +150,7 @@ fn whatever_happens_the_prompt_stays() {
         let chat = of_alice.ask(Request::Chat {
             album: None,
             limit: None,
+            since: None,
         });
         format!("{chat:?}").contains("nothing to see here").then_some(())
     });
@@ -241,6 +242,7 @@ fn a_terminal_that_only_prints() {
         let chat = of_alice.ask(Request::Chat {
             album: None,
             limit: None,
+            since: None,
         });
         format!("{chat:?}").contains("what a view").then_some(())
     });

@@ -14,6 +14,7 @@ mod hostile;
 mod laws;
 mod limits;
 mod litmus;
+mod people;
 mod plain;
 mod story;
 mod texts;

@@ -8,7 +8,7 @@ use crdt::id::{AlbumId, Incarnation};
 use crdt::{Draft, Receipt, Trust};
 use engine::limits::OPS_ANSWER_BYTES;
 use engine::wire::{Call, encode_call};
-use engine::{Config, Event, Standing, Strategy};
+use engine::{Config, Event, Lag, Standing, Strategy};
 
 use proptests::world::{Disk, World, Write, people};
 
@@ -103,6 +103,37 @@ fn a_gap_is_healed_by_anti_entropy() {
         );
         assert_eq!(world.album(1, album).chat().count(), 2);
     }
+}
+
+/// A and B write apart. When they meet, each sees how far they are apart before it pulls; then they stand equal.
+#[test]
+fn how_far_apart_two_are() {
+    let mut world = World::of(6, 2, Strategy::Op);
+    let album = world.shared_album(Role::Contributor);
+    world.settle(album);
+    let (a, b) = (world.peers[0].key(), world.peers[1].key());
+    world.part(0, 1);
+    for number in 0..8 {
+        world.write(usize::from(number < 5), album, people::chat(&number.to_string()));
+    }
+    world.run(100);
+    assert_eq!(world.engine(0).lag(&album, &b), None, "no link, no lag");
+    world.heal();
+    let apart = Lag {
+        missing_here: 5,
+        missing_there: 3,
+    };
+    assert!(world.run_until(2_000, |world| world.engine(0).lag(&album, &b) == Some(apart)));
+    let lacks = |world: &World| {
+        world
+            .engine(1)
+            .lag(&album, &a)
+            .is_some_and(|lag| lag.missing_here == 3)
+    };
+    assert!(world.run_until(2_000, lacks));
+    world.settle(album);
+    assert!(world.run_until(40_000, |world| world.engine(0).standing(&album)
+        == [(b, Standing::Equal)]));
 }
 
 #[test]

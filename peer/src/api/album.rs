@@ -76,8 +76,14 @@ pub struct Entered {
 pub struct Images {
     /// Album name.
     pub album: String,
-    /// Oldest first.
+    /// Oldest first, or as asked.
     pub images: Vec<ImageEntry>,
+    /// Images that fit what was asked, those on other pages too.
+    pub total: u64,
+    /// How many of them come before the first one here.
+    pub offset: u64,
+    /// Images in the album, fitting or not.
+    pub in_album: u64,
 }
 
 /// One image.
@@ -105,6 +111,8 @@ pub struct ImageEntry {
     pub rating: Rating,
     /// Source's hash, hex, of a version.
     pub version_of: Option<String>,
+    /// Source's name, where it is in the album.
+    pub source: Option<String>,
     /// Canonical recipe of a version.
     pub recipe: Option<String>,
     /// `null`: not verified here.
@@ -141,6 +149,12 @@ pub struct Metadata {
     pub members: Vec<MemberEntry>,
     /// As in `get-images`.
     pub images: Vec<ImageEntry>,
+    /// As in `get-images`.
+    pub total: u64,
+    /// As in `get-images`.
+    pub offset: u64,
+    /// As in `get-images`.
+    pub in_album: u64,
 }
 
 /// One member.
@@ -263,4 +277,57 @@ pub struct Chat {
     pub album: String,
     /// Oldest first, causal order.
     pub lines: Vec<ChatLine>,
+    /// Lines that fit what was asked; these are the newest of them.
+    pub total: u64,
+}
+
+/// See [`super::Reply::Members`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Members {
+    /// Album name.
+    pub album: String,
+    /// Owner's name.
+    pub owner: String,
+    /// The owner first, then in the order in which they were let in.
+    pub members: Vec<Member>,
+}
+
+/// One member, with what `members` tells.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Member {
+    /// Name.
+    pub user: String,
+    /// User id, hex.
+    pub user_id: String,
+    /// `viewer`, `contributor`, `curator`, `owner`.
+    pub role: String,
+    /// A device of theirs is linked with this node (mine: true).
+    pub online: bool,
+    /// Name of the member who let them in; `null` for the owner.
+    pub added_by: Option<String>,
+    /// When, RFC 3339 UTC, by that member's clock; for the owner when the album was made.
+    pub added: Option<String>,
+    /// Images in the album that they added.
+    pub images: u64,
+}
+
+/// See [`super::Reply::Away`]: what others did while a person was away, as far as it has come here.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Away {
+    /// Album name.
+    pub album: String,
+    /// Images and versions added.
+    pub images: u64,
+    /// Who added them.
+    pub images_by: Vec<String>,
+    /// Images removed that had been there.
+    pub removed: u64,
+    /// Who removed them.
+    pub removed_by: Vec<String>,
+    /// Ratings given or changed.
+    pub ratings: u64,
+    /// Chat lines.
+    pub chat: u64,
+    /// New members.
+    pub members: Vec<String>,
 }

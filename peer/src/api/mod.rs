@@ -11,6 +11,7 @@ mod history;
 mod inspect;
 mod node;
 mod notice;
+mod select;
 
 pub use album::*;
 pub use failure::*;
@@ -18,6 +19,7 @@ pub use history::*;
 pub use inspect::*;
 pub use node::*;
 pub use notice::*;
+pub use select::*;
 
 /// Version of the JSON that scripts see.
 pub const SCHEMA: u32 = 1;
@@ -42,9 +44,17 @@ pub enum Request {
     /// No current album; all albums here go on replicating.
     LeaveAlbum,
     /// Images with ratings.
-    GetImages { album: Option<String> },
+    GetImages {
+        album: Option<String>,
+        #[serde(default)]
+        select: Select,
+    },
     /// Members, images, hashes, versions.
-    GetMetadata { album: Option<String> },
+    GetMetadata {
+        album: Option<String>,
+        #[serde(default)]
+        select: Select,
+    },
     /// The CRDT's inner state: the newest `limit` elements (all without one) before the newest `skip`, and what each
     /// strategy would send to a peer that lacks the last `behind` ops.
     GetOrSet {
@@ -112,11 +122,17 @@ pub enum Request {
     },
     /// A chat line.
     Say { album: Option<String>, text: String },
-    /// The newest chat lines, oldest first.
+    /// The newest chat lines, oldest first; `since` in milliseconds since 1970, by their authors' clocks.
     Chat {
         album: Option<String>,
         limit: Option<usize>,
+        #[serde(default)]
+        since: Option<u64>,
     },
+    /// Who is in the album.
+    Members { album: Option<String> },
+    /// A person at a prompt has seen what the album shows now: what came since they last had.
+    Seen { album: Option<String> },
     /// Who is here.
     Peers,
     /// State of this node.
@@ -133,7 +149,12 @@ pub enum Request {
         quiet: bool,
     },
     /// Writes originals and versions byte for byte into a folder.
-    Export { album: Option<String>, dir: PathBuf },
+    Export {
+        album: Option<String>,
+        dir: PathBuf,
+        #[serde(default)]
+        select: Select,
+    },
     /// Writes one image to a file or into a folder; refuses to overwrite unless `force`.
     Save {
         album: Option<String>,
@@ -222,6 +243,10 @@ pub enum Reply {
     Said(ChatLine),
     /// `chat`.
     Chat(Chat),
+    /// `members`.
+    Members(Members),
+    /// `seen`.
+    Away(Away),
     /// `peers`.
     Peers(Peers),
     /// `status`.

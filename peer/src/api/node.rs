@@ -18,7 +18,7 @@ pub struct PeerEntry {
     pub device: String,
     /// Known or linked address.
     pub address: Option<String>,
-    /// `linked`, `away`, `blocked`.
+    /// `linked`, `connecting` (an address is being tried right now), `away`, `blocked`.
     pub state: String,
     /// Shared albums by name.
     pub albums: Vec<String>,
@@ -26,6 +26,25 @@ pub struct PeerEntry {
     pub bytes_in: u64,
     /// Bytes sent over this link.
     pub bytes_out: u64,
+    /// When the last link with it was up, RFC 3339 UTC, this node's clock; `null` where there was none.
+    pub last_seen: Option<String>,
+    /// The shortest of its last answers, from request to first frame, in milliseconds; `null` unless linked.
+    pub rtt_ms: Option<f64>,
+    /// While linked: how far apart the two are, by shared album.
+    pub lag: Vec<Lag>,
+}
+
+/// How far a peer and this node are apart in an album, counted in changes: added images, ratings, lines and the like.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Lag {
+    /// Album name.
+    pub album: String,
+    /// `in-step`, `apart`, or `unknown` while the two have not been compared.
+    pub state: String,
+    /// Changes that the peer has and that are not here; when last compared, as it says.
+    pub missing_here: Option<u64>,
+    /// Changes here that the peer has not.
+    pub missing_there: Option<u64>,
 }
 
 /// See [`super::Reply::Status`].

@@ -116,12 +116,19 @@ pub struct Context<'a> {
     pub terminal: bool,
     /// What is set, and where.
     pub settings: &'a Settings,
+    /// Lines that fit on the prompt's terminal; none where everything is printed.
+    pub lines: Option<usize>,
 }
 
 impl Context<'_> {
     /// The album named by `--album`.
     pub fn album(&self) -> Option<String> {
         self.each.album.clone()
+    }
+
+    /// Lines that a long list may take at once; none where everything is printed.
+    pub fn page(&self) -> Option<usize> {
+        self.lines.filter(|_| !self.each.json)
     }
 
     /// Where this command's password comes from; `line` is how the command was begun, for the remedy.

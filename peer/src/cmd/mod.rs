@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
-use crate::api::{Failure, Request};
+use crate::api::{Failure, Reply, Request};
 
 mod act;
 mod add_image;
@@ -32,10 +32,12 @@ mod log;
 mod login;
 mod logout;
 pub mod man;
+mod members;
 pub mod names;
 mod net;
 mod open;
 pub mod paths;
+pub mod pattern;
 mod peers;
 mod rate_image;
 mod register;
@@ -44,6 +46,7 @@ mod remove_user;
 mod restore;
 mod save;
 mod say;
+mod select;
 pub mod settings;
 mod show;
 mod status;
@@ -54,6 +57,7 @@ mod undo;
 pub mod up;
 pub mod usage;
 mod watch;
+mod when;
 mod why;
 
 pub use act::{Act, Context, FilterEntry, FilterList, Local, PasswordFrom};
@@ -235,6 +239,9 @@ pub enum Inside {
         /// Command to explain
         command: Option<String>,
     },
+    /// Show the next page of the list shown last
+    #[command(after_help = "Example:\n  /more")]
+    More,
     /// End the prompt
     #[command(after_help = "Example:\n  /quit")]
     Quit,
@@ -287,6 +294,7 @@ verbs! {
     Restore(restore::Restore),
     AddUser(add_user::AddUser),
     RemoveUser(remove_user::RemoveUser),
+    Members(members::Members),
     Say(say::Say),
     Chat(chat::Chat),
     Watch(watch::Watch),
@@ -396,10 +404,32 @@ pub fn only_looks(request: &Request) -> bool {
             | Request::Why { .. }
             | Request::Trash { .. }
             | Request::Chat { .. }
+            | Request::Members { .. }
             | Request::Peers
             | Request::Status
             | Request::Net { reset: false }
     )
+}
+
+/// The request for the next page, where a reply is one page of a longer list.
+pub fn next_page(request: &Request, reply: &Reply) -> Option<Request> {
+    let (shown, offset, total) = match reply {
+        Reply::Images(it) => (it.images.len(), it.offset, it.total),
+        Reply::Metadata(it) => (it.images.len(), it.offset, it.total),
+        _ => return None,
+    };
+    let next = offset.saturating_add(shown as u64);
+    if shown == 0 || next >= total {
+        return None;
+    }
+    let mut request = request.clone();
+    match &mut request {
+        Request::GetImages { select, .. } | Request::GetMetadata { select, .. } => {
+            select.offset = usize::try_from(next).ok()?;
+        }
+        _ => return None,
+    }
+    Some(request)
 }
 
 /// The album a request acts on, where it names one.

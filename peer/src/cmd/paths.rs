@@ -150,6 +150,7 @@ mod tests {
             user_home,
             terminal: false,
             settings: &settings,
+            lines: None,
         });
     }
 

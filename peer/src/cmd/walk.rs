@@ -29,7 +29,7 @@ fn both_spellings_parse_in_both_doors() {
                 .collect();
             let parsed = parse_line(&line);
             assert!(parsed.is_ok(), "{line:?}: {}", parsed.unwrap_err());
-            if !matches!(name.as_str(), "help" | "quit") {
+            if !matches!(name.as_str(), "help" | "quit" | "more") {
                 let parsed = parse_shell(std::iter::once("calotype").chain(line.iter().copied()));
                 assert!(parsed.is_ok(), "{line:?}: {}", parsed.unwrap_err());
             }
@@ -40,7 +40,7 @@ fn both_spellings_parse_in_both_doors() {
 #[test]
 fn every_command_of_the_contract_is_there() {
     let contract = "register login logout list create-album enter-album leave-album get-images get-metadata get-or-set \
-        add-image remove-image rate-image add-user remove-user filter filters say chat peers status net sync export save \
+        add-image remove-image rate-image add-user remove-user filter filters members say chat peers status net sync export save \
         open show watch block unblock config up central demo fsck man completions log why undo trash restore";
     let known: Vec<String> = shell()
         .get_subcommands()

@@ -96,6 +96,7 @@ mod tests {
             user_home: None,
             terminal: false,
             settings: &settings.unwrap(),
+            lines: None,
         })
     }
 
@@ -114,7 +115,14 @@ mod tests {
         let album = Some("trip".to_owned());
         check(
             &["watch", "1m", "/get-metadata", "--album", "trip"],
-            (60_000, Request::GetMetadata { album }, false),
+            (
+                60_000,
+                Request::GetMetadata {
+                    album,
+                    select: crate::api::Select::default(),
+                },
+                false,
+            ),
         );
         assert_eq!(act(&["watch"]).unwrap(), Act::Watch);
         let refused = |line: &[&str]| act(line).unwrap_err();

@@ -54,6 +54,7 @@ impl Here {
             user_home: self.user_home.as_deref(),
             terminal: std::io::stdin().is_terminal(),
             settings: &self.settings,
+            lines: None,
         }
     }
 

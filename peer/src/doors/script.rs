@@ -103,6 +103,7 @@ async fn all(here: &Here, ui: &Ui) -> u8 {
 }
 
 /// What a line of a script means.
+#[allow(clippy::large_enum_variant)] // one at a time
 enum Step {
     Nothing,
     Quit,
@@ -141,6 +142,11 @@ fn read(here: &Here, line: &str, ui: Ui) -> Result<Step, Failure> {
     };
     match line.command {
         Inside::Quit => Ok(Step::Quit),
+        Inside::More => Err(Failure::new(
+            Code::Usage,
+            "a script has no pages: every list is printed whole",
+            "leave /more out, or ask for a part with --limit and --offset",
+        )),
         Inside::Help { command } => help(command.as_deref(), &ui).map(Step::Help),
         Inside::Verb(verb) => {
             let act = verb.act(&here.context(&each))?;

@@ -436,6 +436,11 @@ impl Node {
                 self.blocked.insert(crdt::id::PublicKey(device));
             }
         }
+        for (key, value) in db.scan("seen", b"").map_err(unreadable)? {
+            if let (Ok(album), Ok(count)) = (key.try_into(), value.try_into()) {
+                self.seen.insert(AlbumId(album), u64::from_be_bytes(count));
+            }
+        }
         for (key, value) in db.scan("devices", b"").map_err(unreadable)? {
             let known: Option<Known> = serde_json::from_slice(&value).ok();
             if let (Ok(device), Some(known)) = (key.try_into(), known) {

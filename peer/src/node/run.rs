@@ -1,6 +1,6 @@
 //! The node's one loop: the engine's only owner takes one input at a time and carries out what the engine says.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -25,6 +25,8 @@ use crate::api::{Code, Failure, Notice};
 const FRAMES_QUEUE: usize = 64;
 /// Gossip that may wait for the bus. Past it messages are dropped, which anti-entropy mends.
 const PUBLISH_QUEUE: usize = 4096;
+/// Answers of a peer whose times are kept.
+const ANSWERS_KEPT: usize = 8;
 /// Notices that a slow watcher may lag behind.
 const NOTICES_KEPT: usize = 4096;
 
@@ -34,6 +36,8 @@ pub(super) enum Input {
     Persisted(Token, AlbumId, Result<(), CommitError>),
     /// A frame of an answer to a request of the engine's.
     Frame(AskId, Vec<u8>),
+    /// A peer began to answer after so long.
+    Answered(PublicKey, Duration),
     /// Its end.
     Ended(AskId, bool),
     /// A transfer ended.
@@ -102,6 +106,9 @@ pub(super) struct Known {
     pub(super) certificate: Certificate,
     pub(super) name: String,
     pub(super) addresses: Vec<std::net::SocketAddr>,
+    /// When a link with it was last up, milliseconds since 1970.
+    #[serde(default)]
+    pub(super) seen: Option<u64>,
 }
 
 /// Everything a node has. Only its loop touches it.
@@ -119,6 +126,10 @@ pub(super) struct Node {
     pub(super) gate: Arc<Gate>,
     pub(super) known: BTreeMap<PublicKey, Known>,
     pub(super) blocked: BTreeSet<PublicKey>,
+    /// How long each linked peer's last answers took to begin.
+    pub(super) answered: BTreeMap<PublicKey, VecDeque<Duration>>,
+    /// Ops of each album that a person at a prompt has seen, in the order of receipt.
+    pub(super) seen: BTreeMap<AlbumId, u64>,
     pub(super) central: CentralState,
     pub(super) refusals: Refusals,
     pub(super) checkpoints: Checkpoints,
@@ -185,6 +196,8 @@ impl Node {
             gate: Arc::new(Gate::default()),
             known: BTreeMap::new(),
             blocked: BTreeSet::new(),
+            answered: BTreeMap::new(),
+            seen: BTreeMap::new(),
             central: CentralState::default(),
             refusals: Refusals::default(),
             checkpoints: Checkpoints::default(),
@@ -255,6 +268,7 @@ impl Node {
         match input {
             Input::Persisted(token, album, result) => self.on_persisted(token, album, result),
             Input::Frame(ask, frame) => self.feed(Event::Frame { ask, frame }),
+            Input::Answered(peer, after) => self.note_answer(peer, after),
             Input::Ended(ask, whole) => self.feed(Event::Ended { ask, whole }),
             Input::Fetched(fetch, album, blob, outcome) => {
                 let wanted = self.engine.is_fetching(&blob);
@@ -310,6 +324,7 @@ impl Node {
             } => {
                 self.refusals.linked(peer);
                 self.remember_device(peer, &certificate, dialled.then_some(address));
+                self.note_seen(peer);
                 news::peer(self, peer, &certificate, None);
                 self.feed(Event::LinkUp { peer, certificate });
             }
@@ -317,6 +332,8 @@ impl Node {
                 if let Some(known) = self.known.get(&peer).cloned() {
                     news::peer(self, peer, &known.certificate, Some(reason));
                 }
+                self.note_seen(peer);
+                self.answered.remove(&peer);
                 self.feed(Event::LinkDown { peer });
             }
             net::Event::Refused { kind, peer, detail } if net::REFUSED_KINDS.contains(&kind) => {
@@ -530,8 +547,14 @@ impl Node {
         let (net, frames) = (self.net.clone(), self.frames.clone());
         tokio::spawn(async move {
             let whole = async {
+                let begun = Instant::now();
                 let mut replies = net?.request(peer, body).await.ok()?;
+                let mut first = true;
                 while let Some(frame) = replies.next().await {
+                    if std::mem::take(&mut first) {
+                        let answered = Input::Answered(peer, begun.elapsed());
+                        frames.send(answered).await.ok()?;
+                    }
                     frames.send(Input::Frame(ask, frame.ok()?)).await.ok()?;
                 }
                 Some(())
@@ -680,6 +703,24 @@ impl Node {
         self.learn(device, certificate.clone(), None, addresses);
     }
 
+    /// A link is up, or was until now; kept over a restart.
+    fn note_seen(&mut self, device: PublicKey) {
+        if let Some(known) = self.known.get_mut(&device) {
+            known.seen = Some(clock_ms());
+            let value = serde_json::to_vec(known).expect("plain data has a JSON text");
+            self.put("devices", &device.0, value);
+        }
+    }
+
+    /// A peer began to answer after so long.
+    fn note_answer(&mut self, peer: PublicKey, after: Duration) {
+        let times = self.answered.entry(peer).or_default();
+        if times.len() >= ANSWERS_KEPT {
+            times.pop_front();
+        }
+        times.push_back(after);
+    }
+
     /// Notes a device of a member and, if its addresses are new, where it was last; kept over a restart.
     pub(super) fn learn(
         &mut self,
@@ -695,6 +736,7 @@ impl Node {
             certificate,
             name: String::new(),
             addresses: Vec::new(),
+            seen: None,
         };
         let mut known = before.cloned().unwrap_or_else(blank);
         if let Some(name) = name.or(named) {

@@ -71,16 +71,6 @@ impl Node {
         })
     }
 
-    /// All images, oldest first.
-    pub(super) fn image_entries(&self, album: &Album) -> Vec<ImageEntry> {
-        let mut images: Vec<ImageView> = album.images().collect();
-        images.sort_by_key(|view| (view.lamport, view.id.actor, view.id.header, view.id.seq));
-        images
-            .iter()
-            .map(|image| self.image_entry(album, image))
-            .collect()
-    }
-
     /// One image.
     pub(super) fn image_entry(&self, album: &Album, view: &ImageView) -> ImageEntry {
         let image = &view.image;
@@ -102,6 +92,10 @@ impl Node {
             taken: image.taken.clone(),
             rating: self.rating(album, &image.hash),
             version_of: image.version.as_ref().map(|version| version.source.hex()),
+            source: image.version.as_ref().and_then(|version| {
+                let source = album.images_of_blob(&version.source).into_iter().next()?;
+                Some(source.name)
+            }),
             recipe: image.version.as_ref().map(|version| version.recipe.clone()),
             verified: None,
             damaged: image.damaged,

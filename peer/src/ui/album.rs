@@ -1,8 +1,8 @@
-//! Pages of an album: lists, images, what was added, chat.
+//! Pages of an album: lists, images, what was added.
 
 use super::table::{columns, left, right};
 use super::{Page, Paint, human, in_quotes, text::then};
-use crate::api::{Added, Albums, Chat, ChatLine, Filtered, ImageEntry, Images, Metadata, Rating};
+use crate::api::{Added, Albums, Filtered, ImageEntry, Images, Metadata, Rating};
 
 const NAME_COLUMNS: usize = 48;
 
@@ -61,26 +61,52 @@ pub(super) fn images(it: &Images, paint: Paint) -> Page {
                 left(mean(&image.rating)).paint(|t| paint.good(t)),
                 right(human::bytes(image.size)),
                 left(super::shorten(&image.author, 24)).paint(|t| paint.dim(t)),
-                left(remarks(image, &it.images)).paint(|t| paint.dim(t)),
+                left(remarks(image)).paint(|t| paint.dim(t)),
             ]
         })
         .collect();
-    let none = it.images.is_empty();
+    let (notes, next) = part(&it.album, it.images.len(), it.offset, it.total, it.in_album);
     Page {
         out: columns("", &rows),
-        notes: if none {
-            format!("{} has no images yet\n", super::clean(&it.album))
-        } else {
-            String::new()
-        },
-        next: none.then(|| "/addImage PATH".to_owned()),
+        notes,
+        next,
     }
 }
 
+/// Which part of a list this is, where it is not all of it, and what could come next.
+fn part(album: &str, shown: usize, offset: u64, total: u64, in_album: u64) -> (String, Option<String>) {
+    let album = super::clean(album);
+    let (last, all) = (offset.saturating_add(shown as u64), human::grouped(total));
+    let notes = match (shown, total, in_album) {
+        (_, _, 0) => {
+            return (
+                format!("{album} has no images yet\n"),
+                Some("/addImage PATH".to_owned()),
+            );
+        }
+        (_, 0, _) => {
+            let notes = format!(
+                "none of {} of {album} fits\n",
+                human::count(in_album, "image", "images")
+            );
+            let next = "/getImages shows all; --name fits whole names, as in --name '*set*'";
+            return (notes, Some(next.to_owned()));
+        }
+        (0, _, _) => format!(
+            "{} are fewer than --offset {offset}\n",
+            human::count(total, "image", "images")
+        ),
+        _ if last < total => format!("{}–{last} of {all}; --offset {last} goes on\n", offset + 1),
+        _ if offset > 0 => format!("{}–{last} of {all}\n", offset + 1),
+        _ => String::new(),
+    };
+    (notes, None)
+}
+
 /// What is special about an image: `sepia of sunset.jpg, verified, fetching`.
-fn remarks(image: &ImageEntry, all: &[ImageEntry]) -> String {
+fn remarks(image: &ImageEntry) -> String {
     let mut remarks = Vec::new();
-    if let Some(version) = version(image, all) {
+    if let Some(version) = version(image) {
         remarks.push(version);
     }
     match image.verified {
@@ -97,10 +123,10 @@ fn remarks(image: &ImageEntry, all: &[ImageEntry]) -> String {
     remarks.join(", ")
 }
 
-fn version(image: &ImageEntry, all: &[ImageEntry]) -> Option<String> {
+fn version(image: &ImageEntry) -> Option<String> {
     let source = image.version_of.as_ref()?;
-    let name = match all.iter().find(|other| other.hash == *source) {
-        Some(other) => super::shorten(&other.name, NAME_COLUMNS),
+    let name = match &image.source {
+        Some(name) => super::shorten(name, NAME_COLUMNS),
         None => format!("{} (not in the album)", human::brief(source)),
     };
     Some(format!(
@@ -133,18 +159,29 @@ pub(super) fn metadata(it: &Metadata, paint: Paint) -> Page {
         })
         .collect();
     out.push_str(&columns("  ", &members));
-    out.push_str(&format!(
-        "\n{}\n",
-        human::count(it.images.len() as u64, "image", "images")
-    ));
+    let (some, all) = (
+        it.images.len() as u64,
+        human::count(it.in_album, "image", "images"),
+    );
+    let heading = if some == it.in_album {
+        all
+    } else {
+        format!("{} of {all}", human::grouped(some))
+    };
+    out.push_str(&format!("\n{heading}\n"));
     for image in &it.images {
-        out.push_str(&block(image, &it.images, paint));
+        out.push_str(&block(image, paint));
     }
-    out.into()
+    let (notes, _) = part(&it.album, it.images.len(), it.offset, it.total, it.in_album);
+    Page {
+        out,
+        notes: if it.in_album == 0 { String::new() } else { notes },
+        next: None,
+    }
 }
 
 /// All that is known of one image.
-fn block(image: &ImageEntry, all: &[ImageEntry], paint: Paint) -> String {
+fn block(image: &ImageEntry, paint: Paint) -> String {
     let mut facts = vec![human::bytes(image.size)];
     if let (Some(width), Some(height)) = (image.width, image.height) {
         facts.push(format!("{width}×{height}"));
@@ -154,7 +191,7 @@ fn block(image: &ImageEntry, all: &[ImageEntry], paint: Paint) -> String {
         40,
     ));
     facts.push(format!("rating {}", mean(&image.rating)));
-    let remarks = remarks(image, all);
+    let remarks = remarks(image);
     let mut lines = vec![
         facts.join("  "),
         format!(
@@ -252,28 +289,4 @@ pub(super) fn filtered(it: &Filtered) -> Page {
         out,
         format!("/open {name}, /save {name} PATH, /rateImage {name} 5"),
     )
-}
-
-/// `2026-11-21 08:30  alice: hello`
-pub(super) fn line(it: &ChatLine, paint: Paint) -> String {
-    let at = it.at.get(..16).unwrap_or(&it.at).replace('T', " ");
-    format!(
-        "{}  {}: {}\n",
-        paint.dim(&super::clean(&at)),
-        paint.bold(&super::shorten(&it.user, 24)),
-        super::clean::whole(&it.text)
-    )
-}
-
-pub(super) fn chat(it: &Chat, paint: Paint) -> Page {
-    let none = it.lines.is_empty();
-    Page {
-        out: it.lines.iter().map(|l| line(l, paint)).collect(),
-        notes: if none {
-            format!("nobody said anything in {} yet\n", super::clean(&it.album))
-        } else {
-            String::new()
-        },
-        next: None,
-    }
 }

@@ -188,6 +188,9 @@ fn long_texts_of_others_stay_short_in_tables() {
     let reply = Reply::Images(crate::api::Images {
         album: "trip".into(),
         images: vec![entry],
+        total: 1,
+        offset: 0,
+        in_album: 1,
     });
     let page = text::reply(&reply, Paint(false));
     assert!(page.out.chars().count() < 250, "{}", page.out.len());

@@ -19,13 +19,26 @@ pub fn bytes(n: u64) -> String {
     format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
 }
 
-/// `1 image`, `12 images`.
+/// `1 image`, `12 images`, `1,203 images`.
 pub(super) fn count(n: u64, one: &str, many: &str) -> String {
     if n == 1 {
         format!("1 {one}")
     } else {
-        format!("{n} {many}")
+        format!("{} {many}", grouped(n))
     }
+}
+
+/// `1,203`.
+pub(super) fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
 }
 
 /// A duration to come: `8 s`, `3 min`, `2 h`.
@@ -76,6 +89,16 @@ mod tests {
         check(999_999, "999 kB");
         check(123_456_789, "123 MB");
         check(u64::MAX, "18446744 TB");
+    }
+
+    #[test]
+    fn long_numbers_are_grouped() {
+        let check = |n, expect: &str| assert_eq!(grouped(n), expect);
+        check(0, "0");
+        check(999, "999");
+        check(1_000, "1,000");
+        check(100_000, "100,000");
+        check(u64::MAX, "18,446,744,073,709,551,615");
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod local;
 mod node;
 pub mod notice;
 mod paint;
+mod people;
 pub mod picture;
 mod progress;
 mod screen;
@@ -32,7 +33,7 @@ pub use clean::{clean, in_quotes, shorten};
 pub use human::bytes;
 pub use paint::{Paint, wants_color};
 pub use progress::{Meter, room};
-pub use screen::{Screen, columns};
+pub use screen::{Screen, columns, lines};
 
 /// What a reply looks like to a person.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use super::table::{columns, left};
 use super::{Page, Paint, human};
-use crate::api::{Peers, Status};
+use crate::api::{Lag, PeerEntry, Peers, Status};
 
 pub(super) fn peers(it: &Peers, paint: Paint) -> Page {
     let rows: Vec<_> = it
@@ -19,7 +19,13 @@ pub(super) fn peers(it: &Peers, paint: Paint) -> Page {
                 left(super::shorten(&p.user, 24)),
                 state,
                 left(super::shorten(p.address.as_deref().unwrap_or("-"), 48)),
-                left(if p.state == "linked" { bytes } else { String::new() }),
+                left(match p.rtt_ms {
+                    Some(ms) if ms < 10.0 => format!("{ms:.1} ms"),
+                    Some(ms) => format!("{ms:.0} ms"),
+                    None => String::new(),
+                }),
+                left(lag(p)),
+                left(if p.state == "linked" { bytes } else { String::new() }).paint(|t| paint.dim(t)),
                 left(human::several(&p.albums, 3)),
                 left(human::brief(&p.device)).paint(|t| paint.dim(t)),
             ]
@@ -34,6 +40,27 @@ pub(super) fn peers(it: &Peers, paint: Paint) -> Page {
             String::new()
         },
         next: none.then(|| "/addUser NAME".to_owned()),
+    }
+}
+
+/// `in step`, or what is still to come and to go over a link; when a peer was seen last where there is none.
+fn lag(it: &PeerEntry) -> String {
+    if it.state != "linked" {
+        let seen = super::clean(it.last_seen.as_deref().unwrap_or_default());
+        return match seen.get(..16) {
+            Some(minute) => format!("seen {}", minute.replace('T', " ")),
+            None => String::new(),
+        };
+    }
+    let sum = |part: fn(&Lag) -> Option<u64>| it.lag.iter().filter_map(part).fold(0, u64::saturating_add);
+    let (come, go) = (sum(|lag| lag.missing_here), sum(|lag| lag.missing_there));
+    match (come, go) {
+        (0, 0) if it.lag.is_empty() => String::new(),
+        (0, 0) if it.lag.iter().all(|lag| lag.state == "in-step") => "in step".to_owned(),
+        (0, 0) => "comparing".to_owned(),
+        (come, 0) => format!("{} to come", human::grouped(come)),
+        (0, go) => format!("{} to go", human::grouped(go)),
+        (come, go) => format!("{} to come, {} to go", human::grouped(come), human::grouped(go)),
     }
 }
 

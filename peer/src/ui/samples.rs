@@ -27,6 +27,7 @@ pub(super) fn image(name: &str, hash: &str) -> ImageEntry {
             mine: Some(5),
         },
         version_of: None,
+        source: None,
         recipe: None,
         verified: None,
         damaged: false,
@@ -45,6 +46,7 @@ fn images() -> Vec<ImageEntry> {
         image("sunset.jpg", SOURCE),
         ImageEntry {
             version_of: Some(SOURCE.into()),
+            source: Some("sunset.jpg".into()),
             recipe: Some("sepia+blur:2".into()),
             verified: Some(true),
             author: "bob".into(),
@@ -80,6 +82,15 @@ pub(super) fn replies() -> Vec<(&'static str, Reply)> {
         user: user.into(),
         role: role.into(),
         online,
+    };
+    let in_album = |user: &str, role: &str, by: Option<&str>, images| Member {
+        user: user.into(),
+        user_id: HASH.into(),
+        role: role.into(),
+        online: true,
+        added_by: by.map(str::to_owned),
+        added: Some("2026-11-20T18:12:44.123Z".into()),
+        images,
     };
     let membership = |user: &str, role: &str, announced| {
         Reply::Membership(Membership {
@@ -165,6 +176,19 @@ pub(super) fn replies() -> Vec<(&'static str, Reply)> {
         albums: vec![album()],
         bytes_in: 1_000_000,
         bytes_out: 2_000,
+        last_seen: (state != "blocked").then(|| "2026-11-21T08:30:00.250Z".into()),
+        rtt_ms: (state == "linked").then_some(0.42),
+        lag: vec![],
+    };
+    let lag = |album: &str, state: &str, missing: Option<(u64, u64)>| Lag {
+        album: album.into(),
+        state: state.into(),
+        missing_here: missing.map(|missing| missing.0),
+        missing_there: missing.map(|missing| missing.1),
+    };
+    let linked = |lag: Vec<Lag>| PeerEntry {
+        lag,
+        ..peer("bob", "linked")
     };
     let status = Status {
         user: Some("alice".into()),
@@ -196,6 +220,15 @@ pub(super) fn replies() -> Vec<(&'static str, Reply)> {
             pending_images: u64::from(!ok),
         })
     };
+    let list = |images, offset, total, in_album| {
+        Reply::Images(Images {
+            album: album(),
+            images,
+            total,
+            offset,
+            in_album,
+        })
+    };
     let filtered = |new| {
         Reply::Filtered(Filtered {
             album: album(),
@@ -222,20 +255,12 @@ pub(super) fn replies() -> Vec<(&'static str, Reply)> {
         ("no albums", Reply::Albums(Albums { albums: vec![] })),
         ("created", entered(true)),
         ("entered", entered(false)),
-        (
-            "images",
-            Reply::Images(Images {
-                album: album(),
-                images: images(),
-            }),
-        ),
-        (
-            "no images",
-            Reply::Images(Images {
-                album: album(),
-                images: vec![],
-            }),
-        ),
+        ("images", list(images(), 0, 4, 4)),
+        ("no images", list(vec![], 0, 0, 0)),
+        ("a page of images", list(images(), 40, 1203, 20_000)),
+        ("the last page of images", list(images(), 1199, 1203, 20_000)),
+        ("no image that fits", list(vec![], 0, 0, 20_000)),
+        ("images past the end", list(vec![], 2000, 1203, 20_000)),
         (
             "metadata",
             Reply::Metadata(Metadata {
@@ -244,6 +269,9 @@ pub(super) fn replies() -> Vec<(&'static str, Reply)> {
                 owner: "alice".into(),
                 members: vec![member("alice", "owner", true), member(EVIL, "contributor", false)],
                 images: images(),
+                total: 4,
+                offset: 0,
+                in_album: 4,
             }),
         ),
         ("or-set", Reply::OrSet(inside::or_set())),
@@ -285,6 +313,15 @@ pub(super) fn replies() -> Vec<(&'static str, Reply)> {
             Reply::Chat(Chat {
                 album: album(),
                 lines: vec![line("alice", "hello"), line(EVIL, EVIL)],
+                total: 2,
+            }),
+        ),
+        (
+            "the newest chat",
+            Reply::Chat(Chat {
+                album: album(),
+                lines: vec![line("alice", "hello")],
+                total: 1203,
             }),
         ),
         (
@@ -292,13 +329,69 @@ pub(super) fn replies() -> Vec<(&'static str, Reply)> {
             Reply::Chat(Chat {
                 album: album(),
                 lines: vec![],
+                total: 0,
+            }),
+        ),
+        (
+            "members",
+            Reply::Members(Members {
+                album: album(),
+                owner: "alice".into(),
+                members: vec![
+                    in_album("alice", "owner", None, 1203),
+                    in_album("bob", "contributor", Some("alice"), 1),
+                    Member {
+                        online: false,
+                        added: None,
+                        ..in_album(EVIL, EVIL, Some(EVIL), 0)
+                    },
+                ],
+            }),
+        ),
+        (
+            "away",
+            Reply::Away(Away {
+                album: album(),
+                images: 12,
+                images_by: vec!["bob".into()],
+                ratings: 3,
+                chat: 2,
+                ..Away::default()
+            }),
+        ),
+        (
+            "away for long",
+            Reply::Away(Away {
+                album: album(),
+                images: 1203,
+                images_by: vec!["bob".into(), "carol".into(), evil(), "dave".into()],
+                removed: 1,
+                removed_by: vec![evil()],
+                ratings: 1,
+                chat: 1,
+                members: vec!["carol".into(), evil()],
+            }),
+        ),
+        (
+            "nothing happened",
+            Reply::Away(Away {
+                album: album(),
+                ..Away::default()
             }),
         ),
         (
             "peers",
             Reply::Peers(Peers {
                 peers: vec![
-                    peer("bob", "linked"),
+                    linked(vec![lag("trip", "in-step", Some((0, 0)))]),
+                    linked(vec![
+                        lag("trip", "in-step", Some((0, 0))),
+                        lag(EVIL, "apart", Some((12, 1203))),
+                        lag("home", "apart", Some((1, 0))),
+                    ]),
+                    linked(vec![lag("trip", "unknown", None)]),
+                    linked(vec![lag("trip", "apart", Some((0, 0)))]),
+                    peer("carol", "connecting"),
                     peer(EVIL, "away"),
                     peer("carol", "blocked"),
                 ],

@@ -21,6 +21,20 @@ pub fn columns() -> Option<usize> {
     size().map(|(columns, _)| columns)
 }
 
+/// Lines that a list may take at once: the rows of the terminal on stdout with room for the prompt and a remark or two;
+/// none where stdout is no terminal.
+pub fn lines() -> Option<usize> {
+    let rows = size().map_or(ROWS_USUAL, |(_, rows)| rows);
+    io::stdout().is_terminal().then(|| page_lines(rows))
+}
+
+/// Rows of a terminal that does not tell.
+const ROWS_USUAL: usize = 24;
+
+fn page_lines(rows: usize) -> usize {
+    rows.saturating_sub(4).max(4)
+}
+
 /// Whether the terminal only prints.
 pub fn is_dumb() -> bool {
     std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb")
@@ -119,6 +133,14 @@ fn clip(line: &str, columns: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_list_leaves_room_for_the_prompt() {
+        let check = |rows, lines| assert_eq!(page_lines(rows), lines, "{rows} rows");
+        check(24, 20);
+        check(50, 46);
+        check(3, 4);
+    }
 
     #[test]
     fn a_page_is_cut_to_the_terminal() {

@@ -1,6 +1,6 @@
 //! Each reply as text: which page it becomes, and what could come next.
 
-use super::{Page, Paint, album, history, human, in_quotes, inspect, local, node};
+use super::{Page, Paint, album, history, human, in_quotes, inspect, local, node, people};
 use crate::api::{Done, Entered, Exported, Membership, Rated, Removed, Reply, Saved, Session, Synced};
 
 /// The page of a reply, as wide as it likes.
@@ -32,8 +32,10 @@ fn page_of(reply: &Reply, paint: Paint, columns: Option<usize>) -> Page {
         Reply::Undone(it) => history::undone(it),
         Reply::Trash(it) => history::trash(it, paint),
         Reply::Restored(it) => history::restored(it),
-        Reply::Said(it) => album::line(it, paint).into(),
-        Reply::Chat(it) => album::chat(it, paint),
+        Reply::Said(it) => people::line(it, paint).into(),
+        Reply::Chat(it) => people::chat(it, paint),
+        Reply::Members(it) => people::members(it, paint),
+        Reply::Away(it) => people::away(it).into(),
         Reply::Peers(it) => node::peers(it, paint),
         Reply::Status(it) => node::status(it, paint),
         Reply::Net(it) => inspect::net(it, paint, columns),

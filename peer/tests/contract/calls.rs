@@ -84,6 +84,7 @@ pub const CALLS: &[Call] = &[
     call("save", &["a.bmp", "saved.bmp"], &["a.bmp", "a.bmp"]),
     call("export", &["exported"], &["a.bmp"]),
     call("say", &["hello", "there"], &["--album", "nowhere", "hello"]),
+    call("members", &[], NOWHERE),
     call("chat", &[], NOWHERE),
     at("alice", "watch", Good::Streams(&[]), &["all"]),
     call("peers", &[], &["all"]),
@@ -130,5 +131,11 @@ pub const CALLS: &[Call] = &[
 /// Commands of the prompt alone, as lines of a script.
 pub const LINES: &[Call] = &[
     call("help", &["addImage"], &["nonsense"]),
+    at(
+        "alice",
+        "more",
+        Good::Elsewhere("the prompt's own, as lists have pages only there"),
+        &[],
+    ),
     call("quit", &[], &["now"]),
 ];

@@ -5,8 +5,10 @@ use std::path::Path;
 use serde_json::Value;
 
 /// Keys whose values no two runs share; `at` as well where it is a number, of milliseconds.
-const VARYING: [&str; 13] = [
+const VARYING: [&str; 15] = [
     "pid",
+    "rtt_ms",
+    "lag",
     "bytes_in",
     "bytes_out",
     "link_bytes_in",

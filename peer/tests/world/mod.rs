@@ -78,7 +78,10 @@ impl Control {
     }
 
     pub fn names(&self) -> Vec<String> {
-        match self.ask(Request::GetImages { album: None }) {
+        match self.ask(Request::GetImages {
+            album: None,
+            select: Default::default(),
+        }) {
             Ok(Reply::Images(it)) => it.images.into_iter().map(|image| image.name).collect(),
             other => panic!("{other:?}"),
         }

@@ -199,7 +199,13 @@ impl Peer {
     /// # Errors
     /// As [`Peer::ask`].
     pub async fn images(&self) -> Result<Vec<ImageEntry>, Failure> {
-        match self.ask(Request::GetImages { album: None }).await? {
+        match self
+            .ask(Request::GetImages {
+                album: None,
+                select: Default::default(),
+            })
+            .await?
+        {
             Reply::Images(Images { images, .. }) => Ok(images),
             _ => Err(strange(self.name)),
         }

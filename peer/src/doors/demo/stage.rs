@@ -165,6 +165,7 @@ impl Stage {
         let export = Request::Export {
             album: None,
             dir: dir.path().to_owned(),
+            select: Default::default(),
         };
         let Reply::Exported(_) = peer.ask(export).await? else {
             return Err(Failure::new(Code::Internal, format!("{name} did not export"), ""));

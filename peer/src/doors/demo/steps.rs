@@ -219,6 +219,7 @@ pub async fn opinions(stage: &mut Stage, report: &mut Report) -> Result<(), Fail
             .ask(Request::Chat {
                 album: None,
                 limit: None,
+                since: None,
             })
             .await?
         else {
@@ -341,7 +342,13 @@ pub async fn removal(stage: &mut Stage, report: &mut Report) -> Result<(), Failu
         kept == 2 && seen,
         format!("the {kept} images that carol had added before are still there"),
     );
-    let Reply::Metadata(about) = bob.ask(Request::GetMetadata { album: None }).await? else {
+    let Reply::Metadata(about) = bob
+        .ask(Request::GetMetadata {
+            album: None,
+            select: Default::default(),
+        })
+        .await?
+    else {
         return Err(Failure::new(Code::Internal, "no metadata came", ""));
     };
     let members: Vec<&str> = about.members.iter().map(|member| member.user.as_str()).collect();

@@ -15,8 +15,8 @@ use super::words::{self, Typed};
 use super::{CANCELLED, Here, failed, oneshot, script};
 use crate::api::{Code, Failure, Prompt, Reply, Request};
 use crate::cmd::names::{self, Spelling};
-use crate::cmd::{self, Act, Inside};
-use crate::ui::{Screen, Ui, clean, columns, shorten};
+use crate::cmd::{self, Act, Context, Inside};
+use crate::ui::{Screen, Ui, clean, columns, shorten, text};
 
 mod complete;
 mod facts;
@@ -69,6 +69,10 @@ struct Session<'a> {
     opened: Instant,
     /// The node ended, none could be started in its place, and this was said.
     lost: bool,
+    /// The next page of the list shown last.
+    more: Option<Request>,
+    /// The user and the album that the person has before them.
+    at: Option<(String, String)>,
 }
 
 /// Whether the prompt goes on.
@@ -91,6 +95,8 @@ impl<'a> Session<'a> {
             news,
             opened: Instant::now(),
             lost: false,
+            more: None,
+            at: None,
         };
         session.greet().await;
         Ok(session)
@@ -128,6 +134,26 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// Where the person comes back to an album, what others did meanwhile.
+    async fn arrive(&mut self, now: &Prompt) {
+        let album = self.here.each.album.clone().or_else(|| now.album.clone());
+        let at = now.user.clone().zip(album);
+        if at != self.at {
+            self.at = at;
+            if let Some(away) = self.seen().await.filter(|_| !self.ui.json) {
+                self.ui.message(&text::reply(&away, self.ui.err).out);
+            }
+        }
+    }
+
+    /// Marks what has come by now as seen; what was new.
+    async fn seen(&self) -> Option<Reply> {
+        self.at.as_ref()?;
+        let album = self.here.each.album.clone();
+        let asked = self.host.control.quick(Request::Seen { album });
+        tokio::time::timeout(LOOK_MAX, asked).await.ok()?.ok()
+    }
+
     async fn live(mut self) -> u8 {
         let stop = || signal(SignalKind::terminate()).and_then(|t| Ok((t, signal(SignalKind::hangup())?)));
         let Ok((mut term, mut hangup)) = stop() else {
@@ -143,6 +169,7 @@ impl<'a> Session<'a> {
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             let now = self.now().await.unwrap_or_default();
+            self.arrive(&now).await;
             interrupt.forget().await;
             let prompt = self.prompt(now);
             self.news.floor(Floor::Line);
@@ -165,6 +192,7 @@ impl<'a> Session<'a> {
                 }
                 Ok(Read::Line(text)) => {
                     presses = 0;
+                    self.seen().await;
                     tokio::select! {
                         then = self.lines(&text, &mut interrupt) => then,
                         _ = term.recv() => Then::End,
@@ -186,6 +214,7 @@ impl<'a> Session<'a> {
         }
         self.news.floor(Floor::Work);
         self.news.stop();
+        self.seen().await;
         self.host.close().await;
         code
     }
@@ -308,7 +337,7 @@ impl<'a> Session<'a> {
 
     /// Does it; none where Ctrl-C ended it. What is said is not repeated: it stands right above.
     async fn perform(
-        &self,
+        &mut self,
         act: Act,
         ui: &Ui,
         said: bool,
@@ -320,8 +349,25 @@ impl<'a> Session<'a> {
                 said = control.quick(say) => Some(said.map(drop).map_err(Trouble::from)),
                 () = interrupt.pressed() => None,
             },
+            Act::Ask(list @ (Request::GetImages { .. } | Request::GetMetadata { .. })) if !ui.json => {
+                tokio::select! {
+                    shown = self.show_page(list, ui) => Some(shown),
+                    () = interrupt.pressed() => None,
+                }
+            }
             act => stoppable(act, control, ui, interrupt).await,
         }
+    }
+
+    /// Shows a list, and remembers where it goes on.
+    async fn show_page(&mut self, list: Request, ui: &Ui) -> Result<(), Trouble> {
+        let page = self.host.control.quick(list.clone()).await?;
+        ui.reply(&page)?;
+        self.more = cmd::next_page(&list, &page);
+        if self.more.is_some() {
+            ui.remark("Next: /more");
+        }
+        Ok(())
     }
 
     fn meaning(&self, line: &str) -> Result<Meaning, Failure> {
@@ -351,8 +397,22 @@ impl<'a> Session<'a> {
         };
         match parsed.command {
             Inside::Quit => Ok(Meaning::Quit),
+            Inside::More => match &self.more {
+                Some(request) => Ok(Meaning::Act(Act::Ask(request.clone()), ui)),
+                None => Err(Failure::new(
+                    Code::NotFound,
+                    "there is no next page",
+                    "/getImages shows the first one",
+                )),
+            },
             Inside::Help { command } => Ok(Meaning::Text(script::help(command.as_deref(), &ui)?)),
-            Inside::Verb(verb) => Ok(Meaning::Act(verb.act(&self.here.context(&each))?, ui)),
+            Inside::Verb(verb) => {
+                let at = Context {
+                    lines: crate::ui::lines(),
+                    ..self.here.context(&each)
+                };
+                Ok(Meaning::Act(verb.act(&at)?, ui))
+            }
         }
     }
 
@@ -374,6 +434,7 @@ impl<'a> Session<'a> {
 }
 
 /// What a line means.
+#[allow(clippy::large_enum_variant)] // one at a time
 enum Meaning {
     Nothing,
     Quit,

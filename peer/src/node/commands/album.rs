@@ -10,8 +10,8 @@ use crdt::id::AlbumId;
 use super::super::central;
 use super::super::run::{Handle, Node, clock_ms};
 use super::super::view::pick_album;
-use super::{done, refused, settled};
-use crate::api::{AlbumEntry, Albums, Code, Entered, Failure, MemberEntry, Metadata, Reply};
+use super::{done, find, refused, settled};
+use crate::api::{AlbumEntry, Albums, Code, Entered, Failure, MemberEntry, Metadata, Reply, Select};
 
 /// How long `enter-album` waits for a grant under way and for the album's history.
 const ENTER_WAIT: Duration = Duration::from_secs(5);
@@ -93,7 +93,7 @@ pub(super) async fn create(handle: &Handle, name: String) -> Result<Reply, Failu
 
 pub(super) async fn enter(handle: &Handle, label: String) -> Result<Reply, Failure> {
     let until = tokio::time::Instant::now() + ENTER_WAIT;
-    let album = find(handle, &label, until).await?;
+    let album = find_album(handle, &label, until).await?;
     handle
         .with(move |node| {
             node.entered.insert(album);
@@ -136,7 +136,7 @@ fn is_in(node: &Node, album: &Album) -> bool {
 }
 
 /// The album that a label means, of those here and those the central lists; waits for a grant under way.
-async fn find(handle: &Handle, label: &str, until: tokio::time::Instant) -> Result<AlbumId, Failure> {
+async fn find_album(handle: &Handle, label: &str, until: tokio::time::Instant) -> Result<AlbumId, Failure> {
     loop {
         let wanted = label.to_owned();
         let found = handle.with(move |node| {
@@ -200,10 +200,15 @@ pub(super) async fn leave(handle: &Handle) -> Result<Reply, Failure> {
     }
 }
 
-pub(super) async fn metadata(handle: &Handle, label: Option<String>) -> Result<Reply, Failure> {
+pub(super) async fn metadata(
+    handle: &Handle,
+    label: Option<String>,
+    select: Select,
+) -> Result<Reply, Failure> {
     handle
         .with(move |node| {
             let album = node.album(label.as_deref())?;
+            let found = find::images(node, album, &select)?;
             let linked: Vec<_> = node.engine.linked().map(|(_, user)| user).collect();
             let me = node.user();
             let members = album
@@ -222,7 +227,10 @@ pub(super) async fn metadata(handle: &Handle, label: Option<String>) -> Result<R
                     .map(|owner| node.name_of(&owner))
                     .unwrap_or_default(),
                 members: members.collect(),
-                images: node.image_entries(album),
+                images: found.entries(node, album),
+                total: found.total,
+                offset: found.offset,
+                in_album: album.image_count() as u64,
             }))
         })
         .await?

@@ -8,19 +8,20 @@ use store::BlobError;
 use super::super::blobs::{blocking, doubt};
 use super::super::run::Handle;
 use super::super::view::image_named;
-use super::Steps;
-use crate::api::{Code, Exported, Failure, Progress, Reply, Saved};
+use super::{Steps, find};
+use crate::api::{Code, Exported, Failure, Progress, Reply, Saved, Select};
 
 pub(super) async fn export(
     handle: &Handle,
     label: Option<String>,
     dir: PathBuf,
+    select: Select,
     steps: &Steps,
 ) -> Result<Reply, Failure> {
     let wanted = handle.with(move |node| {
         let album = node.album(label.as_deref())?;
-        let images: Vec<(String, BlobHash)> =
-            album.images().map(|view| (view.name, view.image.hash)).collect();
+        let found = find::images(node, album, &select)?.views.into_iter();
+        let images: Vec<(String, BlobHash)> = found.map(|view| (view.name, view.image.hash)).collect();
         Ok::<_, Failure>((album.name().to_owned(), images))
     });
     let (album, images) = wanted.await??;

@@ -10,16 +10,20 @@ use super::super::blobs::blocking;
 use super::super::import::{self, GROUP, Listed, Looked};
 use super::super::run::{Durable, Handle, Node, clock_ms};
 use super::super::view::image_named;
-use super::{Steps, refused, settled};
-use crate::api::{Added, Already, Code, Failed, Failure, Images, Progress, Rated, Removed, Reply};
+use super::{Steps, find, refused, settled};
+use crate::api::{Added, Already, Code, Failed, Failure, Images, Progress, Rated, Removed, Reply, Select};
 
-pub(super) async fn list(handle: &Handle, label: Option<String>) -> Result<Reply, Failure> {
+pub(super) async fn list(handle: &Handle, label: Option<String>, select: Select) -> Result<Reply, Failure> {
     handle
         .with(move |node| {
             let album = node.album(label.as_deref())?;
+            let found = find::images(node, album, &select)?;
             Ok(Reply::Images(Images {
                 album: album.name().to_owned(),
-                images: node.image_entries(album),
+                images: found.entries(node, album),
+                total: found.total,
+                offset: found.offset,
+                in_album: album.image_count() as u64,
             }))
         })
         .await?

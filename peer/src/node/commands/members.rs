@@ -1,5 +1,6 @@
-//! `add-user`, `remove-user`, `say`, `chat`.
+//! `add-user`, `remove-user`, `members`, `say`, `chat`.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crdt::fact::{Fact, Role};
@@ -8,7 +9,7 @@ use crdt::id::{AlbumId, UserId};
 use super::super::central;
 use super::super::run::{Durable, Handle, Node, clock_ms, rfc3339};
 use super::{refused, settled};
-use crate::api::{Chat, ChatLine, Code, Failure, Membership, Reply};
+use crate::api::{Chat, ChatLine, Code, Failure, Member, Members, Membership, Reply};
 
 /// How long to wait for the central to tell who a name is.
 const LOOKUP_WAIT: Duration = Duration::from_secs(5);
@@ -180,24 +181,68 @@ pub(super) async fn chat(
     handle: &Handle,
     label: Option<String>,
     limit: Option<usize>,
+    since: Option<u64>,
 ) -> Result<Reply, Failure> {
     handle
         .with(move |node| {
             let album = node.album(label.as_deref())?;
             let name = album.name().to_owned();
-            let lines = album
+            let fitting = album
                 .chat()
-                .rev()
-                .take(limit.unwrap_or(usize::MAX))
-                .map(|line| ChatLine {
-                    album: name.clone(),
-                    user: node.name_of(&line.user),
-                    at: rfc3339(line.at),
-                    text: line.text,
-                });
-            let mut lines: Vec<_> = lines.collect();
-            lines.reverse();
-            Ok(Reply::Chat(Chat { album: name, lines }))
+                .filter(|line| since.is_none_or(|since| line.at >= since));
+            let all: Vec<crdt::ChatLine> = fitting.collect();
+            let total = all.len();
+            let newest = all.into_iter().skip(total.saturating_sub(limit.unwrap_or(total)));
+            let lines = newest.map(|line| ChatLine {
+                album: name.clone(),
+                user: node.name_of(&line.user),
+                at: rfc3339(line.at),
+                text: line.text,
+            });
+            let lines = lines.collect();
+            Ok(Reply::Chat(Chat {
+                album: name,
+                lines,
+                total: total as u64,
+            }))
+        })
+        .await?
+}
+
+pub(super) async fn list(handle: &Handle, label: Option<String>) -> Result<Reply, Failure> {
+    handle
+        .with(move |node| {
+            let album = node.album(label.as_deref())?;
+            let linked: BTreeSet<UserId> = node.engine.linked().map(|(_, user)| user).collect();
+            let (me, owner) = (node.user(), album.owner());
+            let mut images: BTreeMap<UserId, u64> = BTreeMap::new();
+            for view in album.images() {
+                *images.entry(view.user).or_default() += 1;
+            }
+            let mut members: Vec<_> = album
+                .members()
+                .filter(|member| member.role > Role::None)
+                .map(|member| {
+                    let admission = album.admission(&member.user);
+                    let by = admission.filter(|_| Some(member.user) != owner);
+                    let entry = Member {
+                        user: node.name_of(&member.user),
+                        user_id: member.user.hex(),
+                        role: member.role.to_string(),
+                        online: Some(member.user) == me || linked.contains(&member.user),
+                        added_by: by.map(|(by, _)| node.name_of(&by)),
+                        added: admission.map(|(_, at)| rfc3339(at)),
+                        images: images.get(&member.user).copied().unwrap_or(0),
+                    };
+                    (Some(member.user) != owner, admission.map(|(_, at)| at), entry)
+                })
+                .collect();
+            members.sort_by(|a, b| (a.0, a.1, &a.2.user).cmp(&(b.0, b.1, &b.2.user)));
+            Ok(Reply::Members(Members {
+                album: album.name().to_owned(),
+                owner: owner.map(|owner| node.name_of(&owner)).unwrap_or_default(),
+                members: members.into_iter().map(|(_, _, entry)| entry).collect(),
+            }))
         })
         .await?
 }

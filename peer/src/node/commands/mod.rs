@@ -3,8 +3,10 @@
 
 mod account;
 mod album;
+mod away;
 mod files;
 mod filter;
+mod find;
 mod history;
 mod images;
 mod inspect;
@@ -36,8 +38,8 @@ pub(super) async fn execute(handle: Handle, request: Request, steps: Steps) -> R
         Request::CreateAlbum { name } => album::create(&handle, name).await,
         Request::EnterAlbum { album } => album::enter(&handle, album).await,
         Request::LeaveAlbum => album::leave(&handle).await,
-        Request::GetImages { album } => images::list(&handle, album).await,
-        Request::GetMetadata { album } => album::metadata(&handle, album).await,
+        Request::GetImages { album, select } => images::list(&handle, album, select).await,
+        Request::GetMetadata { album, select } => album::metadata(&handle, album, select).await,
         Request::GetOrSet {
             album,
             limit,
@@ -84,7 +86,9 @@ pub(super) async fn execute(handle: Handle, request: Request, steps: Steps) -> R
         Request::Undo { album, command } => undo::undo(&handle, album, command).await,
         Request::Restore { album, names } => undo::restore(&handle, album, names).await,
         Request::Say { album, text } => members::say(&handle, album, text).await,
-        Request::Chat { album, limit } => members::chat(&handle, album, limit).await,
+        Request::Chat { album, limit, since } => members::chat(&handle, album, limit, since).await,
+        Request::Members { album } => members::list(&handle, album).await,
+        Request::Seen { album } => away::seen(&handle, album).await,
         Request::Peers => state::peers(&handle).await,
         Request::Status => state::status(&handle).await,
         Request::Net { reset } => inspect::net(&handle, reset).await,
@@ -93,7 +97,7 @@ pub(super) async fn execute(handle: Handle, request: Request, steps: Steps) -> R
             timeout_ms,
             quiet,
         } => sync::sync(&handle, album, timeout_ms, quiet, &steps).await,
-        Request::Export { album, dir } => files::export(&handle, album, dir, &steps).await,
+        Request::Export { album, dir, select } => files::export(&handle, album, dir, select, &steps).await,
         Request::Save {
             album,
             name,

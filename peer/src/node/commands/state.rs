@@ -4,54 +4,118 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crdt::fact::Role;
-use crdt::id::PublicKey;
+use crdt::id::{AlbumId, PublicKey};
+use engine::Standing;
 
-use super::super::run::{Handle, Node};
+use super::super::run::{Handle, Node, clock_ms, rfc3339};
 use super::super::{blobs::blocking, central, strategy_word};
 use super::done;
-use crate::api::{Code, Failure, PeerEntry, Peers, Prompt, Reply, Status};
+use crate::api::{Code, Failure, Lag, PeerEntry, Peers, Prompt, Reply, Status};
+
+/// How long `peers` waits for linked peers to say where they stand.
+const COMPARE: Duration = Duration::from_millis(300);
+/// How often it looks meanwhile.
+const LOOK: Duration = Duration::from_millis(10);
 
 pub(super) async fn peers(handle: &Handle) -> Result<Reply, Failure> {
-    let peers = handle.with(|node| {
-        let me = node.user();
-        let links: BTreeMap<PublicKey, net::LinkInfo> = match &node.net {
-            Some(net) => net.links().into_iter().map(|link| (link.peer, link)).collect(),
-            None => BTreeMap::new(),
+    let until = tokio::time::Instant::now() + COMPARE;
+    handle.with(compare).await?;
+    while tokio::time::Instant::now() < until && !handle.with(|node| all_equal(node)).await? {
+        tokio::time::sleep(LOOK).await;
+    }
+    let peers = handle.with(|node| peer_entries(node)).await?;
+    Ok(Reply::Peers(Peers { peers }))
+}
+
+/// Asks all linked members where they stand in each album.
+fn compare(node: &mut Node) {
+    let albums: Vec<AlbumId> = node.engine.albums().map(crdt::Album::id).collect();
+    let now = node.now();
+    for album in albums {
+        node.engine.compare(now, album);
+    }
+    node.carry_out();
+}
+
+fn all_equal(node: &Node) -> bool {
+    let standing = node
+        .engine
+        .albums()
+        .flat_map(|album| node.engine.standing(&album.id()));
+    standing
+        .into_iter()
+        .all(|(_, standing)| standing == Standing::Equal)
+}
+
+fn peer_entries(node: &Node) -> Vec<PeerEntry> {
+    let me = node.user();
+    let (mut links, mut connecting) = (BTreeMap::new(), Vec::new());
+    if let Some(net) = &node.net {
+        links.extend(net.links().into_iter().map(|link| (link.peer, link)));
+        connecting = net.connecting();
+    }
+    let known = node
+        .known
+        .iter()
+        .filter(|(_, known)| Some(known.certificate.user()) != me);
+    let entries = known.map(|(device, known)| {
+        let user = known.certificate.user();
+        let link: Option<&net::LinkInfo> = links.get(device);
+        let state = match (node.blocked.contains(device), link) {
+            (true, _) => "blocked",
+            (false, Some(_)) => "linked",
+            (false, None) if connecting.contains(device) => "connecting",
+            (false, None) => "away",
         };
-        let known = node
-            .known
-            .iter()
-            .filter(|(_, known)| Some(known.certificate.user()) != me);
-        let entries = known.map(|(device, known)| {
-            let user = known.certificate.user();
-            let link = links.get(device);
-            let state = match (node.blocked.contains(device), link) {
-                (true, _) => "blocked",
-                (false, Some(_)) => "linked",
-                (false, None) => "away",
-            };
-            let shared = node
-                .engine
+        let shared = || {
+            node.engine
                 .albums()
-                .filter(|album| album.role_of(&user) > Role::None);
-            let address = link.map(|link| link.address).or(known.addresses.first().copied());
-            PeerEntry {
-                user: node.name_of(&user),
-                device: device.hex(),
-                address: address.map(|address| address.to_string()),
-                state: state.into(),
-                albums: shared.map(|album| album.name().to_owned()).collect(),
-                bytes_in: link.map_or(0, |link| link.bytes_in),
-                bytes_out: link.map_or(0, |link| link.bytes_out),
-            }
-        });
-        let mut peers: Vec<PeerEntry> = entries
-            .filter(|peer| !peer.albums.is_empty() || peer.state != "away")
-            .collect();
-        peers.sort_by(|a, b| (&a.user, &a.device).cmp(&(&b.user, &b.device)));
-        peers
+                .filter(|album| album.role_of(&user) > Role::None)
+        };
+        let address = link.map(|link| link.address).or(known.addresses.first().copied());
+        let seen = if link.is_some() {
+            Some(clock_ms())
+        } else {
+            known.seen
+        };
+        let answered = link.and(node.answered.get(device));
+        let rtt = answered.and_then(|times| times.iter().min());
+        PeerEntry {
+            user: node.name_of(&user),
+            device: device.hex(),
+            address: address.map(|address| address.to_string()),
+            state: state.into(),
+            albums: shared().map(|album| album.name().to_owned()).collect(),
+            bytes_in: link.map_or(0, |link| link.bytes_in),
+            bytes_out: link.map_or(0, |link| link.bytes_out),
+            last_seen: seen.map(rfc3339),
+            rtt_ms: rtt.map(|rtt| (rtt.as_secs_f64() * 1e5).round() / 1e2),
+            lag: shared().filter_map(|album| lag(node, album, device)).collect(),
+        }
     });
-    Ok(Reply::Peers(Peers { peers: peers.await? }))
+    let mut peers: Vec<PeerEntry> = entries
+        .filter(|peer| !peer.albums.is_empty() || matches!(&*peer.state, "linked" | "blocked"))
+        .collect();
+    peers.sort_by(|a, b| (&a.user, &a.device).cmp(&(&b.user, &b.device)));
+    peers
+}
+
+/// How far a linked device is apart from this node in an album.
+fn lag(node: &Node, album: &crdt::Album, device: &PublicKey) -> Option<Lag> {
+    let standing = node.engine.standing(&album.id());
+    let (_, standing) = standing.into_iter().find(|(peer, _)| peer == device)?;
+    let lag = node.engine.lag(&album.id(), device);
+    let (state, lag) = match (standing, lag) {
+        (Standing::Equal, _) => ("in-step", Some(engine::Lag::default())),
+        (Standing::Unsure, Some(lag)) => ("apart", Some(lag)),
+        (Standing::Unsure, None) => ("unknown", None),
+    };
+    Some(Lag {
+        album: album.name().to_owned(),
+        state: state.into(),
+        missing_here: lag.map(|lag| lag.missing_here),
+        missing_there: lag.map(|lag| lag.missing_there),
+    })
 }
 
 /// How long `status` waits for the first attempt to reach the central, rather than call it down.

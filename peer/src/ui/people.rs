@@ -1,0 +1,99 @@
+//! Pages about people: what they said, who is a member, what they did while one was away.
+
+use super::table::{columns, left, right};
+use super::{Page, Paint, human};
+use crate::api::{Away, Chat, ChatLine, Members};
+
+const NAME_COLUMNS: usize = 24;
+
+/// `2026-11-21 08:30  alice: hello`
+pub(super) fn line(it: &ChatLine, paint: Paint) -> String {
+    let at = it.at.get(..16).unwrap_or(&it.at).replace('T', " ");
+    format!(
+        "{}  {}: {}\n",
+        paint.dim(&super::clean(&at)),
+        paint.bold(&super::shorten(&it.user, NAME_COLUMNS)),
+        super::clean::whole(&it.text)
+    )
+}
+
+pub(super) fn chat(it: &Chat, paint: Paint) -> Page {
+    let shown = it.lines.len() as u64;
+    let notes = match (shown, it.total) {
+        (0, 0) => format!("no chat lines in {}\n", super::clean(&it.album)),
+        (shown, total) if shown < total => {
+            let (shown, total) = (human::grouped(shown), human::grouped(total));
+            format!("the newest {shown} of {total} lines; --limit shows more\n")
+        }
+        _ => String::new(),
+    };
+    Page {
+        out: it.lines.iter().map(|l| line(l, paint)).collect(),
+        notes,
+        next: None,
+    }
+}
+
+pub(super) fn members(it: &Members, paint: Paint) -> Page {
+    let rows: Vec<_> = it
+        .members
+        .iter()
+        .map(|m| {
+            let here = left(if m.online { "online" } else { "away" });
+            let day = super::clean(m.added.as_deref().unwrap_or_default());
+            let day = day.get(..10).unwrap_or(&day);
+            let since = match &m.added_by {
+                Some(by) => format!("added by {} {day}", super::shorten(by, NAME_COLUMNS))
+                    .trim_end()
+                    .to_owned(),
+                None if day.is_empty() => String::new(),
+                None => format!("since {day}"),
+            };
+            vec![
+                left(super::shorten(&m.user, NAME_COLUMNS)).paint(|t| paint.bold(t)),
+                left(&m.role),
+                here.paint(|t| if m.online { paint.good(t) } else { paint.dim(t) }),
+                right(human::count(m.images, "image", "images")),
+                left(since).paint(|t| paint.dim(t)),
+            ]
+        })
+        .collect();
+    Page {
+        out: columns("", &rows),
+        notes: String::new(),
+        next: (it.members.len() == 1).then(|| "/addUser NAME".to_owned()),
+    }
+}
+
+/// `since you left: 12 images by bob, 3 ratings, 2 chat lines`; nothing where nothing happened.
+pub(super) fn away(it: &Away) -> String {
+    let mut parts = Vec::new();
+    let by = |names: &[String]| match names {
+        [] => String::new(),
+        names => format!(" by {}", human::several(names, 3)),
+    };
+    if it.images > 0 {
+        let what = human::count(it.images, "image", "images");
+        parts.push(format!("{what}{}", by(&it.images_by)));
+    }
+    if it.removed > 0 {
+        let what = human::count(it.removed, "image", "images");
+        parts.push(format!("{what} removed{}", by(&it.removed_by)));
+    }
+    if it.ratings > 0 {
+        parts.push(human::count(it.ratings, "rating", "ratings"));
+    }
+    if it.chat > 0 {
+        parts.push(human::count(it.chat, "chat line", "chat lines"));
+    }
+    match it.members.len() {
+        0 => {}
+        1..=3 => parts.push(format!("{} joined", human::several(&it.members, 3))),
+        n => parts.push(format!("{n} joined")),
+    }
+    if parts.is_empty() {
+        String::new()
+    } else {
+        format!("since you left: {}\n", parts.join(", "))
+    }
+}
