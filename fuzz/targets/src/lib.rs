@@ -10,6 +10,7 @@
 
 mod album;
 pub mod central;
+pub mod checkpoint;
 pub mod chunk_list;
 pub mod gossip;
 pub mod hello;
@@ -62,6 +63,7 @@ targets! {
     op 4_000 8,
     gossip 1_500 16,
     request 1_500 8,
+    checkpoint 400 24,
     chunk_list 300 8,
     zmtp 8_000 32,
     hello 2_500 8,
