@@ -236,6 +236,13 @@ pub enum Action {
         /// Whether this replica's own command did it.
         mine: bool,
     },
+    /// Tell people that a fetched blob is here. Behind the news of the ops that name it.
+    Arrived {
+        /// An album that names it.
+        album: AlbumId,
+        /// Which blob.
+        blob: BlobHash,
+    },
     /// Membership moved: read [`crate::Engine::access`] again and recheck links.
     Access,
 }

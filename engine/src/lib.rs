@@ -354,7 +354,15 @@ impl Engine {
             Event::NotPersisted { token, album } => self.on_not_persisted(now, token, album),
             Event::BlobsHere { blobs } => self.transfer.here(blobs),
             Event::BlobGone { blob } => self.on_blob_gone(now, blob),
-            Event::Fetched { fetch, outcome } => self.transfer.on_fetched(now, fetch, outcome),
+            Event::Fetched { fetch, outcome } => {
+                let came = self.transfer.on_fetched(now, fetch, outcome);
+                for (blob, album) in came
+                    .iter()
+                    .flat_map(|(blob, albums)| albums.iter().map(move |album| (*blob, *album)))
+                {
+                    self.out.push_fenced(Action::Arrived { album, blob });
+                }
+            }
             Event::Served { peer, blob } => self.transfer.on_served(peer, blob),
             Event::Tick => {}
         }

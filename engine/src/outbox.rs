@@ -50,7 +50,11 @@ impl Outbox {
             let action = match action {
                 action if fence < token => action,
                 Action::Access => Action::Access,
-                Action::Publish { album: of, .. } | Action::Changed { album: of, .. } if of == album => {
+                Action::Publish { album: of, .. }
+                | Action::Changed { album: of, .. }
+                | Action::Arrived { album: of, .. }
+                    if of == album =>
+                {
                     continue;
                 }
                 Action::Answer { call, .. }

@@ -295,10 +295,14 @@ impl Transfer {
         }
     }
 
-    pub(crate) fn on_fetched(&mut self, now: u64, id: FetchId, outcome: Outcome) {
-        let Some(Fetch { peer, blob, orphan }) = self.fetches.remove(&id) else {
-            return;
-        };
+    /// The blob, if it came whole, and the albums that wait for it.
+    pub(crate) fn on_fetched(
+        &mut self,
+        now: u64,
+        id: FetchId,
+        outcome: Outcome,
+    ) -> Option<(BlobHash, Vec<AlbumId>)> {
+        let Fetch { peer, blob, orphan } = self.fetches.remove(&id)?;
         if outcome == Outcome::NoRoom {
             self.paused_until = now + FETCH_RETRY_MS;
         }
@@ -321,9 +325,15 @@ impl Transfer {
         if let Some(want) = want {
             want.fetching = None;
         }
-        if outcome == Outcome::Done {
-            self.here(vec![blob]);
+        if outcome != Outcome::Done {
+            return None;
         }
+        let waiting = self
+            .wants
+            .get(&blob)
+            .map(|want| want.albums.iter().copied().collect());
+        self.here(vec![blob]);
+        waiting.map(|albums| (blob, albums))
     }
 
     /// A peer took a whole blob from us.

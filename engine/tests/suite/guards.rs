@@ -7,8 +7,10 @@ use crdt::Draft;
 use crdt::fact::{Fact, Role};
 use crdt::id::{Digest, Incarnation};
 use crdt::op::Op;
-use engine::wire::{Answer, Call, RefusalCode, decode_answer, encode_answer, encode_call};
-use engine::{Action, CallId, Event};
+use engine::wire::{
+    Answer, Call, Epoch, RefusalCode, decode_answer, decode_call, encode_answer, encode_call, encode_message,
+};
+use engine::{Action, CallId, Event, Outcome};
 
 use proptests::world::lone::{Lone, asks, bob};
 use proptests::world::people;
@@ -36,7 +38,7 @@ fn nothing_is_said_of_a_write_under_way() {
     lone.engine.handle(now, asked);
     let says = |action: &Action| match action {
         Action::Publish { .. } => Some("gossip"),
-        Action::Changed { .. } => Some("news"),
+        Action::Changed { .. } | Action::Arrived { .. } => Some("news"),
         Action::Answer { .. } => Some("answer"),
         _ => None,
     };
@@ -54,6 +56,65 @@ fn nothing_is_said_of_a_write_under_way() {
         .collect();
     said.sort_unstable();
     assert_eq!(said, ["answer", "gossip", "news"]);
+}
+
+/// Bob's image comes, bytes and all, while his op is still on its way to the disk: who watches hears of the image first.
+#[test]
+fn bytes_are_told_of_behind_the_op_that_names_them() {
+    let mut lone = Lone::new();
+    let now = lone.now;
+    let mut copy = lone.engine.album(&lone.album).unwrap().clone();
+    let draft = Draft {
+        facts: vec![people::image("a.jpg")],
+        removes: vec![],
+    };
+    let ops = copy
+        .author(&people::device(b'b', Incarnation([2; 16])), draft)
+        .unwrap();
+    let payload = encode_message(Epoch([9; 8]), 1, &copy.heads_root(), &ops);
+    let (album, from) = (lone.album, bob());
+    lone.engine.handle(now, Event::Gossip { album, from, payload });
+    let mut actions: Vec<Action> = std::iter::from_fn(|| lone.engine.poll()).collect();
+    let token = actions.iter().find_map(|action| match action {
+        Action::Persist { token, .. } => Some(*token),
+        _ => None,
+    });
+    let mut next = 0;
+    while next < actions.len() {
+        let event = match &actions[next] {
+            Action::Ask { ask, body, .. } => match decode_call(body).unwrap() {
+                Call::Have { blobs, .. } => {
+                    let frame = encode_answer::have(&vec![true; blobs.len()]);
+                    lone.engine.handle(now, Event::Frame { ask: *ask, frame });
+                    Some(Event::Ended {
+                        ask: *ask,
+                        whole: true,
+                    })
+                }
+                _ => None,
+            },
+            Action::Fetch { fetch, .. } => Some(Event::Fetched {
+                fetch: *fetch,
+                outcome: Outcome::Done,
+            }),
+            _ => None,
+        };
+        event.into_iter().for_each(|event| lone.engine.handle(now, event));
+        actions.extend(std::iter::from_fn(|| lone.engine.poll()));
+        next += 1;
+    }
+    let told = |actions: &[Action]| -> Vec<&str> {
+        let kinds = actions.iter().filter_map(|action| match action {
+            Action::Changed { .. } => Some("added"),
+            Action::Arrived { .. } => Some("here"),
+            _ => None,
+        });
+        kinds.collect()
+    };
+    assert_eq!(told(&actions), [""; 0]);
+    let token = token.expect("an op is written");
+    let actions = lone.feed(Event::Persisted { token });
+    assert_eq!(told(&actions), ["added", "here", "here"], "preview and image");
 }
 
 /// Bytes of an album that Bob is no member of, asked for under one that he is: they are not here, whatever he knows.

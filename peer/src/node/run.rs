@@ -41,7 +41,7 @@ pub(super) enum Input {
     /// Its end.
     Ended(AskId, bool),
     /// A transfer ended.
-    Fetched(FetchId, AlbumId, BlobHash, Outcome),
+    Fetched(FetchId, Outcome),
     /// A peer took a whole blob.
     Served(PublicKey, BlobHash),
     /// A blob here turned out to be damaged or gone.
@@ -270,13 +270,7 @@ impl Node {
             Input::Frame(ask, frame) => self.feed(Event::Frame { ask, frame }),
             Input::Answered(peer, after) => self.note_answer(peer, after),
             Input::Ended(ask, whole) => self.feed(Event::Ended { ask, whole }),
-            Input::Fetched(fetch, album, blob, outcome) => {
-                let wanted = self.engine.is_fetching(&blob);
-                self.feed(Event::Fetched { fetch, outcome });
-                if wanted && outcome == Outcome::Done {
-                    news::bytes_ready(self, album, blob);
-                }
-            }
+            Input::Fetched(fetch, outcome) => self.feed(Event::Fetched { fetch, outcome }),
             Input::Served(peer, blob) => self.feed(Event::Served { peer, blob }),
             Input::BlobGone(blob) => self.feed(Event::BlobGone { blob }),
             Input::Do(step) => step(self),
@@ -391,6 +385,7 @@ impl Node {
                     size,
                 } => self.fetch(fetch, peer, album, blob, size),
                 Action::Changed { album, changes, mine } => news::changed(self, album, &changes, mine),
+                Action::Arrived { album, blob } => news::bytes_ready(self, album, blob),
                 Action::Access => self.access_changed(),
             }
         }
@@ -627,7 +622,7 @@ impl Node {
                 let note = move |node: &mut Node| node.refused("blob_wrong", Some(peer), 1, &detail);
                 handle.send(Input::Do(Box::new(note)));
             }
-            let _ = frames.send(Input::Fetched(fetch, album, blob, outcome)).await;
+            let _ = frames.send(Input::Fetched(fetch, outcome)).await;
         });
     }
 

@@ -178,7 +178,7 @@ pub fn last_words(line: &str) {
 }
 
 /// As wide as the terminal that a stream leads to, if it leads to one.
-fn folded<'a>(text: &'a str, stream: &impl AsFd) -> Cow<'a, str> {
+pub fn folded<'a>(text: &'a str, stream: &impl AsFd) -> Cow<'a, str> {
     match fold::columns(stream) {
         Some(columns) => Cow::Owned(fold::fold(text, columns)),
         None => Cow::Borrowed(text),

@@ -266,6 +266,7 @@ impl World {
                     }
                 }
             }
+            Action::Arrived { .. } => {}
             Action::Access => {
                 self.peers[at].access = self.engine(at).access();
                 self.recheck_links_of(at);

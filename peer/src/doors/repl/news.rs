@@ -1,6 +1,7 @@
 //! News above the half-typed line, gathered for a moment so that an import of others is one line. While a command has
 //! the terminal they come between its lines; while a password is asked for, or the screen is full, they wait.
 
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -146,7 +147,11 @@ fn print(texts: &std::sync::mpsc::Receiver<Above>, terminal: &Terminal, mut prin
             (Floor::Line, Some(printer), line) => {
                 // Blocks where readline is busy.
                 drop(floor);
-                let _ = printer.print(line.map_or_else(|| sign::AGAIN.to_owned(), |line| line + "\n"));
+                let text = line.map_or_else(
+                    || sign::AGAIN.to_owned(),
+                    |line| ui::folded(&line, &io::stdout()).into_owned() + "\n",
+                );
+                let _ = printer.print(text);
             }
             (Floor::Work, _, Some(line)) => terminal.tell(&line),
             // Without a cursor to move, a line in the making would be torn.
