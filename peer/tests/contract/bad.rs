@@ -226,6 +226,7 @@ fn nobody_reads_the_output() {
     };
     closed(&["get-images"], "");
     closed(&["get-images", "--json"], "");
+    closed(&["filters", "--json"], "");
     closed(&["--help"], "");
     closed(&["man"], "");
     closed(&[], "/getImages\n/help\n/status\n");
