@@ -5,6 +5,7 @@
 
 mod world;
 
+use std::process::Command;
 use std::time::Instant;
 
 use peer::api::Request;
@@ -222,6 +223,35 @@ fn whatever_happens_the_prompt_stays() {
     alice.types("\r");
     alice.line("");
     alice.types("/quit\r");
+    assert_eq!(alice.ends(), 0);
+}
+
+/// Ctrl-Z gives the terminal back to the shell as it was; fg finds the half-typed line.
+#[test]
+fn a_prompt_that_is_stopped_goes_on() {
+    let world = World::new();
+    let _peers = world.trip(&["alice"]);
+    let calotype = world.home("alice").command(&["--color", "never"]);
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", "set -m; \"$@\"; stty -a; fg", "sh"])
+        .arg(calotype.get_program())
+        .args(calotype.get_args())
+        .current_dir(calotype.get_current_dir().unwrap());
+    shell.envs(
+        calotype
+            .get_envs()
+            .filter_map(|(name, value)| Some((name, value?))),
+    );
+    let mut alice = Person::start(&shell, 120, 40);
+    alice.above("/help lists the commands");
+    alice.line("");
+    alice.types("/rateImage ha");
+    alice.line("/rateImage ha");
+    alice.types("\x1a");
+    alice.until("the shell's terminal", |screen| screen.has("isig icanon"));
+    alice.line("/rateImage ha");
+    alice.types("\x15/quit\r");
     assert_eq!(alice.ends(), 0);
 }
 

@@ -12,7 +12,7 @@ use rustyline::{Context, Result};
 
 use super::complete::{self, Want};
 use super::facts::Facts;
-use super::sign::Sign;
+use super::sign::{Left, Sign};
 use crate::cmd::{self, names};
 use crate::ui::Paint;
 
@@ -159,7 +159,7 @@ fn hint(usages: &[Usage], line: &str) -> Option<Grey> {
 impl Highlighter for Helper {
     fn highlight<'l>(&self, line: &'l str, pos: usize) -> Cow<'l, str> {
         if let Some(begun) = self.sign.drawing(line, pos) {
-            resume_unwind(Box::new(begun));
+            resume_unwind(Box::new(Left::Drawing(begun)));
         }
         Cow::Borrowed(line)
     }

@@ -1,21 +1,27 @@
 //! Readline on its own thread: asked for one line at a time, so that a running command has the terminal to itself.
 
 use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::io::{self, Write as _};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use rustix::termios::{self, OptionalActions, Termios};
+use rustix::process::{Signal, kill_current_process_group};
+use rustix::termios::{self, InputModes, LocalModes, OptionalActions, Termios};
 use rustyline::config::Configurer as _;
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
-use rustyline::{CompletionType, Config, Editor, ExternalPrinter};
+use rustyline::{
+    Cmd, CompletionType, ConditionalEventHandler, Config, Editor, Event, EventContext, EventHandler,
+    ExternalPrinter, KeyEvent, RepeatCount,
+};
 use tokio::sync::mpsc;
 
 use super::facts::Facts;
 use super::helper::Helper;
 use super::history;
-use super::sign::{Begun, Sign};
+use super::sign::{Begun, Left, Sign};
 use crate::api::{Code, Failure};
 use crate::ui::Paint;
 
@@ -24,6 +30,8 @@ pub type Printer = Box<dyn ExternalPrinter + Send>;
 
 /// More candidates than these are shown after a question only.
 const LIST_MAX: usize = 100;
+/// How long a stop may take to reach this thread: it may be another thread of the process that is told of it.
+const STOP_WAIT: Duration = Duration::from_millis(50);
 
 /// What came of asking for a line.
 pub enum Read {
@@ -70,6 +78,7 @@ impl Reader {
         // A prompt that changes leaves in the middle of a drawing (`sign`), and would leave the screen held.
         editor.enable_synchronized_output(false);
         editor.set_helper(Some(Helper::new(facts.clone(), sign.clone(), paint)));
+        editor.bind_sequence(KeyEvent::ctrl('Z'), EventHandler::Conditional(Box::new(Suspend)));
         let _ = editor.load_history(history);
         let printer = editor
             .create_external_printer()
@@ -77,10 +86,12 @@ impl Reader {
             .map(|p| Box::new(p) as Printer);
         let (ask, asked) = std::sync::mpsc::channel::<()>();
         let (to, lines) = mpsc::unbounded_channel();
+        let has_cursor = printer.is_some();
         let (history, shown): (PathBuf, _) = (history.to_owned(), sign.clone());
         std::thread::spawn(move || {
             while asked.recv().is_ok() {
-                let read = read(&mut editor, &shown);
+                let raw = has_cursor.then(Raw::begin);
+                let read = read(&mut editor, &shown, raw);
                 if let Read::Line(line) = &read {
                     remember(&mut editor, line, &history);
                 }
@@ -120,8 +131,9 @@ impl Reader {
     }
 }
 
-/// One line; where the prompt changed meanwhile, it is drawn anew and what was typed goes on.
-fn read(editor: &mut Editor<Helper, FileHistory>, sign: &Sign) -> Read {
+/// One line. Where the prompt changed meanwhile, or the process was stopped and goes on, it is drawn anew and what was
+/// typed goes on. The terminal stays raw all the time: a key between two of readline's rounds is a key like any other.
+fn read(editor: &mut Editor<Helper, FileHistory>, sign: &Sign, mut raw: Option<Raw>) -> Read {
     let mut begun = Begun::default();
     loop {
         let prompt = sign.draw();
@@ -133,14 +145,44 @@ fn read(editor: &mut Editor<Helper, FileHistory>, sign: &Sign) -> Read {
                 empty: sign.line_is_empty(),
             },
             Ok(Err(_)) => Read::End,
-            Err(left) => match (left as Box<dyn Any>).downcast::<Begun>() {
-                Ok(typed) => {
-                    begun = *typed;
+            Err(left) => match (left as Box<dyn Any>).downcast::<Left>() {
+                Ok(left) => {
+                    begun = match *left {
+                        Left::Drawing(begun) => begun,
+                        Left::Suspended(begun) => {
+                            drop(raw);
+                            suspend();
+                            raw = Some(Raw::begin());
+                            begun
+                        }
+                    };
                     continue;
                 }
                 Err(_) => Read::End,
             },
         };
+    }
+}
+
+/// Ctrl-Z leaves readline, which knows the raw terminal only and would leave it so.
+struct Suspend;
+
+impl ConditionalEventHandler for Suspend {
+    fn handle(&self, _: &Event, _: RepeatCount, _: bool, at: &EventContext<'_>) -> Option<Cmd> {
+        let (left, right) = at.line().split_at_checked(at.pos())?;
+        let begun = Begun {
+            left: left.to_owned(),
+            right: right.to_owned(),
+        };
+        resume_unwind(Box::new(Left::Suspended(begun)))
+    }
+}
+
+/// Stops the process until the shell has it go on.
+fn suspend() {
+    let _ = writeln!(io::stdout());
+    if kill_current_process_group(Signal::TSTP).is_ok() {
+        std::thread::sleep(STOP_WAIT);
     }
 }
 
@@ -153,19 +195,46 @@ fn remember(editor: &mut Editor<Helper, FileHistory>, line: &str, path: &Path) {
     }
 }
 
-/// The terminal's modes at the start: a prompt that is ended from outside leaves them as they were.
+/// The terminal's modes at one time, for them to be as they were.
 pub struct Saved(Option<Termios>);
 
 impl Saved {
     /// The modes now.
     pub fn now() -> Self {
-        Saved(termios::tcgetattr(std::io::stdin()).ok())
+        Saved(termios::tcgetattr(io::stdin()).ok())
     }
 
     /// Back to them.
-    pub fn restore(self) {
-        if let Some(modes) = self.0 {
-            let _ = termios::tcsetattr(std::io::stdin(), OptionalActions::Now, &modes);
+    pub fn restore(&self) {
+        if let Some(modes) = &self.0 {
+            let _ = termios::tcsetattr(io::stdin(), OptionalActions::Now, modes);
         }
+    }
+}
+
+/// The terminal gives keys as they are pressed, not lines, until this is dropped.
+struct Raw(Saved);
+
+impl Raw {
+    /// From now on, with the modes that readline sets too.
+    fn begin() -> Self {
+        let saved = Saved::now();
+        if let Some(mut modes) = saved.0.clone() {
+            modes.input_modes -= InputModes::BRKINT
+                | InputModes::ICRNL
+                | InputModes::INPCK
+                | InputModes::ISTRIP
+                | InputModes::IXON;
+            modes.local_modes -=
+                LocalModes::ECHO | LocalModes::ICANON | LocalModes::IEXTEN | LocalModes::ISIG;
+            Saved(Some(modes)).restore();
+        }
+        Raw(saved)
+    }
+}
+
+impl Drop for Raw {
+    fn drop(&mut self) {
+        self.0.restore();
     }
 }

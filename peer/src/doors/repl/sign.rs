@@ -16,6 +16,15 @@ pub struct Begun {
     pub right: String,
 }
 
+/// Why readline was left in the midst of a line, and the line.
+#[derive(Debug)]
+pub enum Left {
+    /// The prompt is another one now.
+    Drawing(Begun),
+    /// Somebody pressed Ctrl-Z.
+    Suspended(Begun),
+}
+
 /// The prompt as wanted and as drawn, and what readline is at.
 #[derive(Debug, Default)]
 pub struct Sign(Mutex<Shown>);
