@@ -20,6 +20,8 @@ pub struct Screen {
     /// Where the cursor is.
     pub row: usize,
     column: usize,
+    /// The rows and the cursor of the first screen, while the other one is shown.
+    first: Option<(Vec<Vec<char>>, usize, usize)>,
     /// Bytes that may be the beginning of more.
     rest: Vec<u8>,
 }
@@ -31,6 +33,7 @@ impl Screen {
             columns,
             row: 0,
             column: 0,
+            first: None,
             rest: Vec::new(),
         }
     }
@@ -76,6 +79,16 @@ impl Screen {
         let n = std::str::from_utf8(parameters).unwrap().parse().ok();
         let by = n.unwrap_or(1).max(1);
         match last {
+            b'h' if parameters == b"?1049" => {
+                let blank = vec![vec![' '; self.columns]; self.rows.len()];
+                let rows = std::mem::replace(&mut self.rows, blank);
+                self.first = Some((rows, self.row, self.column));
+            }
+            b'l' if parameters == b"?1049" => {
+                if let Some(first) = self.first.take() {
+                    (self.rows, self.row, self.column) = first;
+                }
+            }
             b'A' => self.row = self.row.saturating_sub(by),
             b'B' => self.row = (self.row + by).min(self.rows.len() - 1),
             b'C' => self.column = (self.column + by).min(self.columns - 1),
