@@ -3,8 +3,11 @@
 //! Made once, by whoever adds the picture, and then an ordinary blob: nobody makes it again and compares, so
 //! the fast resampler with its floating-point tables may be used here, and only here.
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{PixelType, Resizer};
+use std::borrow::Cow;
+
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::{U8, U8x3};
+use fast_image_resize::{PixelTrait, Resizer};
 use filters::{Channels, Raster, Samples};
 
 use crate::decode::Metadata;
@@ -23,54 +26,58 @@ const RESIZER: &str = "preview";
 /// # Errors
 /// [`EncodeError`], if the raster contradicts itself.
 pub fn preview(raster: &Raster) -> Result<Vec<u8>, EncodeError> {
-    let failed = EncodeError::of(RESIZER);
-    let pixels = match raster.channels {
-        Channels::Gray => PixelType::U8,
-        Channels::GrayAlpha => PixelType::U8x2,
-        Channels::Rgb => PixelType::U8x3,
-        Channels::Rgba => PixelType::U8x4,
-    };
-    let deep: Vec<u8>;
-    let samples = match &raster.samples {
-        Samples::U8(samples) => samples,
-        Samples::U16(samples) => {
-            deep = samples
-                .iter()
-                .map(|sample| ((u32::from(*sample) * 255 + 32_767) / 65_535) as u8)
-                .collect();
-            &deep
-        }
-    };
-    let source =
-        ImageRef::new(raster.width, raster.height, samples, pixels).map_err(|error| failed(&error))?;
+    let opaque = opaque(raster);
     let (width, height) = size(raster.width, raster.height);
+    let gray = raster.channels.colors() == 1;
     let small = if (width, height) == (raster.width, raster.height) {
-        samples.clone()
+        opaque
+    } else if gray {
+        Cow::Owned(shrunk::<U8>(raster, &opaque, width, height)?)
     } else {
-        let mut small = Image::new(width, height, pixels);
-        Resizer::new()
-            .resize(&source, &mut small, None)
-            .map_err(|error| failed(&error))?;
-        small.into_vec()
-    };
-    let colors = raster.channels.colors();
-    let opaque = if raster.channels.has_alpha() {
-        on_white(&small, colors + 1)
-    } else {
-        small
-    };
-    let channels = if colors == 1 {
-        Channels::Gray
-    } else {
-        Channels::Rgb
+        Cow::Owned(shrunk::<U8x3>(raster, &opaque, width, height)?)
     };
     let flat = Raster {
         width,
         height,
-        channels,
+        channels: if gray { Channels::Gray } else { Channels::Rgb },
         samples: Samples::U8(Vec::new()),
     };
-    Ok(encode::jpeg(&flat, &opaque, QUALITY, &Metadata::default())?.bytes)
+    Ok(encode::jpeg(&flat, &small, QUALITY, &Metadata::default())?.bytes)
+}
+
+/// The samples with 8 bits and without alpha.
+fn opaque(raster: &Raster) -> Cow<'_, [u8]> {
+    let samples = match &raster.samples {
+        Samples::U8(samples) => Cow::Borrowed(samples.as_slice()),
+        Samples::U16(samples) => {
+            let eight = |sample: &u16| ((u32::from(*sample) * 255 + 32_767) / 65_535) as u8;
+            Cow::Owned(samples.iter().map(eight).collect())
+        }
+    };
+    if raster.channels.has_alpha() {
+        Cow::Owned(on_white(&samples, raster.channels.colors() + 1))
+    } else {
+        samples
+    }
+}
+
+/// Resampled by Lanczos with three lobes. The kind of pixel is fixed, as the resampler is large code for each.
+fn shrunk<P: PixelTrait>(
+    raster: &Raster,
+    samples: &[u8],
+    width: u32,
+    height: u32,
+) -> Result<Vec<u8>, EncodeError> {
+    let failed = EncodeError::of(RESIZER);
+    let source = TypedImageRef::<P>::from_buffer(raster.width, raster.height, samples)
+        .map_err(|error| failed(&error))?;
+    let mut small = vec![0; width as usize * height as usize * P::size()];
+    let mut target =
+        TypedImage::<P>::from_buffer(width, height, &mut small).map_err(|error| failed(&error))?;
+    Resizer::new()
+        .resize_typed(&source, &mut target, None)
+        .map_err(|error| failed(&error))?;
+    Ok(small)
 }
 
 /// The size of the preview: never larger, never 0.
@@ -87,13 +94,13 @@ fn size(width: u32, height: u32) -> (u32, u32) {
 }
 
 fn on_white(samples: &[u8], count: usize) -> Vec<u8> {
-    let pixels = samples.chunks_exact(count);
-    let blend = |pixel: &[u8]| {
+    let mut out = Vec::with_capacity(samples.len() / count * (count - 1));
+    for pixel in samples.chunks_exact(count) {
         let alpha = u32::from(pixel[count - 1]);
         let over = |color: &u8| ((u32::from(*color) * alpha + 255 * (255 - alpha) + 127) / 255) as u8;
-        pixel[..count - 1].iter().map(over).collect::<Vec<u8>>()
-    };
-    pixels.flat_map(blend).collect()
+        out.extend(pixel[..count - 1].iter().map(over));
+    }
+    out
 }
 
 #[cfg(test)]
