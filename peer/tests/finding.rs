@@ -296,6 +296,12 @@ fn who_comes_back_is_told_what_happened_and_reads_a_page_at_a_time() {
     person.line("");
     person.types("/more\r");
     person.above("there is no next page");
+    person.line("");
+    person.types("/log --limit 2\r");
+    person.above("there is more; --offset 2 goes on");
+    person.line("");
+    person.types("/more\r");
+    person.above("there is more; --offset 4 goes on");
     // Killed, she left when she typed her last line.
     drop(person);
     bob.ok(&["say", "gone again?"]);

@@ -138,6 +138,11 @@ fn what_was_removed_comes_back() {
         (&"alice".into(), &true.into(), &(world::bmp(1).len().into()))
     );
     assert!(a["removed"].is_string(), "{a}");
+    let page = home.run(&["trash", "--limit", "1"], "");
+    assert!(page.out.starts_with("b.bmp") && page.err.starts_with("1–1 of 2; --offset 1 goes on\n"));
+    let page = home.json(&["trash", "--offset", "1"]);
+    assert_eq!(names(&page, "images"), ["a.bmp"]);
+    assert_eq!(page["total"], 2);
     let why = home.ok(&["why", "a.bmp"]);
     assert!(
         why.starts_with("a.bmp is not in trip: alice removed it\n") && why.contains("alice rated it 4"),
@@ -169,6 +174,12 @@ fn what_was_removed_comes_back() {
         (&why["here"], &why["events"][3]["live"]),
         (&true.into(), &true.into())
     );
+    let version = home.json(&["filter", "a.bmp", "sepia"]);
+    home.ok(&["remove-image", "a.bmp"]);
+    let why = home.ok(&["why", version["added"]["name"].as_str().unwrap_or("a.sepia.webp")]);
+    assert!(why.contains("alice made it: sepia of a.bmp"), "{why}");
+    home.ok(&["undo"]);
+    home.ok(&["undo"]);
     home.ok(&["undo"]);
     assert!(images(&home).is_empty(), "a restore is a command like another");
     assert_eq!(home.run(&["why", "nowhere.bmp"], "").code, 4);

@@ -11,6 +11,9 @@ pub struct Log {
     pub album: String,
     /// Newest first: an entry never stands below one that its author had not seen.
     pub entries: Vec<LogEntry>,
+    /// How many newer ones were left out.
+    #[serde(default)]
+    pub offset: u64,
     /// Whether there are older ones.
     pub more: bool,
 }
@@ -170,6 +173,9 @@ pub struct WhyEvent {
     pub size: Option<u64>,
     /// Source's hash, hex, where the image is a version.
     pub version_of: Option<String>,
+    /// Name that the source has or last had here.
+    #[serde(default)]
+    pub source: Option<String>,
     /// Recipe of the version.
     pub recipe: Option<String>,
     /// Stars.
@@ -198,6 +204,12 @@ pub struct Trash {
     pub album: String,
     /// The last removed first.
     pub images: Vec<TrashEntry>,
+    /// How many were left out before these.
+    #[serde(default)]
+    pub offset: u64,
+    /// How many there are.
+    #[serde(default)]
+    pub total: u64,
 }
 
 /// A removed image.

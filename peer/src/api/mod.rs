@@ -103,7 +103,14 @@ pub enum Request {
         command: Option<String>,
     },
     /// What was removed and can be brought back.
-    Trash { album: Option<String> },
+    Trash {
+        album: Option<String>,
+        /// At most so many, after the first `offset`.
+        #[serde(default)]
+        limit: Option<usize>,
+        #[serde(default)]
+        offset: usize,
+    },
     /// Brings images back from the trash.
     Restore {
         album: Option<String>,

@@ -16,7 +16,7 @@ use crate::api::{Failure, Request};
   calotype log --by bob --image sunset.jpg
   /log")]
 pub struct Log {
-    /// At most so many
+    /// At most so many (default: all; at the prompt: a page)
     #[arg(long, short = 'n', value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub limit: Option<u32>,
     /// Leave out the first so many
@@ -34,7 +34,7 @@ impl Log {
     pub(super) fn act(self, at: &Context<'_>) -> Result<Act, Failure> {
         Ok(Act::Ask(Request::Log {
             album: at.album(),
-            limit: self.limit.map(|limit| limit as usize),
+            limit: self.limit.map(|limit| limit as usize).or(at.page()),
             offset: self.offset,
             by: self.by,
             image: self.image,

@@ -413,19 +413,25 @@ pub fn only_looks(request: &Request) -> bool {
 
 /// The request for the next page, where a reply is one page of a longer list.
 pub fn next_page(request: &Request, reply: &Reply) -> Option<Request> {
-    let (shown, offset, total) = match reply {
+    // Up to where the list goes, as far as is known.
+    let (shown, offset, end) = match reply {
         Reply::Images(it) => (it.images.len(), it.offset, it.total),
         Reply::Metadata(it) => (it.images.len(), it.offset, it.total),
+        Reply::Trash(it) => (it.images.len(), it.offset, it.total),
+        Reply::Log(it) => (it.entries.len(), it.offset, if it.more { u64::MAX } else { 0 }),
         _ => return None,
     };
     let next = offset.saturating_add(shown as u64);
-    if shown == 0 || next >= total {
+    if shown == 0 || next >= end {
         return None;
     }
     let mut request = request.clone();
     match &mut request {
         Request::GetImages { select, .. } | Request::GetMetadata { select, .. } => {
             select.offset = usize::try_from(next).ok()?;
+        }
+        Request::Trash { offset, .. } | Request::Log { offset, .. } => {
+            *offset = usize::try_from(next).ok()?;
         }
         _ => return None,
     }

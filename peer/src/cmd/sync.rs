@@ -14,7 +14,7 @@ use crate::api::{Failure, Request};
   /sync")]
 pub struct Sync {
     /// How long to wait
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time)]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = super::when::span)]
     pub timeout: std::time::Duration,
 }
 
@@ -27,8 +27,4 @@ impl Sync {
             quiet: false,
         }))
     }
-}
-
-fn time(text: &str) -> Result<std::time::Duration, String> {
-    humantime::parse_duration(text).map_err(|_| "write a time such as 10s or 2min".to_owned())
 }

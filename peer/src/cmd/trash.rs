@@ -11,11 +11,22 @@ use crate::api::{Failure, Request};
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   calotype trash --json
-  /trash")]
-pub struct Trash {}
+  /trash --limit 20")]
+pub struct Trash {
+    /// At most so many (default: all; at the prompt: a page)
+    #[arg(long, short = 'n', value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub limit: Option<u32>,
+    /// Leave out the first so many
+    #[arg(long, value_name = "N", default_value = "0", hide_default_value = true)]
+    pub offset: usize,
+}
 
 impl Trash {
     pub(super) fn act(self, at: &Context<'_>) -> Result<Act, Failure> {
-        Ok(Act::Ask(Request::Trash { album: at.album() }))
+        Ok(Act::Ask(Request::Trash {
+            album: at.album(),
+            limit: self.limit.map(|limit| limit as usize).or(at.page()),
+            offset: self.offset,
+        }))
     }
 }

@@ -21,8 +21,8 @@ const EVERY_MIN: Duration = Duration::from_millis(100);
   /watch 2s /status")]
 pub struct Watch {
     /// Time between two runs of the command, as in 2s or 500ms
-    #[arg(value_name = "TIME", requires = "command")]
-    pub every: Option<humantime::Duration>,
+    #[arg(value_name = "TIME", requires = "command", value_parser = super::when::span)]
+    pub every: Option<Duration>,
     /// Command to repeat, with its words
     #[arg(value_name = "COMMAND", trailing_var_arg = true, allow_hyphen_values = true)]
     pub command: Vec<String>,
@@ -65,7 +65,7 @@ impl Watch {
             ));
         };
         Ok(Act::Repeat {
-            every: Duration::from(every).max(EVERY_MIN),
+            every: every.max(EVERY_MIN),
             line,
             request,
             json: each.json,

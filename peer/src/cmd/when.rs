@@ -1,4 +1,4 @@
-//! Points in time as `--since` takes them: a date, a date and time, or how long ago.
+//! Points in time as `--since` takes them (a date, a date and time, or how long ago), and spans of time.
 
 use std::time::{Duration, SystemTime};
 
@@ -17,7 +17,15 @@ pub fn since(text: &str) -> Result<u64, String> {
     read(text, now.unwrap_or_default().as_secs()).map_err(str::to_owned)
 }
 
-/// The same with the seconds since 1970 that are now.
+/// A span of time.
+///
+/// # Errors
+/// What may be written.
+pub fn span(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|_| "write a time such as 500ms, 10s or 2min".to_owned())
+}
+
+/// [`since`], with the seconds since 1970 that are now.
 fn read(text: &str, now: u64) -> Result<u64, &'static str> {
     let ms = |seconds: u64| seconds.checked_mul(1000).ok_or(HELP);
     let midnight = now - now % DAY;

@@ -336,7 +336,8 @@ mod tests {
             })
             .await
             .unwrap();
-        let Notice { news, .. } = notices.recv().await.unwrap();
+        let told = tokio::time::timeout(std::time::Duration::from_secs(60), notices.recv()).await;
+        let Notice { news, .. } = told.expect("nobody looked").unwrap();
         assert!(
             matches!(&news, News::Warning { text } if text.starts_with("1 damaged")),
             "{news:?}"

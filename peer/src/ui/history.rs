@@ -131,7 +131,10 @@ pub(super) fn log(it: &Log, paint: Paint) -> Page {
         .collect();
     let notes = match (it.entries.is_empty(), it.more) {
         (true, _) => "nothing that fits happened\n".to_owned(),
-        (false, true) => "there is more\n".to_owned(),
+        (false, true) => format!(
+            "there is more; --offset {} goes on\n",
+            it.offset.saturating_add(it.entries.len() as u64)
+        ),
         (false, false) => String::new(),
     };
     Page {
@@ -204,10 +207,21 @@ pub(super) fn trash(it: &Trash, paint: Paint) -> Page {
     };
     let rows: Vec<_> = it.images.iter().map(row).collect();
     let first = it.images.first();
+    let last = it.offset.saturating_add(it.images.len() as u64);
     Page {
         out: columns("", &rows),
         notes: match first {
+            None if it.total > 0 => format!(
+                "{} are fewer than --offset {}\n",
+                human::count(it.total, "image", "images"),
+                it.offset
+            ),
             None => format!("the trash of {} is empty\n", super::clean(&it.album)),
+            Some(_) if last < it.total => format!(
+                "{}–{last} of {}; --offset {last} goes on\n",
+                it.offset.saturating_add(1),
+                human::grouped(it.total)
+            ),
             Some(_) => String::new(),
         },
         next: first.map(|image| format!("/restore {}", in_quotes(&image.name))),
@@ -345,7 +359,7 @@ fn happened(event: &WhyEvent, shown: &str) -> String {
                 (Some(recipe), Some(source)) => format!(
                     "{user} made it{as_name}: {} of {}, {size}",
                     super::shorten(recipe, NAME_COLUMNS),
-                    human::brief(source)
+                    event.source.as_deref().map_or_else(|| human::brief(source), name)
                 ),
                 _ => format!("{user} added it{as_name}, {size}"),
             }

@@ -349,7 +349,12 @@ impl<'a> Session<'a> {
                 said = control.quick(say) => Some(said.map(drop).map_err(Trouble::from)),
                 () = interrupt.pressed() => None,
             },
-            Act::Ask(list @ (Request::GetImages { .. } | Request::GetMetadata { .. })) if !ui.json => {
+            Act::Ask(
+                list @ (Request::GetImages { .. }
+                | Request::GetMetadata { .. }
+                | Request::Log { .. }
+                | Request::Trash { .. }),
+            ) if !ui.json => {
                 tokio::select! {
                     shown = self.show_page(list, ui) => Some(shown),
                     () = interrupt.pressed() => None,

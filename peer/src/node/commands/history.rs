@@ -52,6 +52,7 @@ pub(super) async fn log(handle: &Handle, label: Option<String>, wanted: Wanted) 
         let mut log = Log {
             album: album.name().to_owned(),
             entries,
+            offset: wanted.offset as u64,
             more,
         };
         teller.name_rated(&mut log.entries);
@@ -105,10 +106,18 @@ pub(super) async fn why(handle: &Handle, label: Option<String>, name: String) ->
     Ok(Reply::Why(why))
 }
 
-pub(super) async fn trash(handle: &Handle, label: Option<String>) -> Result<Reply, Failure> {
+pub(super) async fn trash(
+    handle: &Handle,
+    label: Option<String>,
+    limit: Option<usize>,
+    offset: usize,
+) -> Result<Reply, Failure> {
     let step = move |node: &mut Node| {
         let album = node.album(label.as_deref())?;
-        let images = album.gone().into_iter().map(|view| TrashEntry {
+        let gone = album.gone();
+        let total = gone.len() as u64;
+        let shown = gone.into_iter().skip(offset).take(limit.unwrap_or(usize::MAX));
+        let images = shown.map(|view| TrashEntry {
             name: view.name,
             hash: view.image.hash.hex(),
             size: view.image.size,
@@ -124,6 +133,8 @@ pub(super) async fn trash(handle: &Handle, label: Option<String>) -> Result<Repl
         let trash = Trash {
             album: album.name().to_owned(),
             images: images.collect(),
+            offset: offset as u64,
+            total,
         };
         Ok::<_, Failure>((album.id(), trash))
     };
@@ -378,6 +389,10 @@ impl<'a> Teller<'a> {
                 event.name = Some(image.name);
                 event.size = Some(image.size);
                 if let Some(version) = image.version {
+                    event.source = self
+                        .album
+                        .names_of(&[version.source].into())
+                        .remove(&version.source);
                     event.version_of = Some(version.source.hex());
                     event.recipe = Some(version.recipe);
                 }

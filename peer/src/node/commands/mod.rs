@@ -82,7 +82,7 @@ pub(super) async fn execute(handle: Handle, request: Request, steps: Steps) -> R
             history::log(&handle, album, wanted).await
         }
         Request::Why { album, name } => history::why(&handle, album, name).await,
-        Request::Trash { album } => history::trash(&handle, album).await,
+        Request::Trash { album, limit, offset } => history::trash(&handle, album, limit, offset).await,
         Request::Undo { album, command } => undo::undo(&handle, album, command).await,
         Request::Restore { album, names } => undo::restore(&handle, album, names).await,
         Request::Say { album, text } => members::say(&handle, album, text).await,

@@ -134,6 +134,7 @@ fn log() -> Log {
             ),
             entry("alice", vec![Did::Created { name: "trip".into() }]),
         ],
+        offset: 0,
         more: true,
     }
 }
@@ -210,6 +211,7 @@ fn story() -> Why {
     };
     let made = WhyEvent {
         version_of: Some(SOURCE.into()),
+        source: Some("sunset.jpg".into()),
         recipe: Some("sepia".into()),
         ..added("alice", 2, false)
     };
@@ -279,6 +281,7 @@ pub(super) fn replies() -> Vec<(&'static str, Reply)> {
             Reply::Log(Log {
                 album: album(),
                 entries: vec![],
+                offset: 0,
                 more: false,
             }),
         ),
@@ -336,6 +339,26 @@ pub(super) fn replies() -> Vec<(&'static str, Reply)> {
             Reply::Trash(Trash {
                 album: album(),
                 images: vec![gone("sunset.jpg", true), gone(EVIL, false)],
+                offset: 0,
+                total: 2,
+            }),
+        ),
+        (
+            "a page of the trash",
+            Reply::Trash(Trash {
+                album: album(),
+                images: vec![gone("sunset.jpg", true)],
+                offset: 40,
+                total: 1_000,
+            }),
+        ),
+        (
+            "behind the end of the trash",
+            Reply::Trash(Trash {
+                album: album(),
+                images: vec![],
+                offset: 40,
+                total: 2,
             }),
         ),
         (
@@ -343,6 +366,8 @@ pub(super) fn replies() -> Vec<(&'static str, Reply)> {
             Reply::Trash(Trash {
                 album: album(),
                 images: vec![],
+                offset: 0,
+                total: 0,
             }),
         ),
         (
