@@ -5,7 +5,7 @@
 pub struct FilterInfo {
     /// The name in a recipe.
     pub name: &'static str,
-    /// Its parameters with their ranges, as text: `SIGMA (0.1-50)`; empty if it takes none.
+    /// Its parameters with their ranges, as text: `SIGMA (0.1-250)`; empty if it takes none.
     pub parameters: &'static str,
     /// What it does, in one line.
     pub description: &'static str,
@@ -29,7 +29,7 @@ const fn filter(
 
 /// Every filter, in the order people should meet them.
 pub fn catalog() -> &'static [FilterInfo] {
-    const CATALOG: [FilterInfo; 11] = [
+    const CATALOG: &[FilterInfo] = &[
         filter("grayscale", "", "grayscale", "takes the colour away"),
         filter("sepia", "", "sepia", "gives the brown tone of an old print"),
         filter("invert", "", "invert", "makes the negative"),
@@ -47,15 +47,21 @@ pub fn catalog() -> &'static [FilterInfo] {
         ),
         filter(
             "blur",
-            "SIGMA (0.1-50)",
+            "SIGMA (0.1-250)",
             "blur:2",
             "blurs, by a Gaussian of SIGMA pixels",
         ),
         filter(
+            "box",
+            "R (1-500)",
+            "box:5",
+            "blurs, by the mean of the pixels within R",
+        ),
+        filter(
             "sharpen",
-            "[AMOUNT (0-10) [, SIGMA (0.1-50)]], 1,1 if left out",
+            "[AMOUNT (0-10) [, SIGMA (0.1-250)]], 1,1 if left out",
             "sharpen:0.5,2",
-            "brings out detail (unsharp mask)",
+            "brings out detail (unsharp mask, called unsharp elsewhere)",
         ),
         filter("edges", "", "edges", "shows where tones change (Sobel)"),
         filter(
@@ -77,5 +83,5 @@ pub fn catalog() -> &'static [FilterInfo] {
             "scales it to fit inside, keeping its proportions",
         ),
     ];
-    &CATALOG
+    CATALOG
 }

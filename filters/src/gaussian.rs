@@ -159,6 +159,7 @@ mod tests {
         assert_eq!(Kernel::new(1000), Kernel::Sampled(vec![13076, 7931, 1770, 145]));
         assert_eq!(Kernel::new(20_000), Kernel::Boxes([39, 39, 41]));
         assert_eq!(Kernel::new(50_000).sum(), 99 * 99 * 101);
+        assert_eq!(Kernel::new(250_000), Kernel::Boxes([499, 499, 501]));
     }
 
     #[test]

@@ -9,6 +9,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod blur;
+mod box_mean;
 mod brightness;
 mod catalog;
 mod contrast;

@@ -18,8 +18,12 @@ pub const BRIGHTNESS_MAX: i32 = 255;
 pub const CONTRAST_MAX: i32 = 100;
 /// Smallest Gaussian σ, in thousandths of a pixel.
 pub const SIGMA_MIN: u32 = 100;
-/// Largest Gaussian σ, in thousandths of a pixel.
-pub const SIGMA_MAX: u32 = 50_000;
+/// Largest Gaussian σ, in thousandths of a pixel. Memory bounds it: a band of rows and its halo, 18 σ rows
+/// in all, are held between the two passes in twice their bytes. The sums would be good to σ 1000: the boxes'
+/// weights sum to about (2σ)³, and 31 bits of sample times that must stay below 2⁶⁴.
+pub const SIGMA_MAX: u32 = 250_000;
+/// Largest radius of `box`, in pixels.
+pub const BOX_RADIUS_MAX: u32 = 500;
 /// Largest amount of sharpening, in thousandths (1000 adds the lost detail once).
 pub const AMOUNT_MAX: u32 = 10_000;
 /// Largest number in `crop` and `resize`, in pixels.

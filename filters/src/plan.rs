@@ -13,7 +13,7 @@ use crate::resize::{self, Axis};
 use crate::sample::Sample;
 use crate::step::Step;
 use crate::view::View;
-use crate::{brightness, contrast, edges, grayscale, invert, sepia, sharpen, tone};
+use crate::{box_mean, brightness, contrast, edges, grayscale, invert, sepia, sharpen, tone};
 
 /// Fewest rows of a band: progress is told and a cancel is seen after each.
 const BAND_ROWS_MIN: u32 = 64;
@@ -37,6 +37,7 @@ impl Step {
             | Step::Brightness(_)
             | Step::Contrast(_)
             | Step::Blur { .. }
+            | Step::Box { .. }
             | Step::Sharpen { .. } => Ok(source),
             Step::Rotate(turn) => Ok(turn.shape(source)),
             Step::Crop(crop) => crop.shape(source),
@@ -50,6 +51,7 @@ impl Step {
         match self {
             Step::Blur { sigma } | Step::Sharpen { sigma, .. } => Kernel::new(*sigma).radius(),
             Step::Edges => edges::RADIUS,
+            Step::Box { radius } => *radius,
             _ => 0,
         }
     }
@@ -135,6 +137,7 @@ impl Plan {
                 );
             }
             (Step::Edges, _) => edges::apply(source, rows, out),
+            (Step::Box { radius }, _) => box_mean::apply(*radius, source, rows, out),
             (Step::Rotate(turn), _) => turn.apply(source, rows, out),
             (Step::Crop(crop), _) => crop.apply(source, rows, out),
             (Step::Sharpen { amount, .. }, Tables::Kernel(kernel)) => {
@@ -204,7 +207,7 @@ mod tests {
     use crate::raster::Channels;
 
     const CHANNELS: [Channels; 4] = [Channels::Gray, Channels::GrayAlpha, Channels::Rgb, Channels::Rgba];
-    const STEPS: [&str; 15] = [
+    const STEPS: &[&str] = &[
         "grayscale",
         "sepia",
         "invert",
@@ -215,6 +218,8 @@ mod tests {
         "blur:8.5",
         "sharpen:2,1.5",
         "edges",
+        "box:1",
+        "box:9",
         "rotate:90",
         "rotate:180",
         "rotate:270",
@@ -256,7 +261,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(300))]
         #[test]
         fn any_cut_into_bands_gives_the_same_bytes(
-            step in prop::sample::select(&STEPS[..]),
+            step in prop::sample::select(STEPS),
             (width, height) in (1..20_u32, 3..40_u32),
             channels in prop::sample::select(&CHANNELS[..]),
             cut in 0..40_u32,
@@ -274,7 +279,7 @@ mod tests {
     #[test]
     fn a_halo_one_row_short_would_show() {
         // The law above would hold of a kernel that ignores its halo; this says that the halo matters.
-        for text in ["blur:3", "blur:8.5", "edges", "sharpen"] {
+        for text in ["blur:3", "blur:8.5", "edges", "sharpen", "box:1", "box:30"] {
             let plan = Plan::new(
                 Step::parse(text).unwrap(),
                 Shape {

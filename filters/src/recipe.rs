@@ -170,7 +170,7 @@ mod tests {
         let unknown = "vignette".parse::<Recipe>().unwrap_err();
         assert!(unknown.hint().contains("grayscale, sepia"));
         assert_eq!(
-            "blur:99".parse::<Recipe>().unwrap_err().hint(),
+            "blur:999".parse::<Recipe>().unwrap_err().hint(),
             "for example blur:2"
         );
     }
@@ -195,18 +195,22 @@ mod tests {
             "contrast:-101",
             Err("contrast: n -101 is out of range -100 to 100"),
         );
-        check("blur:0.1+blur:50", Ok("blur:0.1+blur:50"));
-        check("blur:0.099", Err("blur: sigma 0.099 is out of range 0.1-50"));
-        check("blur:50.001", Err("blur: sigma 50.001 is out of range 0.1-50"));
-        check("sharpen:10,50+sharpen:0,0.1", Ok("sharpen:10,50+sharpen:0,0.1"));
+        check("blur:0.1+blur:250", Ok("blur:0.1+blur:250"));
+        check("blur:0.099", Err("blur: sigma 0.099 is out of range 0.1-250"));
+        check("blur:250.001", Err("blur: sigma 250.001 is out of range 0.1-250"));
+        check("sharpen:10,250+sharpen:0,0.1", Ok("sharpen:10,250+sharpen:0,0.1"));
         check(
             "sharpen:10.001",
             Err("sharpen: amount 10.001 is out of range 0-10"),
         );
         check(
-            "sharpen:1,50.001",
-            Err("sharpen: sigma 50.001 is out of range 0.1-50"),
+            "sharpen:1,250.001",
+            Err("sharpen: sigma 250.001 is out of range 0.1-250"),
         );
+        check("box:1+box:0500", Ok("box:1+box:500"));
+        check("box:0", Err("box: r 0 is out of range 1-500"));
+        check("box:501", Err("box: r 501 is out of range 1-500"));
+        check("box:-1", Err("box: r \"-1\" is not a whole number"));
         check("resize:1000000", Ok("resize:1000000"));
         check(
             "resize:1000001",

@@ -6,7 +6,9 @@ use crate::catalog;
 use crate::crop::Crop;
 use crate::decimal::{self, NotADecimal, Thousandths};
 use crate::error::RecipeError;
-use crate::limits::{AMOUNT_MAX, BRIGHTNESS_MAX, CONTRAST_MAX, LENGTH_MAX, SIGMA_MAX, SIGMA_MIN};
+use crate::limits::{
+    AMOUNT_MAX, BOX_RADIUS_MAX, BRIGHTNESS_MAX, CONTRAST_MAX, LENGTH_MAX, SIGMA_MAX, SIGMA_MIN,
+};
 use crate::resize::Fit;
 use crate::rotate::Turn;
 
@@ -27,6 +29,11 @@ pub enum Step {
     Blur {
         /// In thousandths of a pixel.
         sigma: u32,
+    },
+    /// Mean of a square.
+    Box {
+        /// In pixels: the square's side is twice that and 1.
+        radius: u32,
     },
     /// Unsharp mask.
     Sharpen {
@@ -96,6 +103,11 @@ impl Written<'_> {
                 Ok(Step::Blur {
                     sigma: self.decimal(0, "sigma", SIGMA_MIN, SIGMA_MAX)?,
                 })
+            }
+            "box" => {
+                self.count("one parameter, R", 1..=1)?;
+                let radius = self.whole(0, "r", 1, BOX_RADIUS_MAX)?;
+                Ok(Step::Box { radius })
             }
             "sharpen" => {
                 self.count("at most two parameters, AMOUNT and SIGMA", 0..=2)?;
@@ -190,6 +202,17 @@ impl Written<'_> {
         Err(self.out_of_range(name, format!("{}-{}", Thousandths(min), Thousandths(max)), text))
     }
 
+    fn whole(&self, i: usize, name: &'static str, min: u32, max: u32) -> Result<u32, RecipeError> {
+        let text = self.parameters[i];
+        if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(self.not_a_number(name, "a whole number", text));
+        }
+        text.parse::<u32>()
+            .ok()
+            .filter(|n| (min..=max).contains(n))
+            .ok_or_else(|| self.out_of_range(name, format!("{min}-{max}"), text))
+    }
+
     fn length(&self, name: &'static str, text: &str, min: u32) -> Result<u32, RecipeError> {
         let text = text.trim();
         if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
@@ -253,6 +276,7 @@ impl fmt::Display for Step {
             Step::Brightness(steps) => write!(f, "brightness:{steps}"),
             Step::Contrast(percent) => write!(f, "contrast:{percent}"),
             Step::Blur { sigma } => write!(f, "blur:{}", Thousandths(sigma)),
+            Step::Box { radius } => write!(f, "box:{radius}"),
             Step::Sharpen {
                 amount: SHARPEN_DEFAULT,
                 sigma: SHARPEN_DEFAULT,

@@ -182,6 +182,36 @@ const FROZEN: &[(&str, [&str; 5])] = &[
         ],
     ),
     (
+        "blur:250",
+        [
+            "f68a683c3bd79f33",
+            "4b18853538ee15b8",
+            "988d7329cd3e88fb",
+            "f4b0b1ec54c64451",
+            "6fa85b4a5e04ca21",
+        ],
+    ),
+    (
+        "box:1",
+        [
+            "ba6a473a26bb3c27",
+            "9d81ad563163fec3",
+            "a68193c0c9c85ac7",
+            "4a3d5a5d4cbfb9c9",
+            "a30119272a312ec8",
+        ],
+    ),
+    (
+        "box:30",
+        [
+            "2bb01c5cc4893d7d",
+            "c5beaf80739abf62",
+            "04f6e8ac04d08dca",
+            "fca287d3e1a09132",
+            "b99c27650b4cdf13",
+        ],
+    ),
+    (
         "sharpen",
         [
             "a2b10b829b17ae66",

@@ -63,8 +63,10 @@ pub fn seeds() -> Vec<Seed> {
         .iter()
         .map(|info| seed(info.name, info.example))
         .collect();
-    let all: Vec<&str> = catalog().iter().map(|info| info.example).collect();
-    seeds.push(seed("all", all.join("+")));
+    seeds.push(seed(
+        "chain",
+        "grayscale+sepia+invert+brightness:20+contrast:15+blur:2+sharpen:0.5,2+edges+rotate:90+crop:10,10,300,200+resize:1024",
+    ));
     seeds.push(seed(
         "untidy",
         " GrayScale + blur: 2.50 +crop:01,2,3,1+resize: 40 X 30",

@@ -416,9 +416,9 @@ mod tests {
         assert_eq!(second(recipes("sepia+blur:")), ["sepia+blur:2"]);
         assert_eq!(second(recipes("blur:3")), [""; 0]);
         assert_eq!(second(recipes("sepia:")), [""; 0]);
-        assert_eq!(recipes("blu")[0].0, "blur:2  SIGMA (0.1-50)");
-        assert_eq!(parameters("sepia+blur:").as_deref(), Some("SIGMA (0.1-50)"));
-        assert_eq!(parameters("blur").as_deref(), Some(":SIGMA (0.1-50)"));
+        assert_eq!(recipes("blu")[0].0, "blur:2  SIGMA (0.1-250)");
+        assert_eq!(parameters("sepia+blur:").as_deref(), Some("SIGMA (0.1-250)"));
+        assert_eq!(parameters("blur").as_deref(), Some(":SIGMA (0.1-250)"));
         assert_eq!(parameters("blur:3").or(parameters("sepia")), None);
         assert!(second(flags("save", "--f")).contains(&"--force ".to_owned()));
         let dir = tempfile::tempdir().unwrap();
