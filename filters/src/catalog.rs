@@ -58,6 +58,12 @@ pub fn catalog() -> &'static [FilterInfo] {
             "blurs, by the mean of the pixels within R",
         ),
         filter(
+            "median",
+            "R (1-50)",
+            "median:2",
+            "takes specks away and keeps edges, by the median of the pixels within R",
+        ),
+        filter(
             "sharpen",
             "[AMOUNT (0-10) [, SIGMA (0.1-250)]], 1,1 if left out",
             "sharpen:0.5,2",

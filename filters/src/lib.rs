@@ -21,6 +21,7 @@ mod gaussian;
 mod grayscale;
 mod invert;
 pub mod limits;
+mod median;
 mod plan;
 mod premultiply;
 mod raster;

@@ -24,6 +24,8 @@ pub const SIGMA_MIN: u32 = 100;
 pub const SIGMA_MAX: u32 = 250_000;
 /// Largest radius of `box`, in pixels.
 pub const BOX_RADIUS_MAX: u32 = 500;
+/// Largest radius of `median`, in pixels.
+pub const MEDIAN_RADIUS_MAX: u32 = 50;
 /// Largest amount of sharpening, in thousandths (1000 adds the lost detail once).
 pub const AMOUNT_MAX: u32 = 10_000;
 /// Largest number in `crop` and `resize`, in pixels.

@@ -13,7 +13,7 @@ use crate::resize::{self, Axis};
 use crate::sample::Sample;
 use crate::step::Step;
 use crate::view::View;
-use crate::{box_mean, brightness, contrast, edges, grayscale, invert, sepia, sharpen, tone};
+use crate::{box_mean, brightness, contrast, edges, grayscale, invert, median, sepia, sharpen, tone};
 
 /// Fewest rows of a band: progress is told and a cancel is seen after each.
 const BAND_ROWS_MIN: u32 = 64;
@@ -38,6 +38,7 @@ impl Step {
             | Step::Contrast(_)
             | Step::Blur { .. }
             | Step::Box { .. }
+            | Step::Median { .. }
             | Step::Sharpen { .. } => Ok(source),
             Step::Rotate(turn) => Ok(turn.shape(source)),
             Step::Crop(crop) => crop.shape(source),
@@ -51,7 +52,7 @@ impl Step {
         match self {
             Step::Blur { sigma } | Step::Sharpen { sigma, .. } => Kernel::new(*sigma).radius(),
             Step::Edges => edges::RADIUS,
-            Step::Box { radius } => *radius,
+            Step::Box { radius } | Step::Median { radius } => *radius,
             _ => 0,
         }
     }
@@ -138,6 +139,7 @@ impl Plan {
             }
             (Step::Edges, _) => edges::apply(source, rows, out),
             (Step::Box { radius }, _) => box_mean::apply(*radius, source, rows, out),
+            (Step::Median { radius }, _) => median::apply(*radius, source, rows, out),
             (Step::Rotate(turn), _) => turn.apply(source, rows, out),
             (Step::Crop(crop), _) => crop.apply(source, rows, out),
             (Step::Sharpen { amount, .. }, Tables::Kernel(kernel)) => {
@@ -220,6 +222,8 @@ mod tests {
         "edges",
         "box:1",
         "box:9",
+        "median:1",
+        "median:6",
         "rotate:90",
         "rotate:180",
         "rotate:270",
@@ -278,25 +282,45 @@ mod tests {
 
     #[test]
     fn a_halo_one_row_short_would_show() {
-        // The law above would hold of a kernel that ignores its halo; this says that the halo matters.
-        for text in ["blur:3", "blur:8.5", "edges", "sharpen", "box:1", "box:30"] {
-            let plan = Plan::new(
-                Step::parse(text).unwrap(),
-                Shape {
-                    width: 1,
-                    height: 99,
-                    channels: Channels::Gray,
-                },
-            );
-            let plan = plan.unwrap();
+        // The law above would hold of a kernel that ignores its halo; this says that the last row of the halo
+        // matters, in one of three pictures at least: a plain one, a step whose tie that row breaks, a ramp.
+        let plain = |_: u32| 30_000;
+        let step = |y: u32| if y < 40 { 20_000 } else { 50_000 };
+        let ramp = |y: u32| (y.saturating_sub(33) * 4_000).min(60_000) as u16;
+        let pictures: [(&dyn Fn(u32) -> u16, [u16; 2]); 3] = [
+            (&plain, [30_000, 40_000]),
+            (&step, [20_000, 50_000]),
+            (&ramp, [42_000, 44_000]),
+        ];
+        let far = |step: &Step| step.radius() > 0;
+        let all = STEPS.iter().chain(&["box:30", "median:9"]);
+        for step in all.map(|text| Step::parse(text).unwrap()).filter(far) {
+            let source = Shape {
+                width: 1,
+                height: 99,
+                channels: Channels::Gray,
+            };
+            let plan = Plan::new(step, source).unwrap();
             let last = 40 + plan.step.radius();
-            let mut samples = [30_000_u16; 99];
-            let mut out = [[0_u16; 1]; 2];
-            for (out, bright) in out.iter_mut().zip([30_000, 40_000]) {
-                samples[last as usize] = bright;
-                plan.band(&View::new(plan.source, 0, &samples), 40..41, out);
-            }
-            assert_ne!(out[0], out[1], "{text}");
+            let shows = pictures.iter().any(|(picture, pair)| {
+                let mut samples: Vec<u16> = (0..99).map(picture).collect();
+                let made = pair.map(|sample| {
+                    samples[last as usize] = sample;
+                    let mut out = [0_u16; 1];
+                    plan.band(&View::new(plan.source, 0, &samples), 40..41, &mut out);
+                    out
+                });
+                made[0] != made[1]
+            });
+            assert!(shows, "{step}");
+        }
+    }
+
+    #[test]
+    fn every_filter_of_the_catalog_is_among_the_steps() {
+        for info in crate::catalog() {
+            let of = |text: &&&str| text.split(':').next() == Some(info.name);
+            assert!(STEPS.iter().any(|text| of(&text)), "{}", info.name);
         }
     }
 }

@@ -211,6 +211,9 @@ mod tests {
         check("box:0", Err("box: r 0 is out of range 1-500"));
         check("box:501", Err("box: r 501 is out of range 1-500"));
         check("box:-1", Err("box: r \"-1\" is not a whole number"));
+        check("median:1+median:50", Ok("median:1+median:50"));
+        check("median:0", Err("median: r 0 is out of range 1-50"));
+        check("median:51", Err("median: r 51 is out of range 1-50"));
         check("resize:1000000", Ok("resize:1000000"));
         check(
             "resize:1000001",

@@ -7,7 +7,8 @@ use crate::crop::Crop;
 use crate::decimal::{self, NotADecimal, Thousandths};
 use crate::error::RecipeError;
 use crate::limits::{
-    AMOUNT_MAX, BOX_RADIUS_MAX, BRIGHTNESS_MAX, CONTRAST_MAX, LENGTH_MAX, SIGMA_MAX, SIGMA_MIN,
+    AMOUNT_MAX, BOX_RADIUS_MAX, BRIGHTNESS_MAX, CONTRAST_MAX, LENGTH_MAX, MEDIAN_RADIUS_MAX, SIGMA_MAX,
+    SIGMA_MIN,
 };
 use crate::resize::Fit;
 use crate::rotate::Turn;
@@ -32,6 +33,11 @@ pub enum Step {
     },
     /// Mean of a square.
     Box {
+        /// In pixels: the square's side is twice that and 1.
+        radius: u32,
+    },
+    /// Median of a square.
+    Median {
         /// In pixels: the square's side is twice that and 1.
         radius: u32,
     },
@@ -108,6 +114,11 @@ impl Written<'_> {
                 self.count("one parameter, R", 1..=1)?;
                 let radius = self.whole(0, "r", 1, BOX_RADIUS_MAX)?;
                 Ok(Step::Box { radius })
+            }
+            "median" => {
+                self.count("one parameter, R", 1..=1)?;
+                let radius = self.whole(0, "r", 1, MEDIAN_RADIUS_MAX)?;
+                Ok(Step::Median { radius })
             }
             "sharpen" => {
                 self.count("at most two parameters, AMOUNT and SIGMA", 0..=2)?;
@@ -277,6 +288,7 @@ impl fmt::Display for Step {
             Step::Contrast(percent) => write!(f, "contrast:{percent}"),
             Step::Blur { sigma } => write!(f, "blur:{}", Thousandths(sigma)),
             Step::Box { radius } => write!(f, "box:{radius}"),
+            Step::Median { radius } => write!(f, "median:{radius}"),
             Step::Sharpen {
                 amount: SHARPEN_DEFAULT,
                 sigma: SHARPEN_DEFAULT,

@@ -212,6 +212,26 @@ const FROZEN: &[(&str, [&str; 5])] = &[
         ],
     ),
     (
+        "median:1",
+        [
+            "a5b7a78fe45c468d",
+            "080b6f107ba6ab5e",
+            "fd34e322cea9ef53",
+            "3ba76ef59c77f868",
+            "b820ddadeb7b522e",
+        ],
+    ),
+    (
+        "median:20",
+        [
+            "a6c202b1fe10022c",
+            "7ca3965974d5e1ac",
+            "7824413c5ca14b4a",
+            "07e2bf2959ac644d",
+            "fe2f6fac261d0964",
+        ],
+    ),
+    (
         "sharpen",
         [
             "a2b10b829b17ae66",

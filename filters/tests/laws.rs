@@ -71,6 +71,7 @@ fn steps() -> impl Strategy<Value = String> {
         decimals(250_000).prop_map(|sigma| format!("blur:{sigma}")),
         (decimals(10_000), decimals(250_000)).prop_map(|(amount, sigma)| format!("sharpen:{amount},{sigma}")),
         (1..=500_u32).prop_map(|radius| format!("box:{radius}")),
+        (1..=50_u32).prop_map(|radius| format!("median:{radius}")),
         (1..60_u32).prop_map(|side| format!("resize:{side}")),
         (1..60_u32, 1..60_u32).prop_map(|(w, h)| format!("resize:{w}x{h}")),
     ]
@@ -184,6 +185,7 @@ proptest! {
         prop_assert_eq!(&done(&format!("blur:{sigma}"), &raster), &raster);
         prop_assert_eq!(&done(&format!("sharpen:9,{sigma}"), &raster), &raster);
         prop_assert_eq!(&done(&format!("box:{side}"), &raster), &raster);
+        prop_assert_eq!(&done(&format!("median:{side}"), &raster), &raster);
         let resized = done(&format!("resize:{side}"), &raster);
         prop_assert_eq!(&resized, &constant(resized.width, resized.height));
     }
@@ -247,16 +249,18 @@ fn gray(width: u32, height: u32) -> Raster {
 
 #[test]
 fn transparent_colour_does_not_bleed() {
-    // A red pixel among invisible green ones: the blur thins it out but keeps it red.
+    // A red square among invisible green: the blur thins it out but keeps it red.
     let mut samples = [0, 255, 0, 0].repeat(25);
-    samples[48..52].copy_from_slice(&[255, 0, 0, 255]);
+    for y in 1..4 {
+        samples[(5 * y + 1) * 4..(5 * y + 4) * 4].copy_from_slice(&[255, 0, 0, 255].repeat(3));
+    }
     let raster = Raster {
         width: 5,
         height: 5,
         channels: Channels::Rgba,
         samples: Samples::U8(samples),
     };
-    for recipe in ["blur:1", "box:1", "resize:3", "resize:11"] {
+    for recipe in ["blur:1", "box:1", "median:1", "resize:3", "resize:11"] {
         let Samples::U8(samples) = done(recipe, &raster).samples else {
             panic!("8 bits stay 8 bits")
         };
