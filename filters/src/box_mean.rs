@@ -91,15 +91,15 @@ fn across<D: Sample, const N: usize>(radius: u32, divisor: &Divisor, columns: &[
     }
 }
 
-/// Division by one odd number by multiplication with its inverse, exact.
-struct Divisor {
+/// Division by the size of a square by multiplication with its inverse, exact.
+pub(crate) struct Divisor {
     n: u64,
     /// ⌊2⁶⁴ / n⌋ + 1.
     inverse: u128,
 }
 
 impl Divisor {
-    fn new(n: u64) -> Divisor {
+    pub fn new(n: u64) -> Divisor {
         Divisor {
             n,
             inverse: (1_u128 << 64) / u128::from(n) + 1,
@@ -108,7 +108,7 @@ impl Divisor {
 
     /// `sum / n` rounded half up. The inverse is too large by at most 1, which adds less than sum / 2⁶⁴ to
     /// the quotient: less than the 1/n that would be noticed, as sum · n is below 2³⁷ · 2²⁰.
-    fn mean(&self, sum: u64) -> u64 {
+    pub fn mean(&self, sum: u64) -> u64 {
         ((u128::from(sum + self.n / 2) * self.inverse) >> 64) as u64
     }
 }

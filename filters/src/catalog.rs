@@ -69,6 +69,18 @@ pub fn catalog() -> &'static [FilterInfo] {
             "sharpen:0.5,2",
             "brings out detail (unsharp mask, called unsharp elsewhere)",
         ),
+        filter(
+            "oil",
+            "R (1-20) [, LEVELS (2-64)], 20 levels if left out",
+            "oil:4",
+            "paints in oil, by the commonest brightness within R",
+        ),
+        filter(
+            "kuwahara",
+            "R (1-20)",
+            "kuwahara:4",
+            "paints in flat strokes and keeps edges (Kuwahara)",
+        ),
         filter("edges", "", "edges", "shows where tones change (Sobel)"),
         filter(
             "rotate",

@@ -26,6 +26,12 @@ pub const SIGMA_MAX: u32 = 250_000;
 pub const BOX_RADIUS_MAX: u32 = 500;
 /// Largest radius of `median`, in pixels.
 pub const MEDIAN_RADIUS_MAX: u32 = 50;
+/// Largest radius of `oil`, `kuwahara` and `cartoon`, in pixels.
+pub const PAINT_RADIUS_MAX: u32 = 20;
+/// Fewest bins of brightness of `oil`.
+pub const OIL_LEVELS_MIN: u32 = 2;
+/// Most bins of brightness of `oil`.
+pub const OIL_LEVELS_MAX: u32 = 64;
 /// Largest amount of sharpening, in thousandths (1000 adds the lost detail once).
 pub const AMOUNT_MAX: u32 = 10_000;
 /// Largest number in `crop` and `resize`, in pixels.

@@ -13,7 +13,9 @@ use crate::resize::{self, Axis};
 use crate::sample::Sample;
 use crate::step::Step;
 use crate::view::View;
-use crate::{box_mean, brightness, contrast, edges, grayscale, invert, median, sepia, sharpen, tone};
+use crate::{
+    box_mean, brightness, contrast, edges, grayscale, invert, kuwahara, median, oil, sepia, sharpen, tone,
+};
 
 /// Fewest rows of a band: progress is told and a cancel is seen after each.
 const BAND_ROWS_MIN: u32 = 64;
@@ -39,6 +41,8 @@ impl Step {
             | Step::Blur { .. }
             | Step::Box { .. }
             | Step::Median { .. }
+            | Step::Oil { .. }
+            | Step::Kuwahara { .. }
             | Step::Sharpen { .. } => Ok(source),
             Step::Rotate(turn) => Ok(turn.shape(source)),
             Step::Crop(crop) => crop.shape(source),
@@ -52,7 +56,10 @@ impl Step {
         match self {
             Step::Blur { sigma } | Step::Sharpen { sigma, .. } => Kernel::new(*sigma).radius(),
             Step::Edges => edges::RADIUS,
-            Step::Box { radius } | Step::Median { radius } => *radius,
+            Step::Box { radius }
+            | Step::Median { radius }
+            | Step::Oil { radius, .. }
+            | Step::Kuwahara { radius } => *radius,
             _ => 0,
         }
     }
@@ -140,6 +147,8 @@ impl Plan {
             (Step::Edges, _) => edges::apply(source, rows, out),
             (Step::Box { radius }, _) => box_mean::apply(*radius, source, rows, out),
             (Step::Median { radius }, _) => median::apply(*radius, source, rows, out),
+            (Step::Oil { radius, levels }, _) => oil::apply(*radius, *levels, source, rows, out),
+            (Step::Kuwahara { radius }, _) => kuwahara::apply(*radius, source, rows, out),
             (Step::Rotate(turn), _) => turn.apply(source, rows, out),
             (Step::Crop(crop), _) => crop.apply(source, rows, out),
             (Step::Sharpen { amount, .. }, Tables::Kernel(kernel)) => {
@@ -224,6 +233,10 @@ mod tests {
         "box:9",
         "median:1",
         "median:6",
+        "oil:1,3",
+        "oil:5",
+        "kuwahara:1",
+        "kuwahara:7",
         "rotate:90",
         "rotate:180",
         "rotate:270",
@@ -284,14 +297,11 @@ mod tests {
     fn a_halo_one_row_short_would_show() {
         // The law above would hold of a kernel that ignores its halo; this says that the last row of the halo
         // matters, in one of three pictures at least: a plain one, a step whose tie that row breaks, a ramp.
-        let plain = |_: u32| 30_000;
-        let step = |y: u32| if y < 40 { 20_000 } else { 50_000 };
+        let plain = |_| 30_000;
+        let step = |y| if y < 40 { 20_000 } else { 50_000 };
         let ramp = |y: u32| (y.saturating_sub(33) * 4_000).min(60_000) as u16;
-        let pictures: [(&dyn Fn(u32) -> u16, [u16; 2]); 3] = [
-            (&plain, [30_000, 40_000]),
-            (&step, [20_000, 50_000]),
-            (&ramp, [42_000, 44_000]),
-        ];
+        let pictures: [fn(u32) -> u16; 3] = [plain, step, ramp];
+        let pairs = [[30_000, 40_000], [20_000, 50_000], [42_000, 44_000]];
         let far = |step: &Step| step.radius() > 0;
         let all = STEPS.iter().chain(&["box:30", "median:9"]);
         for step in all.map(|text| Step::parse(text).unwrap()).filter(far) {
@@ -302,7 +312,7 @@ mod tests {
             };
             let plan = Plan::new(step, source).unwrap();
             let last = 40 + plan.step.radius();
-            let shows = pictures.iter().any(|(picture, pair)| {
+            let shows = pictures.iter().zip(pairs).any(|(picture, pair)| {
                 let mut samples: Vec<u16> = (0..99).map(picture).collect();
                 let made = pair.map(|sample| {
                     samples[last as usize] = sample;

@@ -136,6 +136,8 @@ mod tests {
         check("sharpen:1.0,1.000", Ok("sharpen"));
         check("sharpen:0.5,1", Ok("sharpen:0.5"));
         check("sharpen:1,2", Ok("sharpen:1,2"));
+        check("oil:4,20", Ok("oil:4"));
+        check("oil:4,020", Ok("oil:4"));
         check("brightness:-0", Ok("brightness:0"));
         check("brightness:-010", Ok("brightness:-10"));
         check("resize:800X600", Ok("resize:800x600"));
@@ -214,6 +216,14 @@ mod tests {
         check("median:1+median:50", Ok("median:1+median:50"));
         check("median:0", Err("median: r 0 is out of range 1-50"));
         check("median:51", Err("median: r 51 is out of range 1-50"));
+        check("oil:1,2+oil:20,64", Ok("oil:1,2+oil:20,64"));
+        check("oil:0", Err("oil: r 0 is out of range 1-20"));
+        check("oil:21", Err("oil: r 21 is out of range 1-20"));
+        check("oil:4,1", Err("oil: levels 1 is out of range 2-64"));
+        check("oil:4,65", Err("oil: levels 65 is out of range 2-64"));
+        check("kuwahara:1+kuwahara:20", Ok("kuwahara:1+kuwahara:20"));
+        check("kuwahara:0", Err("kuwahara: r 0 is out of range 1-20"));
+        check("kuwahara:21", Err("kuwahara: r 21 is out of range 1-20"));
         check("resize:1000000", Ok("resize:1000000"));
         check(
             "resize:1000001",

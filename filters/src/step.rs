@@ -7,8 +7,8 @@ use crate::crop::Crop;
 use crate::decimal::{self, NotADecimal, Thousandths};
 use crate::error::RecipeError;
 use crate::limits::{
-    AMOUNT_MAX, BOX_RADIUS_MAX, BRIGHTNESS_MAX, CONTRAST_MAX, LENGTH_MAX, MEDIAN_RADIUS_MAX, SIGMA_MAX,
-    SIGMA_MIN,
+    AMOUNT_MAX, BOX_RADIUS_MAX, BRIGHTNESS_MAX, CONTRAST_MAX, LENGTH_MAX, MEDIAN_RADIUS_MAX, OIL_LEVELS_MAX,
+    OIL_LEVELS_MIN, PAINT_RADIUS_MAX, SIGMA_MAX, SIGMA_MIN,
 };
 use crate::resize::Fit;
 use crate::rotate::Turn;
@@ -41,6 +41,18 @@ pub enum Step {
         /// In pixels: the square's side is twice that and 1.
         radius: u32,
     },
+    /// The commonest brightness of a square.
+    Oil {
+        /// In pixels: the square's side is twice that and 1.
+        radius: u32,
+        /// Bins of brightness.
+        levels: u32,
+    },
+    /// The calmest of four squares.
+    Kuwahara {
+        /// In pixels: each square's side is that and 1.
+        radius: u32,
+    },
     /// Unsharp mask.
     Sharpen {
         /// In thousandths.
@@ -60,6 +72,8 @@ pub enum Step {
 
 /// What `sharpen` takes for a parameter that is left out: 1.
 const SHARPEN_DEFAULT: u32 = 1000;
+/// The levels of `oil` if they are left out.
+const OIL_LEVELS_DEFAULT: u32 = 20;
 
 /// The name and parameters of one step, as written.
 struct Written<'a> {
@@ -119,6 +133,21 @@ impl Written<'_> {
                 self.count("one parameter, R", 1..=1)?;
                 let radius = self.whole(0, "r", 1, MEDIAN_RADIUS_MAX)?;
                 Ok(Step::Median { radius })
+            }
+            "oil" => {
+                self.count("one or two parameters, R and LEVELS", 1..=2)?;
+                let radius = self.whole(0, "r", 1, PAINT_RADIUS_MAX)?;
+                let levels = if self.parameters.len() > 1 {
+                    self.whole(1, "levels", OIL_LEVELS_MIN, OIL_LEVELS_MAX)?
+                } else {
+                    OIL_LEVELS_DEFAULT
+                };
+                Ok(Step::Oil { radius, levels })
+            }
+            "kuwahara" => {
+                self.count("one parameter, R", 1..=1)?;
+                let radius = self.whole(0, "r", 1, PAINT_RADIUS_MAX)?;
+                Ok(Step::Kuwahara { radius })
             }
             "sharpen" => {
                 self.count("at most two parameters, AMOUNT and SIGMA", 0..=2)?;
@@ -276,8 +305,8 @@ fn edits(a: &str, b: &str) -> usize {
     row[b.len()]
 }
 
-/// The canonical text: lower case, no spaces, no needless zeros, every parameter except the trailing ones
-/// of `sharpen` that are at their default, and `resize` with one number if both sides are equal.
+/// The canonical text: lower case, no spaces, no needless zeros, every parameter except trailing ones that
+/// are at their default, and `resize` with one number if both sides are equal.
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
@@ -289,6 +318,12 @@ impl fmt::Display for Step {
             Step::Blur { sigma } => write!(f, "blur:{}", Thousandths(sigma)),
             Step::Box { radius } => write!(f, "box:{radius}"),
             Step::Median { radius } => write!(f, "median:{radius}"),
+            Step::Oil {
+                radius,
+                levels: OIL_LEVELS_DEFAULT,
+            } => write!(f, "oil:{radius}"),
+            Step::Oil { radius, levels } => write!(f, "oil:{radius},{levels}"),
+            Step::Kuwahara { radius } => write!(f, "kuwahara:{radius}"),
             Step::Sharpen {
                 amount: SHARPEN_DEFAULT,
                 sigma: SHARPEN_DEFAULT,

@@ -72,6 +72,8 @@ fn steps() -> impl Strategy<Value = String> {
         (decimals(10_000), decimals(250_000)).prop_map(|(amount, sigma)| format!("sharpen:{amount},{sigma}")),
         (1..=500_u32).prop_map(|radius| format!("box:{radius}")),
         (1..=50_u32).prop_map(|radius| format!("median:{radius}")),
+        (1..=20_u32, 2..=64_u32).prop_map(|(radius, levels)| format!("oil:{radius},{levels}")),
+        (1..=20_u32).prop_map(|radius| format!("kuwahara:{radius}")),
         (1..60_u32).prop_map(|side| format!("resize:{side}")),
         (1..60_u32, 1..60_u32).prop_map(|(w, h)| format!("resize:{w}x{h}")),
     ]
@@ -161,7 +163,7 @@ proptest! {
             }
         }
         if raster.channels.has_alpha() {
-            for step in ["grayscale", "sepia", "invert", "brightness:50", "contrast:50", "sharpen:5", "edges"] {
+            for step in ["grayscale", "sepia", "invert", "brightness:50", "contrast:50", "sharpen:5", "edges", "oil:3"] {
                 prop_assert_eq!(alpha(&done(step, &raster)), alpha(&raster), "{}", step);
             }
         }
@@ -184,6 +186,8 @@ proptest! {
         let raster = constant(width, height);
         prop_assert_eq!(&done(&format!("blur:{sigma}"), &raster), &raster);
         prop_assert_eq!(&done(&format!("sharpen:9,{sigma}"), &raster), &raster);
+        prop_assert_eq!(&done("oil:3", &raster), &raster);
+        prop_assert_eq!(&done("kuwahara:5", &raster), &raster);
         prop_assert_eq!(&done(&format!("box:{side}"), &raster), &raster);
         prop_assert_eq!(&done(&format!("median:{side}"), &raster), &raster);
         let resized = done(&format!("resize:{side}"), &raster);
@@ -260,7 +264,15 @@ fn transparent_colour_does_not_bleed() {
         channels: Channels::Rgba,
         samples: Samples::U8(samples),
     };
-    for recipe in ["blur:1", "box:1", "median:1", "resize:3", "resize:11"] {
+    for recipe in [
+        "blur:1",
+        "box:1",
+        "median:1",
+        "oil:2",
+        "kuwahara:1",
+        "resize:3",
+        "resize:11",
+    ] {
         let Samples::U8(samples) = done(recipe, &raster).samples else {
             panic!("8 bits stay 8 bits")
         };
