@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 
-use filters::{Raster, Samples};
+use filters::{Channels, Raster, Samples};
 use thiserror::Error;
 
 use crate::decode::Metadata;
 use crate::exif::Exif;
+use crate::flat;
 use crate::media::Media;
 
 /// The JPEG encoder: jpeg-encoder, quality 92, no chroma subsampling.
@@ -47,6 +48,22 @@ pub enum EncodeError {
         /// What there is.
         found: u64,
     },
+    /// The kind of file cannot hold so many pixels in a row.
+    #[error("{} holds at most {most} pixels a side, not {side}", media.name())]
+    Side {
+        /// Which kind.
+        media: Media,
+        /// The longer side.
+        side: u32,
+        /// The longest that it holds.
+        most: u32,
+    },
+    /// Files of that kind are read only.
+    #[error("{} files are read, not written", media.name())]
+    NotWritten {
+        /// Which kind.
+        media: Media,
+    },
     /// The encoder failed.
     #[error("{encoder}: {reason}")]
     Encoder {
@@ -75,19 +92,8 @@ impl EncodeError {
 /// # Errors
 /// [`EncodeError`], if the raster contradicts itself or the encoder fails.
 pub fn encode_version(raster: &Raster, source: Media, metadata: &Metadata) -> Result<Encoded, EncodeError> {
-    let expected = u64::from(raster.width) * u64::from(raster.height) * raster.channels.count() as u64;
-    let found = raster.samples.len() as u64;
-    if expected != found || found == 0 {
-        return Err(EncodeError::SampleCount { expected, found });
-    }
+    let carried = carried(raster, metadata)?;
     let side = raster.width.max(raster.height);
-    let exif = metadata.exif.as_deref().and_then(Exif::new);
-    let exif = exif.map(|exif| exif.patched(raster.width, raster.height));
-    let icc = metadata.icc.as_deref().filter(|icc| icc_fits(icc, raster));
-    let carried = Metadata {
-        exif,
-        icc: icc.map(<[u8]>::to_vec),
-    };
     match &raster.samples {
         Samples::U8(samples)
             if source == Media::Jpeg && !raster.channels.has_alpha() && side <= JPEG_SIDE_MAX =>
@@ -97,6 +103,52 @@ pub fn encode_version(raster: &Raster, source: Media, metadata: &Metadata) -> Re
         Samples::U8(samples) if side <= WEBP_SIDE_MAX => webp(raster, samples, carried),
         _ => png(raster, carried),
     }
+}
+
+/// Writes a picture as the kind of file that somebody asked for: PNG holds all of it, lossless WebP 8 bits, JPEG 8 bits
+/// without alpha, which is blended on white. Metadata as in [`encode_version`].
+///
+/// # Errors
+/// [`EncodeError`]: sides beyond what the kind holds, a kind that is not written, a raster that contradicts itself.
+pub fn encode_as(media: Media, raster: &Raster, metadata: &Metadata) -> Result<Encoded, EncodeError> {
+    let carried = carried(raster, metadata)?;
+    let fits = |most: u32| match raster.width.max(raster.height) {
+        side if side > most => Err(EncodeError::Side { media, side, most }),
+        _ => Ok(()),
+    };
+    match media {
+        Media::Jpeg => {
+            fits(JPEG_SIDE_MAX)?;
+            let gray = raster.channels.colors() == 1;
+            let flat = Raster {
+                channels: if gray { Channels::Gray } else { Channels::Rgb },
+                samples: Samples::U8(Vec::new()),
+                ..*raster
+            };
+            jpeg(&flat, &flat::opaque(raster), QUALITY, &carried)
+        }
+        Media::Webp => {
+            fits(WEBP_SIDE_MAX)?;
+            webp(raster, &flat::eight(raster), carried)
+        }
+        Media::Png => png(raster, carried),
+        other => Err(EncodeError::NotWritten { media: other }),
+    }
+}
+
+/// The metadata as a file with this raster carries it.
+fn carried(raster: &Raster, metadata: &Metadata) -> Result<Metadata, EncodeError> {
+    let expected = u64::from(raster.width) * u64::from(raster.height) * raster.channels.count() as u64;
+    let found = raster.samples.len() as u64;
+    if expected != found || found == 0 {
+        return Err(EncodeError::SampleCount { expected, found });
+    }
+    let exif = metadata.exif.as_deref().and_then(Exif::new);
+    let icc = metadata.icc.as_deref().filter(|icc| icc_fits(icc, raster));
+    Ok(Metadata {
+        exif: exif.map(|exif| exif.patched(raster.width, raster.height)),
+        icc: icc.map(<[u8]>::to_vec),
+    })
 }
 
 /// Whether a profile is for the colours of the raster: bytes 16 to 19 of its header (ICC.1:2022 §7.2.6).

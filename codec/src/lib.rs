@@ -13,6 +13,7 @@ mod decode;
 mod encode;
 mod error;
 mod exif;
+mod flat;
 mod frames;
 mod jpeg;
 mod media;
@@ -22,7 +23,7 @@ mod scan;
 mod tiff;
 
 pub use decode::{Decoded, Limits, Metadata, Probe, decode, pixel_engine, probe};
-pub use encode::{ENCODER_JPEG, ENCODER_PNG, ENCODER_WEBP, EncodeError, Encoded, encode_version};
+pub use encode::{ENCODER_JPEG, ENCODER_PNG, ENCODER_WEBP, EncodeError, Encoded, encode_as, encode_version};
 pub use error::CodecError;
 pub use media::Media;
 pub use preview::{PREVIEW_SIDE_MAX, preview};

@@ -12,6 +12,7 @@ use filters::{Channels, Raster, Samples};
 
 use crate::decode::Metadata;
 use crate::encode::{self, EncodeError};
+use crate::flat;
 
 /// Longest side of a preview, in pixels.
 pub const PREVIEW_SIDE_MAX: u32 = 512;
@@ -26,7 +27,7 @@ const RESIZER: &str = "preview";
 /// # Errors
 /// [`EncodeError`], if the raster contradicts itself.
 pub fn preview(raster: &Raster) -> Result<Vec<u8>, EncodeError> {
-    let opaque = opaque(raster);
+    let opaque = flat::opaque(raster);
     let (width, height) = size(raster.width, raster.height);
     let gray = raster.channels.colors() == 1;
     let small = if (width, height) == (raster.width, raster.height) {
@@ -43,22 +44,6 @@ pub fn preview(raster: &Raster) -> Result<Vec<u8>, EncodeError> {
         samples: Samples::U8(Vec::new()),
     };
     Ok(encode::jpeg(&flat, &small, QUALITY, &Metadata::default())?.bytes)
-}
-
-/// The samples with 8 bits and without alpha.
-fn opaque(raster: &Raster) -> Cow<'_, [u8]> {
-    let samples = match &raster.samples {
-        Samples::U8(samples) => Cow::Borrowed(samples.as_slice()),
-        Samples::U16(samples) => {
-            let eight = |sample: &u16| ((u32::from(*sample) * 255 + 32_767) / 65_535) as u8;
-            Cow::Owned(samples.iter().map(eight).collect())
-        }
-    };
-    if raster.channels.has_alpha() {
-        Cow::Owned(on_white(&samples, raster.channels.colors() + 1))
-    } else {
-        samples
-    }
 }
 
 /// Resampled by Lanczos with three lobes. The kind of pixel is fixed, as the resampler is large code for each.
@@ -93,16 +78,6 @@ fn size(width: u32, height: u32) -> (u32, u32) {
     (scaled(width), scaled(height))
 }
 
-fn on_white(samples: &[u8], count: usize) -> Vec<u8> {
-    let mut out = Vec::with_capacity(samples.len() / count * (count - 1));
-    for pixel in samples.chunks_exact(count) {
-        let alpha = u32::from(pixel[count - 1]);
-        let over = |color: &u8| ((u32::from(*color) * alpha + 255 * (255 - alpha) + 127) / 255) as u8;
-        out.extend(pixel[..count - 1].iter().map(over));
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,14 +88,5 @@ mod tests {
         assert_eq!(size(513, 1), (512, 1));
         assert_eq!(size(4000, 3000), (512, 384));
         assert_eq!(size(1, 20_000), (1, 512));
-    }
-
-    #[test]
-    fn alpha_is_blended_on_white() {
-        assert_eq!(
-            on_white(&[10, 20, 30, 0, 10, 20, 30, 255], 4),
-            [255, 255, 255, 10, 20, 30]
-        );
-        assert_eq!(on_white(&[0, 128], 2), [127]);
     }
 }

@@ -4,7 +4,9 @@
 
 mod common;
 
-use codec::{CodecError, Limits, Media, Metadata, decode, encode_version, pixel_engine, preview, probe};
+use codec::{
+    CodecError, Limits, Media, Metadata, decode, encode_as, encode_version, pixel_engine, preview, probe,
+};
 use common::{THUMBNAIL, corners, exif, file, jpeg_with_exif, png_header, quarters};
 use filters::{Channels, Raster, Samples};
 use image::ImageFormat;
@@ -231,6 +233,37 @@ fn lossless_versions_are_lossless() {
             .media
     };
     assert_eq!((jpeg(65_535), jpeg(65_536)), (Media::Jpeg, Media::Png));
+}
+
+#[test]
+fn files_of_the_kind_asked_for() {
+    let noise = (0..13 * 7 * 4).map(|i: u32| ((i * 7919) >> 3) as u16).collect();
+    let deep = Raster::new(13, 7, Channels::Rgba, Samples::U16(noise)).unwrap();
+    let written = |media| decoded(&encode_as(media, &deep, &Metadata::default()).unwrap().bytes);
+    assert_eq!(written(Media::Png).raster, deep, "PNG holds everything");
+    let eight = written(Media::Webp).raster;
+    assert_eq!(eight.channels, Channels::Rgba);
+    let flat = written(Media::Jpeg);
+    assert_eq!(
+        (flat.probe.media, flat.raster.channels),
+        (Media::Jpeg, Channels::Rgb)
+    );
+    let clear = Raster::new(1, 1, Channels::Rgba, Samples::U8(vec![9, 9, 9, 0])).unwrap();
+    let white = encode_as(Media::Jpeg, &clear, &Metadata::default()).unwrap();
+    assert_eq!(decoded(&white.bytes).raster.samples, Samples::U8(vec![255; 3]));
+    let error = |media, raster: &Raster| {
+        encode_as(media, raster, &Metadata::default())
+            .unwrap_err()
+            .to_string()
+    };
+    assert_eq!(error(Media::Gif, &deep), "GIF files are read, not written");
+    let wide = |width| Raster::new(width, 1, Channels::Gray, Samples::U8(vec![7; width as usize])).unwrap();
+    for (media, most) in [(Media::Webp, 16_383), (Media::Jpeg, 65_535)] {
+        assert!(encode_as(media, &wide(most), &Metadata::default()).is_ok());
+        let name = media.name();
+        let expect = format!("{name} holds at most {most} pixels a side, not {}", most + 1);
+        assert_eq!(error(media, &wide(most + 1)), expect);
+    }
 }
 
 #[test]

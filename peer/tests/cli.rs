@@ -175,6 +175,65 @@ fn every_error_has_its_exit_code_and_its_json() {
     );
 }
 
+/// A recipe goes from file to file, and makes nothing else: no home, no rest of a file. Whatever goes wrong, what was there
+/// stays; Ctrl-C too.
+#[test]
+fn a_recipe_from_file_to_file() {
+    let world = World::new();
+    let home = world.home("nobody");
+    world.image("in.bmp", 1);
+    let done = home.json(&["apply", "in.bmp", "out.png", "Invert + invert"]);
+    assert_eq!(
+        (
+            &done["recipe"],
+            &done["width"],
+            &done["height"],
+            &done["megapixels"]
+        ),
+        (&"invert+invert".into(), &4.into(), &2.into(), &0.000_008.into())
+    );
+    assert!(done["decode_ms"].is_number() && done["filter_ms"].is_number() && done["encode_ms"].is_number());
+    let same = home.json(&["apply", "out.png", "again.webp", "rotate:180+rotate:180"]);
+    assert_eq!(same["pixel_hash"], done["pixel_hash"], "lossless there and back");
+    let flat = home.json(&["apply", "in.bmp", "OUT.JPG", "sepia"]);
+    let bytes = std::fs::read(world.path("OUT.JPG")).unwrap();
+    assert!(bytes.starts_with(&[0xff, 0xd8]) && bytes.len() as u64 == flat["size"]);
+
+    // One's own file may be replaced; what fails replaces nothing.
+    let before = std::fs::read(world.path("out.png")).unwrap();
+    assert_eq!(
+        home.run(&["apply", "out.png", "out.png", "crop:3,0,9,9"], "")
+            .code,
+        2
+    );
+    std::fs::write(world.path("notes.png"), "no picture").unwrap();
+    assert_eq!(home.run(&["apply", "notes.png", "out.png", "sepia"], "").code, 1);
+    assert_eq!(home.run(&["apply", "gone.png", "out.png", "sepia"], "").code, 4);
+    assert_eq!(home.run(&["apply", "in.bmp", "out.gif", "sepia"], "").code, 2);
+    assert_eq!(
+        home.run(&["apply", "in.bmp", "nowhere/out.png", "sepia"], "")
+            .code,
+        4
+    );
+    std::fs::write(world.path("large.bmp"), world::bitmap(2000, 2000)).unwrap();
+    let slow = vec!["median:20"; 8].join("+");
+    let mut child = home
+        .command(&["apply", "large.bmp", "out.png", &slow])
+        .spawn()
+        .unwrap();
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    assert!(!child.wait().unwrap().success());
+    assert_eq!(std::fs::read(world.path("out.png")).unwrap(), before);
+    home.ok(&["apply", "out.png", "out.png", "crop:0,0,1,1"]);
+    assert_ne!(std::fs::read(world.path("out.png")).unwrap(), before);
+    let strays = std::fs::read_dir(world.path(".")).unwrap().flatten();
+    let strays: Vec<_> = strays
+        .filter(|file| file.file_name().to_string_lossy().starts_with(".calotype-"))
+        .collect();
+    assert!(strays.is_empty() && !world.path("nobody").exists(), "{strays:?}");
+}
+
 #[test]
 fn settings_are_told_with_their_origin() {
     let world = World::new();

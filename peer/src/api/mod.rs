@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 mod album;
+mod apply;
 mod failure;
 mod history;
 mod inspect;
@@ -14,6 +15,7 @@ mod notice;
 mod select;
 
 pub use album::*;
+pub use apply::*;
 pub use failure::*;
 pub use history::*;
 pub use inspect::*;
@@ -268,6 +270,8 @@ pub enum Reply {
     Saved(Saved),
     /// `show`.
     Shown(Shown),
+    /// `apply`.
+    Applied(Applied),
     /// `fsck`.
     Checked(Checked),
     /// `prompt`.

@@ -10,6 +10,7 @@ use crate::api::{Failure, Reply, Request};
 mod act;
 mod add_image;
 mod add_user;
+pub mod apply;
 mod block;
 pub mod central;
 mod chat;
@@ -202,6 +203,8 @@ pub enum Shell {
     Central(central::Central),
     #[allow(missing_docs)]
     Demo(demo::Demo),
+    #[allow(missing_docs)]
+    Apply(apply::Apply),
     #[allow(missing_docs)]
     Fsck(fsck::Fsck),
     #[allow(missing_docs)]

@@ -13,6 +13,7 @@ use crate::cmd::{self, Cli, Color, Context, Each, Shell};
 use crate::ui::{Paint, Ui};
 use perform::Trouble;
 
+mod apply;
 mod control;
 mod demo;
 mod fsck;
@@ -112,6 +113,7 @@ fn run(words: Vec<OsString>) -> u8 {
         Some(Shell::Up(flags)) => up::run(&here, flags),
         Some(Shell::Central(command)) => serve::run(&here, command),
         Some(Shell::Demo(flags)) => demo::run(&here, flags),
+        Some(Shell::Apply(flags)) => apply::run(&here, &flags),
         Some(Shell::Fsck(_)) => fsck::run(&here),
         Some(Shell::Man(flags)) => papers::man(&here, &flags),
         Some(Shell::Completions(flags)) => papers::completions(&here, &flags),

@@ -2,7 +2,7 @@
 
 use super::table::{columns, left};
 use super::{Page, Paint, clean, human};
-use crate::api::Checked;
+use crate::api::{Applied, Checked};
 use crate::cmd::Local;
 
 pub(super) fn page(local: &Local, paint: Paint) -> Page {
@@ -56,6 +56,26 @@ fn written(files: &[String]) -> Page {
         clean(folder.unwrap_or("/"))
     )
     .into()
+}
+
+pub(super) fn applied(it: &Applied) -> Page {
+    let seconds = (it.decode_ms + it.filter_ms + it.encode_ms) / 1e3;
+    let damaged = match &it.damaged {
+        Some(why) => format!("the source is damaged: {}\n", clean(why)),
+        None => String::new(),
+    };
+    Page {
+        out: format!(
+            "wrote {} ({}×{}, {}), {} in {seconds:.1} s\n",
+            clean(&it.path),
+            it.width,
+            it.height,
+            human::bytes(it.size),
+            clean(&it.recipe),
+        ),
+        notes: damaged,
+        next: None,
+    }
 }
 
 pub(super) fn checked(it: &Checked) -> Page {

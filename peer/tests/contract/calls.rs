@@ -69,6 +69,11 @@ pub const CALLS: &[Call] = &[
         &["a.bmp", "blurr:2"],
     ),
     call("filters", &[], &["all"]),
+    call(
+        "apply",
+        &["a.bmp", "applied.png", "invert"],
+        &["a.bmp", "applied.gif", "invert"],
+    ),
     call("remove-image", &["b.bmp"], &["b.bmp~1"]),
     call("trash", &[], NOWHERE),
     call("why", &["b.bmp"], &["nowhere.jpg"]),

@@ -5,8 +5,12 @@ use std::path::Path;
 use serde_json::Value;
 
 /// Keys whose values no two runs share; `at` as well where it is a number, of milliseconds.
-const VARYING: [&str; 15] = [
+const VARYING: [&str; 19] = [
     "pid",
+    "decode_ms",
+    "filter_ms",
+    "encode_ms",
+    "peak_bytes",
     "rtt_ms",
     "lag",
     "bytes_in",

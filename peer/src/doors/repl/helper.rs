@@ -201,8 +201,8 @@ mod tests {
         check("/addImage ", Some("PATH…"));
         check("/add", None);
         check("/filter", Some(" NAME RECIPE"));
-        check("/filter a.jpg sepia+blur", Some(":SIGMA (0.1-50)"));
-        check("/filter a.jpg sepia+blur:", Some("SIGMA (0.1-50)"));
+        check("/filter a.jpg sepia+blur", Some(":SIGMA (0.1-250)"));
+        check("/filter a.jpg sepia+blur:", Some("SIGMA (0.1-250)"));
         check("/filter a.jpg sepia+blur:2", None);
         check("/rateImage --album trip ", Some("NAME STARS"));
         check("/watch 2s /rateImage ", Some("NAME STARS"));
