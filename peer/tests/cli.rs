@@ -55,6 +55,11 @@ fn first_steps_from_the_shell() {
     assert_eq!(again["already"][0]["name"], "sunset.bmp");
     let made = home.json(&["filter", "sunset.bmp", "grayscale", "--as", "gray.png"]);
     assert_eq!(made["image"]["version_of"], sunset["hash"]);
+    let verified = home.json(&["verify", "gray.png"]);
+    assert_eq!(
+        (&verified["verified"], &verified["source"]),
+        (&true.into(), &"sunset.bmp".into())
+    );
     home.ok(&["save", "sunset.bmp", "out.bmp"]);
     assert_eq!(std::fs::read(world.path("out.bmp")).unwrap(), bmp(1));
     assert_eq!(home.run(&["save", "sunset.bmp", "out.bmp"], "").code, 1);

@@ -257,6 +257,43 @@ pub struct Filtered {
     pub new: bool,
 }
 
+/// See [`super::Reply::Verified`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Verified {
+    /// Album name.
+    pub album: String,
+    /// The version's name.
+    pub name: String,
+    /// BLAKE3 of its bytes, hex.
+    pub hash: String,
+    /// Source's name, where it is in the album.
+    pub source: Option<String>,
+    /// Source's hash, hex.
+    pub version_of: String,
+    /// Its recipe.
+    pub recipe: String,
+    /// What its author says that the pixels rest on.
+    pub pixel_engine: String,
+    /// `null`: it cannot be told here.
+    pub verified: Option<bool>,
+    /// What is not as stated.
+    pub differs: Option<Differs>,
+    /// More about it, in words.
+    pub why: Option<String>,
+}
+
+/// Where a version differs from what is made of its source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Differs {
+    /// The recipe gives nothing of this source.
+    Recipe,
+    /// Other pixels come out.
+    Pixels,
+    /// The pixels are right, the file is another.
+    File,
+}
+
 /// A chat line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ChatLine {

@@ -129,6 +129,8 @@ pub enum Request {
         recipe: String,
         new_name: Option<String>,
     },
+    /// Whether a version is what its recipe makes of its source.
+    Verify { album: Option<String>, name: String },
     /// A chat line.
     Say { album: Option<String>, text: String },
     /// The newest chat lines, oldest first; `since` in milliseconds since 1970, by their authors' clocks.
@@ -238,6 +240,8 @@ pub enum Reply {
     Membership(Membership),
     /// `filter`: the new entry.
     Filtered(Filtered),
+    /// `verify`.
+    Verified(Verified),
     /// `log`.
     Log(Log),
     /// `why`.

@@ -57,6 +57,7 @@ mod unblock;
 mod undo;
 pub mod up;
 pub mod usage;
+mod verify;
 mod watch;
 mod when;
 mod why;
@@ -286,6 +287,7 @@ verbs! {
     RateImage(rate_image::RateImage),
     Filter(filter::Filter),
     Filters(filters::Filters),
+    Verify(verify::Verify),
     Show(show::Show),
     Open(open::Open),
     Save(save::Save),

@@ -179,6 +179,16 @@ fn settle(reply: Reply) -> Result<Reply, Failure> {
                 ),
             }
         }
+        Reply::Verified(it) if it.verified == Some(false) => (
+            Code::Damaged,
+            format!("{} is not what it says", it.name),
+            "/why tells who made it, /removeImage takes it out".to_owned(),
+        ),
+        Reply::Verified(it) if it.verified.is_none() => (
+            Code::Partial,
+            format!("{} cannot be judged here", it.name),
+            "a calotype with the same filters and decoder can".to_owned(),
+        ),
         Reply::Synced(it) if !it.synced => (
             Code::Partial,
             "not everything is equal yet".to_owned(),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use crdt::FactId;
 use crdt::id::{AlbumId, BlobHash, Incarnation, PublicKey};
 use crdt::keys::Certificate;
 use engine::{Action, AskId, CallId, Engine, Event, FetchId, Me, Outcome, Token};
@@ -130,6 +131,8 @@ pub(super) struct Node {
     pub(super) answered: BTreeMap<PublicKey, VecDeque<Duration>>,
     /// Ops of each album that a person at a prompt has seen, in the order of receipt.
     pub(super) seen: BTreeMap<AlbumId, u64>,
+    /// Versions that were made again since this node started: whether they came out as stated.
+    pub(super) verified: BTreeMap<FactId, bool>,
     pub(super) central: CentralState,
     pub(super) refusals: Refusals,
     pub(super) checkpoints: Checkpoints,
@@ -198,6 +201,7 @@ impl Node {
             blocked: BTreeSet::new(),
             answered: BTreeMap::new(),
             seen: BTreeMap::new(),
+            verified: BTreeMap::new(),
             central: CentralState::default(),
             refusals: Refusals::default(),
             checkpoints: Checkpoints::default(),

@@ -97,7 +97,7 @@ impl Node {
                 Some(source.name)
             }),
             recipe: image.version.as_ref().map(|version| version.recipe.clone()),
-            verified: None,
+            verified: self.verified.get(&view.id).copied(),
             damaged: image.damaged,
             local,
             state: state.into(),

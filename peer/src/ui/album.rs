@@ -2,7 +2,7 @@
 
 use super::table::{columns, left, right};
 use super::{Page, Paint, human, in_quotes, text::then};
-use crate::api::{Added, Albums, Filtered, ImageEntry, Images, Metadata, Rating};
+use crate::api::{Added, Albums, Differs, Filtered, ImageEntry, Images, Metadata, Rating, Verified};
 
 const NAME_COLUMNS: usize = 48;
 
@@ -268,6 +268,31 @@ pub(super) fn added(it: &Added, paint: Paint) -> Page {
         format!("/getImages, /filter {name} sepia, /rateImage {name} 5")
     });
     Page { out, notes, next }
+}
+
+pub(super) fn verified(it: &Verified) -> Page {
+    let name = super::shorten(&it.name, NAME_COLUMNS);
+    let source = match &it.source {
+        Some(source) => super::shorten(source, NAME_COLUMNS),
+        None => human::brief(&it.version_of),
+    };
+    let recipe = super::shorten(&it.recipe, 60);
+    let because = match &it.why {
+        Some(why) => format!(": {}", super::shorten(why, 200)),
+        None => String::new(),
+    };
+    match (it.verified, it.differs) {
+        (Some(true), _) => format!("{name} is verified ✓: {recipe} of {source}, to the last bit\n"),
+        (None, _) => format!("{name} cannot be verified here{because}\n"),
+        (Some(false), Some(Differs::File)) => {
+            format!("{name} is not verified: its file is not what {recipe} of {source} gives\n")
+        }
+        (Some(false), Some(Differs::Recipe)) => {
+            format!("{name} is not verified: {recipe} gives nothing of {source}{because}\n")
+        }
+        (Some(false), _) => format!("{name} is not verified: {recipe} of {source} gives other pixels\n"),
+    }
+    .into()
 }
 
 pub(super) fn filtered(it: &Filtered) -> Page {

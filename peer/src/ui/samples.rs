@@ -307,6 +307,14 @@ pub(super) fn replies() -> Vec<(&'static str, Reply)> {
         ("no member", membership(EVIL, "none", true)),
         ("filtered", filtered(true)),
         ("filtered before", filtered(false)),
+        ("verified", verified(Some(true), None, None)),
+        ("other pixels", verified(Some(false), Some(Differs::Pixels), None)),
+        ("another file", verified(Some(false), Some(Differs::File), None)),
+        (
+            "a recipe that gives nothing",
+            verified(Some(false), Some(Differs::Recipe), Some(evil())),
+        ),
+        ("not to be verified here", verified(None, None, Some(evil()))),
         ("said", Reply::Said(line("alice", "hello"))),
         (
             "chat",
@@ -665,6 +673,21 @@ pub(super) fn notices() -> Vec<Notice> {
             album: Some(s("trip")),
         })
         .collect()
+}
+
+fn verified(verified: Option<bool>, differs: Option<Differs>, why: Option<String>) -> Reply {
+    Reply::Verified(Verified {
+        album: "trip".into(),
+        name: EVIL.into(),
+        hash: HASH.into(),
+        source: verified.map(|_| "sunset.jpg".into()),
+        version_of: SOURCE.into(),
+        recipe: "sepia".into(),
+        pixel_engine: "zune-jpeg-0.5.15/calotype-1".into(),
+        verified,
+        differs,
+        why,
+    })
 }
 
 fn checked() -> Checked {

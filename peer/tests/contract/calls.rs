@@ -74,6 +74,7 @@ pub const CALLS: &[Call] = &[
         &["a.bmp", "applied.png", "invert"],
         &["a.bmp", "applied.gif", "invert"],
     ),
+    call("verify", &["gray.png"], &["a.bmp"]),
     call("remove-image", &["b.bmp"], &["b.bmp~1"]),
     call("trash", &[], NOWHERE),
     call("why", &["b.bmp"], &["nowhere.jpg"]),

@@ -54,39 +54,10 @@ pub(super) async fn filter(
         ))
     };
     let (id, _, source_name, source) = handle.with(source).await??;
-    let blobs = handle.blobs.clone();
-    let (hash, steps) = (source.hash, steps.clone());
-    let of = blobs.clone();
-    let bytes = match blocking(move || of.read(&hash.0)).await {
-        Ok(bytes) => bytes,
-        Err(error) => {
-            doubt(handle, hash).await;
-            return Err(Failure::new(
-                Code::Damaged,
-                format!("cannot read the source: {error}"),
-                "peers will send it again",
-            ));
-        }
-    };
+    let bytes = bytes_of(handle, source.hash).await?;
+    let (blobs, steps) = (handle.blobs.clone(), steps.clone());
     let work = move || {
-        let mut told = 0;
-        let version = import::make_version(&bytes, &recipe, &mut |done, total| {
-            if done >= told {
-                told = done + 5;
-                let _ = steps.try_send(Progress {
-                    doing: "filtering".into(),
-                    done,
-                    total,
-                    unit: "steps".into(),
-                });
-            }
-            // The door hung up: nobody wants it any more.
-            if steps.is_closed() {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
-        });
+        let version = import::make_version(&bytes, &recipe, &mut tell(&steps));
         let version = version.map_err(not_made)?;
         let stored = blobs.import_many(vec![version.bytes.clone(), version.preview.clone()]);
         let stored: Result<Vec<_>, _> = stored.into_iter().collect();
@@ -190,7 +161,45 @@ fn version_name(source: &str, recipe: &str, extension: &str) -> String {
     format!("{}.{extension}", name.trim_end())
 }
 
-fn not_made(error: VersionError) -> Failure {
+/// The bytes of an image that is here; what turns out to be damaged is fetched again.
+pub(super) async fn bytes_of(handle: &Handle, hash: BlobHash) -> Result<Vec<u8>, Failure> {
+    let blobs = handle.blobs.clone();
+    match blocking(move || blobs.read(&hash.0)).await {
+        Ok(bytes) => Ok(bytes),
+        Err(error) => {
+            doubt(handle, hash).await;
+            Err(Failure::new(
+                Code::Damaged,
+                format!("cannot read the source: {error}"),
+                "peers will send it again",
+            ))
+        }
+    }
+}
+
+/// Tells a door how far the filters are, and stops them where it hung up.
+pub(super) fn tell(steps: &Steps) -> impl FnMut(u64, u64) -> ControlFlow<()> {
+    let steps = steps.clone();
+    let mut next = 0;
+    move |done, total| {
+        if done >= next {
+            next = done + 5;
+            let _ = steps.try_send(Progress {
+                doing: "filtering".into(),
+                done,
+                total,
+                unit: "steps".into(),
+            });
+        }
+        if steps.is_closed() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    }
+}
+
+pub(super) fn not_made(error: VersionError) -> Failure {
     let message = error.to_string();
     match error {
         VersionError::Decode(error) => {

@@ -16,6 +16,7 @@ mod picture;
 mod state;
 mod sync;
 mod undo;
+mod verify;
 
 use tokio::sync::mpsc;
 
@@ -66,6 +67,7 @@ pub(super) async fn execute(handle: Handle, request: Request, steps: Steps) -> R
             recipe,
             new_name,
         } => filter::filter(&handle, album, name, recipe, new_name, &steps).await,
+        Request::Verify { album, name } => verify::verify(&handle, album, name, &steps).await,
         Request::Log {
             album,
             limit,
