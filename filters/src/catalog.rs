@@ -46,6 +46,36 @@ pub fn catalog() -> &'static [FilterInfo] {
             "stretches or flattens the tones around mid-gray",
         ),
         filter(
+            "gamma",
+            "G (0.1-10)",
+            "gamma:1.4",
+            "lightens (above 1) or darkens the mid-tones, black and white stay",
+        ),
+        filter(
+            "levels",
+            "BLACK (0-254), WHITE (1-255) [, GAMMA (0.1-10)], gamma 1 if left out",
+            "levels:20,235",
+            "makes what is BLACK or darker black, what is WHITE or lighter white",
+        ),
+        filter(
+            "posterize",
+            "N (2-64)",
+            "posterize:4",
+            "leaves N levels of each colour",
+        ),
+        filter(
+            "threshold",
+            "T (0-255)",
+            "threshold:128",
+            "makes it black and white: white is what is lighter than T",
+        ),
+        filter(
+            "vignette",
+            "AMOUNT (0-100 percent)",
+            "vignette:50",
+            "darkens it towards the corners",
+        ),
+        filter(
             "blur",
             "SIGMA (0.1-250)",
             "blur:2",
@@ -82,6 +112,18 @@ pub fn catalog() -> &'static [FilterInfo] {
             "paints in flat strokes and keeps edges (Kuwahara)",
         ),
         filter("edges", "", "edges", "shows where tones change (Sobel)"),
+        filter(
+            "pixelate",
+            "N (2-1000)",
+            "pixelate:16",
+            "makes blocks of N x N pixels",
+        ),
+        filter(
+            "flip",
+            "h or v",
+            "flip:h",
+            "mirrors it, left-right (h) or upside down (v)",
+        ),
         filter(
             "rotate",
             "DEG (90, 180 or 270, clockwise)",

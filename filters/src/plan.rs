@@ -14,7 +14,8 @@ use crate::sample::Sample;
 use crate::step::Step;
 use crate::view::View;
 use crate::{
-    box_mean, brightness, contrast, edges, grayscale, invert, kuwahara, median, oil, sepia, sharpen, tone,
+    box_mean, brightness, contrast, edges, grayscale, invert, kuwahara, levels, median, oil, pixelate,
+    posterize, sepia, sharpen, threshold, tone, vignette,
 };
 
 /// Fewest rows of a band: progress is told and a cancel is seen after each.
@@ -27,7 +28,7 @@ impl Step {
     /// [`FilterError::CropOutside`], or [`FilterError::TooLarge`] of a resize.
     pub fn shape(&self, source: Shape) -> Result<Shape, FilterError> {
         match self {
-            Step::Grayscale | Step::Edges => Ok(Shape {
+            Step::Grayscale | Step::Threshold(_) | Step::Edges => Ok(Shape {
                 channels: source.channels.to_gray(),
                 ..source
             }),
@@ -38,6 +39,12 @@ impl Step {
             Step::Invert
             | Step::Brightness(_)
             | Step::Contrast(_)
+            | Step::Gamma(_)
+            | Step::Levels(_)
+            | Step::Posterize(_)
+            | Step::Vignette(_)
+            | Step::Pixelate(_)
+            | Step::Flip(_)
             | Step::Blur { .. }
             | Step::Box { .. }
             | Step::Median { .. }
@@ -60,6 +67,7 @@ impl Step {
             | Step::Median { radius }
             | Step::Oil { radius, .. }
             | Step::Kuwahara { radius } => *radius,
+            Step::Pixelate(side) => side - 1,
             _ => 0,
         }
     }
@@ -70,9 +78,11 @@ enum Tables {
     None,
     Kernel(Kernel),
     Axes([Axis; 2]),
+    /// The result of each sample.
+    Curve(Vec<u16>),
 }
 
-/// A step for pictures of one shape.
+/// A step for pictures of one shape and depth.
 pub(crate) struct Plan {
     step: Step,
     source: Shape,
@@ -81,9 +91,10 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// Works out the shape and the tables. Fails as [`Step::shape`] does.
-    pub fn new(step: Step, source: Shape) -> Result<Plan, FilterError> {
+    /// Works out the shape and the tables, for samples of `bits` (8 or 16). Fails as [`Step::shape`] does.
+    pub fn new(step: Step, source: Shape, bits: u8) -> Result<Plan, FilterError> {
         let result = step.shape(source)?;
+        let max = (1 << bits) - 1;
         let tables = match step {
             Step::Blur { sigma } | Step::Sharpen { sigma, .. } => Tables::Kernel(Kernel::new(sigma)),
             Step::Resize(_) => {
@@ -93,6 +104,9 @@ impl Plan {
                     axis(source.height, result.height),
                 ])
             }
+            Step::Gamma(gamma) => Tables::Curve(levels::table(0, max, gamma, max)),
+            Step::Levels(levels) => Tables::Curve(levels.table(max)),
+            Step::Posterize(count) => Tables::Curve(posterize::table(count, max)),
             _ => Tables::None,
         };
         Ok(Plan {
@@ -113,6 +127,8 @@ impl Plan {
         match (&self.step, &self.tables) {
             (Step::Rotate(turn), _) => turn.source_rows(self.source, rows),
             (Step::Crop(crop), _) => crop.source_rows(rows),
+            (Step::Flip(flip), _) => flip.source_rows(self.source, rows),
+            (Step::Pixelate(side), _) => pixelate::source_rows(*side, self.source, rows),
             (_, Tables::Axes([_, down])) => down.source(rows),
             _ => {
                 let radius = self.step.radius();
@@ -144,11 +160,15 @@ impl Plan {
                     out,
                 );
             }
+            (Step::Threshold(luma), _) => threshold::apply(channels, *luma, source.rows(rows), out),
+            (Step::Vignette(percent), _) => vignette::apply(*percent, source, rows, out),
             (Step::Edges, _) => edges::apply(source, rows, out),
             (Step::Box { radius }, _) => box_mean::apply(*radius, source, rows, out),
             (Step::Median { radius }, _) => median::apply(*radius, source, rows, out),
             (Step::Oil { radius, levels }, _) => oil::apply(*radius, *levels, source, rows, out),
             (Step::Kuwahara { radius }, _) => kuwahara::apply(*radius, source, rows, out),
+            (Step::Pixelate(side), _) => pixelate::apply(*side, source, rows, out),
+            (Step::Flip(flip), _) => flip.apply(source, rows, out),
             (Step::Rotate(turn), _) => turn.apply(source, rows, out),
             (Step::Crop(crop), _) => crop.apply(source, rows, out),
             (Step::Sharpen { amount, .. }, Tables::Kernel(kernel)) => {
@@ -158,7 +178,8 @@ impl Plan {
             // A picture that has the size already is not touched, invisible colours included.
             (_, Tables::Axes(_)) if self.result == self.source => out.copy_from_slice(source.rows(rows)),
             (_, Tables::Axes(axes)) => resize::apply(axes, source, rows, out),
-            (_, Tables::None) => unreachable!("blur, sharpen and resize have tables"),
+            (_, Tables::Curve(table)) => tone::apply_table(channels, table, source.rows(rows), out),
+            (_, Tables::None) => unreachable!("the steps that are left have tables"),
         }
     }
 
@@ -228,6 +249,11 @@ mod tests {
         "blur:3",
         "blur:8.5",
         "sharpen:2,1.5",
+        "gamma:2.2",
+        "levels:30,200,0.7",
+        "posterize:5",
+        "threshold:128",
+        "vignette:70",
         "edges",
         "box:1",
         "box:9",
@@ -237,6 +263,9 @@ mod tests {
         "oil:5",
         "kuwahara:1",
         "kuwahara:7",
+        "pixelate:4",
+        "flip:h",
+        "flip:v",
         "rotate:90",
         "rotate:180",
         "rotate:270",
@@ -262,7 +291,7 @@ mod tests {
     where
         T: Sample + blur::Depth + resize::Depth + PartialEq + std::fmt::Debug,
     {
-        let plan = Plan::new(step, source).unwrap();
+        let plan = Plan::new(step, source, (size_of::<T>() * 8) as u8).unwrap();
         let height = plan.result.height;
         let mut whole = vec![T::default(); height as usize * plan.result.row_len()];
         plan.band(&View::new(source, 0, samples), 0..height, &mut whole);
@@ -310,7 +339,7 @@ mod tests {
                 height: 99,
                 channels: Channels::Gray,
             };
-            let plan = Plan::new(step, source).unwrap();
+            let plan = Plan::new(step, source, 16).unwrap();
             let last = 40 + plan.step.radius();
             let shows = pictures.iter().zip(pairs).any(|(picture, pair)| {
                 let mut samples: Vec<u16> = (0..99).map(picture).collect();

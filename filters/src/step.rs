@@ -6,9 +6,12 @@ use crate::catalog;
 use crate::crop::Crop;
 use crate::decimal::{self, NotADecimal, Thousandths};
 use crate::error::RecipeError;
+use crate::flip::Flip;
+use crate::levels::Levels;
 use crate::limits::{
-    AMOUNT_MAX, BOX_RADIUS_MAX, BRIGHTNESS_MAX, CONTRAST_MAX, LENGTH_MAX, MEDIAN_RADIUS_MAX, OIL_LEVELS_MAX,
-    OIL_LEVELS_MIN, PAINT_RADIUS_MAX, SIGMA_MAX, SIGMA_MIN,
+    AMOUNT_MAX, BLOCK_MAX, BLOCK_MIN, BOX_RADIUS_MAX, BRIGHTNESS_MAX, CONTRAST_MAX, GAMMA_MAX, GAMMA_MIN,
+    LENGTH_MAX, LEVEL_MAX, MEDIAN_RADIUS_MAX, OIL_LEVELS_MAX, OIL_LEVELS_MIN, PAINT_RADIUS_MAX,
+    POSTERIZE_MAX, POSTERIZE_MIN, SIGMA_MAX, SIGMA_MIN, VIGNETTE_MAX,
 };
 use crate::resize::Fit;
 use crate::rotate::Turn;
@@ -26,6 +29,16 @@ pub enum Step {
     Brightness(i32),
     /// Stretches by this many percent.
     Contrast(i32),
+    /// Power of the samples; the exponent's inverse, in thousandths.
+    Gamma(u32),
+    /// Black point, white point and gamma.
+    Levels(Levels),
+    /// This many levels per channel.
+    Posterize(u32),
+    /// Black and white, at this luma in 8-bit steps.
+    Threshold(u32),
+    /// Darkens the corners by this many percent.
+    Vignette(u32),
     /// Gaussian blur.
     Blur {
         /// In thousandths of a pixel.
@@ -62,6 +75,10 @@ pub enum Step {
     },
     /// Sobel gradient.
     Edges,
+    /// Blocks of this many pixels along a side.
+    Pixelate(u32),
+    /// Mirror image.
+    Flip(Flip),
     /// Right angle, clockwise.
     Rotate(Turn),
     /// Rectangle.
@@ -70,6 +87,8 @@ pub enum Step {
     Resize(Fit),
 }
 
+/// What `levels` takes for gamma if it is left out: 1.
+const GAMMA_DEFAULT: u32 = 1000;
 /// What `sharpen` takes for a parameter that is left out: 1.
 const SHARPEN_DEFAULT: u32 = 1000;
 /// The levels of `oil` if they are left out.
@@ -117,6 +136,54 @@ impl Written<'_> {
             "contrast" => {
                 self.count("one parameter, N", 1..=1)?;
                 Ok(Step::Contrast(self.signed(CONTRAST_MAX)?))
+            }
+            "gamma" => {
+                self.count("one parameter, G", 1..=1)?;
+                Ok(Step::Gamma(self.decimal(0, "g", GAMMA_MIN, GAMMA_MAX)?))
+            }
+            "levels" => {
+                self.count("two or three parameters, BLACK,WHITE and GAMMA", 2..=3)?;
+                let black = self.whole(0, "black", 0, LEVEL_MAX - 1)?;
+                Ok(Step::Levels(Levels {
+                    black,
+                    white: self.whole(1, "white", black + 1, LEVEL_MAX)?,
+                    gamma: if self.parameters.len() > 2 {
+                        self.decimal(2, "gamma", GAMMA_MIN, GAMMA_MAX)?
+                    } else {
+                        GAMMA_DEFAULT
+                    },
+                }))
+            }
+            "posterize" => {
+                self.count("one parameter, N", 1..=1)?;
+                Ok(Step::Posterize(self.whole(
+                    0,
+                    "n",
+                    POSTERIZE_MIN,
+                    POSTERIZE_MAX,
+                )?))
+            }
+            "threshold" => {
+                self.count("one parameter, T", 1..=1)?;
+                Ok(Step::Threshold(self.whole(0, "t", 0, LEVEL_MAX)?))
+            }
+            "vignette" => {
+                self.count("one parameter, AMOUNT", 1..=1)?;
+                Ok(Step::Vignette(self.whole(0, "amount", 0, VIGNETTE_MAX)?))
+            }
+            "pixelate" => {
+                self.count("one parameter, N", 1..=1)?;
+                Ok(Step::Pixelate(self.whole(0, "n", BLOCK_MIN, BLOCK_MAX)?))
+            }
+            "flip" => {
+                self.count("one parameter, h or v", 1..=1)?;
+                match self.parameters[0] {
+                    "h" | "H" => Ok(Step::Flip(Flip::Horizontal)),
+                    "v" | "V" => Ok(Step::Flip(Flip::Vertical)),
+                    other => Err(RecipeError::Direction {
+                        found: other.to_owned(),
+                    }),
+                }
             }
             "blur" => {
                 self.count("one parameter, SIGMA", 1..=1)?;
@@ -243,25 +310,28 @@ impl Written<'_> {
     }
 
     fn whole(&self, i: usize, name: &'static str, min: u32, max: u32) -> Result<u32, RecipeError> {
-        let text = self.parameters[i];
+        self.digits(name, "a whole number", self.parameters[i], min, max)
+    }
+
+    fn length(&self, name: &'static str, text: &str, min: u32) -> Result<u32, RecipeError> {
+        self.digits(name, "a whole number of pixels", text.trim(), min, LENGTH_MAX)
+    }
+
+    fn digits(
+        &self,
+        name: &'static str,
+        wanted: &'static str,
+        text: &str,
+        min: u32,
+        max: u32,
+    ) -> Result<u32, RecipeError> {
         if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
-            return Err(self.not_a_number(name, "a whole number", text));
+            return Err(self.not_a_number(name, wanted, text));
         }
         text.parse::<u32>()
             .ok()
             .filter(|n| (min..=max).contains(n))
             .ok_or_else(|| self.out_of_range(name, format!("{min}-{max}"), text))
-    }
-
-    fn length(&self, name: &'static str, text: &str, min: u32) -> Result<u32, RecipeError> {
-        let text = text.trim();
-        if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
-            return Err(self.not_a_number(name, "a whole number of pixels", text));
-        }
-        text.parse::<u32>()
-            .ok()
-            .filter(|n| (min..=LENGTH_MAX).contains(n))
-            .ok_or_else(|| self.out_of_range(name, format!("{min}-{LENGTH_MAX}"), text))
     }
 
     fn not_a_number(&self, parameter: &'static str, wanted: &'static str, found: &str) -> RecipeError {
@@ -315,6 +385,17 @@ impl fmt::Display for Step {
             Step::Invert => f.write_str("invert"),
             Step::Brightness(steps) => write!(f, "brightness:{steps}"),
             Step::Contrast(percent) => write!(f, "contrast:{percent}"),
+            Step::Gamma(gamma) => write!(f, "gamma:{}", Thousandths(gamma)),
+            Step::Levels(Levels { black, white, gamma }) => {
+                write!(f, "levels:{black},{white}")?;
+                if gamma == GAMMA_DEFAULT {
+                    return Ok(());
+                }
+                write!(f, ",{}", Thousandths(gamma))
+            }
+            Step::Posterize(levels) => write!(f, "posterize:{levels}"),
+            Step::Threshold(threshold) => write!(f, "threshold:{threshold}"),
+            Step::Vignette(percent) => write!(f, "vignette:{percent}"),
             Step::Blur { sigma } => write!(f, "blur:{}", Thousandths(sigma)),
             Step::Box { radius } => write!(f, "box:{radius}"),
             Step::Median { radius } => write!(f, "median:{radius}"),
@@ -338,6 +419,8 @@ impl fmt::Display for Step {
                 write!(f, "sharpen:{},{}", Thousandths(amount), Thousandths(sigma))
             }
             Step::Edges => f.write_str("edges"),
+            Step::Pixelate(side) => write!(f, "pixelate:{side}"),
+            Step::Flip(flip) => write!(f, "flip:{}", flip.letter()),
             Step::Rotate(turn) => write!(f, "rotate:{}", turn.degrees()),
             Step::Crop(Crop { x, y, width, height }) => write!(f, "crop:{x},{y},{width},{height}"),
             Step::Resize(Fit { width, height }) if width == height => write!(f, "resize:{width}"),

@@ -63,11 +63,20 @@ fn steps() -> impl Strategy<Value = String> {
             "rotate:90",
             "rotate:180",
             "rotate:270",
-            "crop:0,0,1,1"
+            "crop:0,0,1,1",
+            "flip:h",
+            "flip:v"
         ])
         .prop_map(str::to_owned),
         (-255..=255_i32).prop_map(|n| format!("brightness:{n}")),
         (-100..=100_i32).prop_map(|n| format!("contrast:{n}")),
+        decimals(10_000).prop_map(|gamma| format!("gamma:{gamma}")),
+        (0..255_u32, 1..=255_u32, decimals(10_000))
+            .prop_map(|(black, more, gamma)| format!("levels:{black},{},{gamma}", (black + more).min(255))),
+        (2..=64_u32).prop_map(|n| format!("posterize:{n}")),
+        (0..=255_u32).prop_map(|t| format!("threshold:{t}")),
+        (0..=100_u32).prop_map(|amount| format!("vignette:{amount}")),
+        (2..30_u32).prop_map(|n| format!("pixelate:{n}")),
         decimals(250_000).prop_map(|sigma| format!("blur:{sigma}")),
         (decimals(10_000), decimals(250_000)).prop_map(|(amount, sigma)| format!("sharpen:{amount},{sigma}")),
         (1..=500_u32).prop_map(|radius| format!("box:{radius}")),
@@ -137,6 +146,9 @@ proptest! {
         prop_assert_eq!(&done("invert+invert", &raster), &raster);
         prop_assert_eq!(&done("rotate:90+rotate:90+rotate:90+rotate:90", &raster), &raster);
         prop_assert_eq!(&done("rotate:90+rotate:270", &raster), &raster);
+        prop_assert_eq!(&done("flip:h+flip:h", &raster), &raster);
+        prop_assert_eq!(done("flip:h+flip:v", &raster), done("rotate:180", &raster));
+        prop_assert_eq!(done("flip:h+rotate:90", &raster), done("rotate:270+flip:h", &raster));
         prop_assert_eq!(&done("rotate:180+rotate:180", &raster), &raster);
         prop_assert_eq!(done("rotate:90+rotate:90", &raster), done("rotate:180", &raster));
     }
@@ -145,8 +157,12 @@ proptest! {
     fn what_must_change_nothing_does_not(raster in rasters()) {
         let whole = format!("crop:0,0,{},{}", raster.width, raster.height);
         let same = format!("resize:{}x{}", raster.width, raster.height);
-        for recipe in ["brightness:0", "contrast:0", "sharpen:0", &whole, &same] {
+        for recipe in ["brightness:0", "contrast:0", "gamma:1", "levels:0,255", "vignette:0", "sharpen:0", &whole, &same] {
             prop_assert_eq!(&done(recipe, &raster), &raster, "{}", recipe);
+        }
+        for idempotent in ["posterize:5", "threshold:90", "pixelate:3"] {
+            let once = done(idempotent, &raster);
+            prop_assert_eq!(&done(idempotent, &once), &once, "{}", idempotent);
         }
         let gray = done("grayscale", &raster);
         prop_assert_eq!(&done("grayscale", &gray), &gray);
@@ -163,9 +179,21 @@ proptest! {
             }
         }
         if raster.channels.has_alpha() {
-            for step in ["grayscale", "sepia", "invert", "brightness:50", "contrast:50", "sharpen:5", "edges", "oil:3"] {
+            for step in ["grayscale", "sepia", "invert", "brightness:50", "contrast:50", "gamma:3", "levels:9,99",
+                "posterize:3", "threshold:90", "vignette:80", "sharpen:5", "edges", "oil:3"] {
                 prop_assert_eq!(alpha(&done(step, &raster)), alpha(&raster), "{}", step);
             }
+        }
+    }
+
+    #[test]
+    fn a_vignette_is_the_same_on_every_side(raster in rasters(), amount in 0..=100_u32) {
+        let vignette = format!("vignette:{amount}");
+        for mirror in ["flip:h", "flip:v"] {
+            prop_assert_eq!(
+                done(&format!("{mirror}+{vignette}+{mirror}"), &raster),
+                done(&vignette, &raster)
+            );
         }
     }
 
