@@ -58,6 +58,24 @@ pub fn catalog() -> &'static [FilterInfo] {
             "makes what is BLACK or darker black, what is WHITE or lighter white",
         ),
         filter(
+            "autolevels",
+            "[CLIP (0-10 percent)], 0.5 if left out",
+            "autolevels",
+            "stretches the tones to the full range, but for CLIP percent at either end",
+        ),
+        filter(
+            "equalize",
+            "",
+            "equalize",
+            "makes all tones equally frequent (histogram equalisation)",
+        ),
+        filter(
+            "clahe",
+            "[CLIP (0.1-40) [, TILES (1-16)]], 2,8 if left out",
+            "clahe:3",
+            "equalises place by place, with limited contrast",
+        ),
+        filter(
             "posterize",
             "N (2-64)",
             "posterize:4",

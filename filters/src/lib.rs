@@ -8,19 +8,24 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod autolevels;
+mod binary32;
 mod blur;
 mod box_mean;
 mod brightness;
 mod catalog;
+mod clahe;
 mod contrast;
 mod crop;
 mod decimal;
 mod edges;
+mod equalize;
 mod error;
 mod flip;
 mod gamma;
 mod gaussian;
 mod grayscale;
+mod histogram;
 mod invert;
 mod kuwahara;
 mod levels;
@@ -39,15 +44,18 @@ mod sample;
 mod sepia;
 mod sharpen;
 mod step;
+mod survey;
 mod threshold;
 mod tone;
 mod view;
 mod vignette;
+mod ycrcb;
 
 pub use catalog::{FilterInfo, catalog};
 pub use crop::Crop;
 pub use error::{FilterError, RecipeError};
 pub use flip::Flip;
+pub use histogram::Histogram;
 pub use levels::Levels;
 pub use raster::{Channels, Raster, Samples, Shape};
 pub use recipe::{Progress, Recipe};

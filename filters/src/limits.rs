@@ -50,5 +50,13 @@ pub const VIGNETTE_MAX: u32 = 100;
 pub const BLOCK_MIN: u32 = 2;
 /// Largest block of `pixelate`, in pixels along a side.
 pub const BLOCK_MAX: u32 = 1000;
+/// Most that `autolevels` clips at either end, in thousandths of a percent.
+pub const CLIP_MAX: u32 = 10_000;
+/// Smallest contrast limit of `clahe`, in thousandths.
+pub const CLAHE_CLIP_MIN: u32 = 100;
+/// Largest contrast limit of `clahe`, in thousandths.
+pub const CLAHE_CLIP_MAX: u32 = 40_000;
+/// Most tiles of `clahe` along a side. Memory bounds it: each has a histogram, 256 KiB for 16-bit pictures.
+pub const TILES_MAX: u32 = 16;
 /// Largest number in `crop` and `resize`, in pixels.
 pub const LENGTH_MAX: u32 = SIDE_MAX;

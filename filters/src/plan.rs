@@ -12,10 +12,11 @@ use crate::raster::{Raster, Samples, Shape};
 use crate::resize::{self, Axis};
 use crate::sample::Sample;
 use crate::step::Step;
+use crate::survey::Survey;
 use crate::view::View;
 use crate::{
-    box_mean, brightness, contrast, edges, grayscale, invert, kuwahara, levels, median, oil, pixelate,
-    posterize, sepia, sharpen, threshold, tone, vignette,
+    box_mean, brightness, clahe, contrast, edges, equalize, grayscale, invert, kuwahara, levels, median, oil,
+    pixelate, posterize, sepia, sharpen, threshold, tone, vignette,
 };
 
 /// Fewest rows of a band: progress is told and a cancel is seen after each.
@@ -42,6 +43,9 @@ impl Step {
             | Step::Gamma(_)
             | Step::Levels(_)
             | Step::Posterize(_)
+            | Step::Equalize
+            | Step::AutoLevels { .. }
+            | Step::Clahe { .. }
             | Step::Vignette(_)
             | Step::Pixelate(_)
             | Step::Flip(_)
@@ -80,12 +84,14 @@ enum Tables {
     Axes([Axis; 2]),
     /// The result of each sample.
     Curve(Vec<u16>),
+    Mapping(clahe::Mapping),
 }
 
 /// A step for pictures of one shape and depth.
 pub(crate) struct Plan {
     step: Step,
     source: Shape,
+    bits: u8,
     result: Shape,
     tables: Tables,
 }
@@ -112,9 +118,27 @@ impl Plan {
         Ok(Plan {
             step,
             source,
+            bits,
             result,
             tables,
         })
+    }
+
+    /// An empty survey, if the step needs one of the whole picture before its first band.
+    pub fn survey(&self) -> Option<Survey> {
+        Survey::new(&self.step, self.source, self.bits)
+    }
+
+    /// Makes the tables of a step that needs a survey, from one that has seen every row once.
+    pub fn learn(&mut self, survey: &Survey) {
+        self.tables = match (&self.step, survey) {
+            (Step::Clahe { clip, .. }, Survey::Tiles(tiles)) => Tables::Mapping(tiles.mapping(*clip)),
+            (Step::AutoLevels { clip }, Survey::Histogram(histogram)) => {
+                Tables::Curve(histogram.autolevels_table(*clip))
+            }
+            (_, Survey::Histogram(histogram)) => Tables::Curve(histogram.equalize_table()),
+            (_, Survey::Tiles(_)) => unreachable!("only clahe has tiles"),
+        };
     }
 
     /// The shape of the result.
@@ -178,14 +202,19 @@ impl Plan {
             // A picture that has the size already is not touched, invisible colours included.
             (_, Tables::Axes(_)) if self.result == self.source => out.copy_from_slice(source.rows(rows)),
             (_, Tables::Axes(axes)) => resize::apply(axes, source, rows, out),
+            (Step::Equalize, Tables::Curve(table)) => {
+                equalize::apply(channels, table, source.rows(rows), out)
+            }
+            (_, Tables::Mapping(mapping)) => mapping.apply(source, rows, out),
             (_, Tables::Curve(table)) => tone::apply_table(channels, table, source.rows(rows), out),
-            (_, Tables::None) => unreachable!("the steps that are left have tables"),
+            (_, Tables::None) => unreachable!("the steps that are left have tables, some after a survey"),
         }
     }
 
-    /// The whole result, band by band. `tell` hears how many rows are done, and may break.
+    /// The whole result, band by band. `tell` hears how many rows are done, none while the picture is
+    /// surveyed, and may break.
     pub fn run(
-        &self,
+        mut self,
         source: &Raster,
         tell: &mut dyn FnMut(u32) -> ControlFlow<()>,
     ) -> Result<Raster, FilterError> {
@@ -207,11 +236,22 @@ impl Plan {
     }
 
     fn run_on<T: Sample + blur::Depth + resize::Depth>(
-        &self,
+        &mut self,
         samples: &[T],
         tell: &mut dyn FnMut(u32) -> ControlFlow<()>,
     ) -> Result<Vec<T>, FilterError> {
         let (from_len, len) = (self.source.row_len(), self.result.row_len());
+        if let Some(mut survey) = self.survey() {
+            for start in (0..self.source.height).step_by(BAND_ROWS_MIN as usize) {
+                let rows = start..(start + BAND_ROWS_MIN).min(self.source.height);
+                let cut = &samples[rows.start as usize * from_len..rows.end as usize * from_len];
+                survey.add(&View::new(self.source, rows.start, cut), rows);
+                if tell(0).is_break() {
+                    return Err(FilterError::Cancelled);
+                }
+            }
+            self.learn(&survey);
+        }
         // A band is cut so that its halo, worked out anew for each band, is at most half of its work.
         let band_rows = BAND_ROWS_MIN.max(4 * self.step.radius());
         let mut out = vec![T::default(); len * self.result.height as usize];
@@ -253,6 +293,11 @@ mod tests {
         "levels:30,200,0.7",
         "posterize:5",
         "threshold:128",
+        "autolevels",
+        "autolevels:9",
+        "equalize",
+        "clahe:3,1",
+        "clahe:2,3",
         "vignette:70",
         "edges",
         "box:1",
@@ -291,12 +336,27 @@ mod tests {
     where
         T: Sample + blur::Depth + resize::Depth + PartialEq + std::fmt::Debug,
     {
-        let plan = Plan::new(step, source, (size_of::<T>() * 8) as u8).unwrap();
+        let mut plan = Plan::new(step, source, (size_of::<T>() * 8) as u8).unwrap();
+        if let Some(mut survey) = plan.survey() {
+            survey.add(&View::new(source, 0, samples), 0..source.height);
+            plan.learn(&survey);
+        }
         let height = plan.result.height;
         let mut whole = vec![T::default(); height as usize * plan.result.row_len()];
         plan.band(&View::new(source, 0, samples), 0..height, &mut whole);
         let cut = 1 + cut % height;
         let bands = (0..height).step_by(cut as usize);
+        // The same from surveys of the bands, each from a cut of its own, the last one first.
+        if let Some(mut sum) = plan.survey() {
+            for start in (0..source.height).step_by(cut as usize).rev() {
+                let rows = start..(start + cut).min(source.height);
+                let (mut part, len) = (plan.survey().unwrap(), source.row_len());
+                let cut = &samples[rows.start as usize * len..rows.end as usize * len];
+                part.add(&View::new(source, rows.start, cut), rows);
+                sum.merge(&part);
+            }
+            plan.learn(&sum);
+        }
         let joined: Vec<T> = bands
             .flat_map(|start| from_its_rows(&plan, samples, start..(start + cut).min(height)))
             .collect();

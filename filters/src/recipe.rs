@@ -148,6 +148,10 @@ mod tests {
         check("levels:10,200,1.0", Ok("levels:10,200"));
         check("levels:10,200,1.5", Ok("levels:10,200,1.5"));
         check("posterize:04", Ok("posterize:4"));
+        check("autolevels:0.5+autolevels:0.50", Ok("autolevels+autolevels"));
+        check("AutoLevels:1.50", Ok("autolevels:1.5"));
+        check("clahe:2,8+clahe:2.0", Ok("clahe+clahe"));
+        check("clahe:3,8+clahe:2,04", Ok("clahe:3+clahe:2,4"));
         check("Flip: H +flip:V", Ok("flip:h+flip:v"));
     }
 
@@ -178,6 +182,15 @@ mod tests {
             Err("levels takes two or three parameters, BLACK,WHITE and GAMMA, not 1 of them"),
         );
         check("levels:200,100", Err("levels: white 100 is out of range 201-255"));
+        check("equalize:1", Err("equalize takes no parameters, not 1 of them"));
+        check(
+            "clahe:1,2,3",
+            Err("clahe takes at most two parameters, CLIP and TILES, not 3 of them"),
+        );
+        check(
+            "equalise",
+            Err("unknown filter \"equalise\" (did you mean equalize?)"),
+        );
         check("threshold:50%", Err("threshold: t \"50%\" is not a whole number"));
         check("crop:1,2,0,4", Err("crop: width 0 is out of range 1-1000000"));
         check("resize:0", Err("resize: size 0 is out of range 1-1000000"));
@@ -258,6 +271,16 @@ mod tests {
             "levels:0,9,10.001",
             Err("levels: gamma 10.001 is out of range 0.1-10"),
         );
+        check("autolevels:0+autolevels:10", Ok("autolevels:0+autolevels:10"));
+        check(
+            "autolevels:10.001",
+            Err("autolevels: clip 10.001 is out of range 0-10"),
+        );
+        check("clahe:0.1,1+clahe:40,16", Ok("clahe:0.1,1+clahe:40,16"));
+        check("clahe:0.099", Err("clahe: clip 0.099 is out of range 0.1-40"));
+        check("clahe:40.001", Err("clahe: clip 40.001 is out of range 0.1-40"));
+        check("clahe:2,0", Err("clahe: tiles 0 is out of range 1-16"));
+        check("clahe:2,17", Err("clahe: tiles 17 is out of range 1-16"));
         check("posterize:2+posterize:64", Ok("posterize:2+posterize:64"));
         check("posterize:1", Err("posterize: n 1 is out of range 2-64"));
         check("posterize:65", Err("posterize: n 65 is out of range 2-64"));

@@ -9,9 +9,10 @@ use crate::error::RecipeError;
 use crate::flip::Flip;
 use crate::levels::Levels;
 use crate::limits::{
-    AMOUNT_MAX, BLOCK_MAX, BLOCK_MIN, BOX_RADIUS_MAX, BRIGHTNESS_MAX, CONTRAST_MAX, GAMMA_MAX, GAMMA_MIN,
-    LENGTH_MAX, LEVEL_MAX, MEDIAN_RADIUS_MAX, OIL_LEVELS_MAX, OIL_LEVELS_MIN, PAINT_RADIUS_MAX,
-    POSTERIZE_MAX, POSTERIZE_MIN, SIGMA_MAX, SIGMA_MIN, VIGNETTE_MAX,
+    AMOUNT_MAX, BLOCK_MAX, BLOCK_MIN, BOX_RADIUS_MAX, BRIGHTNESS_MAX, CLAHE_CLIP_MAX, CLAHE_CLIP_MIN,
+    CLIP_MAX, CONTRAST_MAX, GAMMA_MAX, GAMMA_MIN, LENGTH_MAX, LEVEL_MAX, MEDIAN_RADIUS_MAX, OIL_LEVELS_MAX,
+    OIL_LEVELS_MIN, PAINT_RADIUS_MAX, POSTERIZE_MAX, POSTERIZE_MIN, SIGMA_MAX, SIGMA_MIN, TILES_MAX,
+    VIGNETTE_MAX,
 };
 use crate::resize::Fit;
 use crate::rotate::Turn;
@@ -37,6 +38,20 @@ pub enum Step {
     Posterize(u32),
     /// Black and white, at this luma in 8-bit steps.
     Threshold(u32),
+    /// Tones made equally frequent.
+    Equalize,
+    /// Levels with points from the picture.
+    AutoLevels {
+        /// What is clipped at either end, in thousandths of a percent.
+        clip: u32,
+    },
+    /// Contrast-limited adaptive equalisation.
+    Clahe {
+        /// Contrast limit, in thousandths.
+        clip: u32,
+        /// Tiles along a side.
+        tiles: u32,
+    },
     /// Darkens the corners by this many percent.
     Vignette(u32),
     /// Gaussian blur.
@@ -87,6 +102,12 @@ pub enum Step {
     Resize(Fit),
 }
 
+/// What `autolevels` clips if that is left out: half a percent.
+const CLIP_DEFAULT: u32 = 500;
+/// The contrast limit of `clahe` if it is left out: 2.
+const CLAHE_CLIP_DEFAULT: u32 = 2000;
+/// The tiles of `clahe` if they are left out.
+const TILES_DEFAULT: u32 = 8;
 /// What `levels` takes for gamma if it is left out: 1.
 const GAMMA_DEFAULT: u32 = 1000;
 /// What `sharpen` takes for a parameter that is left out: 1.
@@ -129,6 +150,31 @@ impl Written<'_> {
             "sepia" => plain(Step::Sepia),
             "invert" => plain(Step::Invert),
             "edges" => plain(Step::Edges),
+            "equalize" => plain(Step::Equalize),
+            "autolevels" => {
+                self.count("at most one parameter, CLIP", 0..=1)?;
+                let clip = if self.parameters.is_empty() {
+                    CLIP_DEFAULT
+                } else {
+                    self.decimal(0, "clip", 0, CLIP_MAX)?
+                };
+                Ok(Step::AutoLevels { clip })
+            }
+            "clahe" => {
+                self.count("at most two parameters, CLIP and TILES", 0..=2)?;
+                let given = self.parameters.len();
+                let clip = if given > 0 {
+                    self.decimal(0, "clip", CLAHE_CLIP_MIN, CLAHE_CLIP_MAX)?
+                } else {
+                    CLAHE_CLIP_DEFAULT
+                };
+                let tiles = if given > 1 {
+                    self.whole(1, "tiles", 1, TILES_MAX)?
+                } else {
+                    TILES_DEFAULT
+                };
+                Ok(Step::Clahe { clip, tiles })
+            }
             "brightness" => {
                 self.count("one parameter, N", 1..=1)?;
                 Ok(Step::Brightness(self.signed(BRIGHTNESS_MAX)?))
@@ -395,6 +441,18 @@ impl fmt::Display for Step {
             }
             Step::Posterize(levels) => write!(f, "posterize:{levels}"),
             Step::Threshold(threshold) => write!(f, "threshold:{threshold}"),
+            Step::Equalize => f.write_str("equalize"),
+            Step::AutoLevels { clip: CLIP_DEFAULT } => f.write_str("autolevels"),
+            Step::AutoLevels { clip } => write!(f, "autolevels:{}", Thousandths(clip)),
+            Step::Clahe {
+                clip: CLAHE_CLIP_DEFAULT,
+                tiles: TILES_DEFAULT,
+            } => f.write_str("clahe"),
+            Step::Clahe {
+                clip,
+                tiles: TILES_DEFAULT,
+            } => write!(f, "clahe:{}", Thousandths(clip)),
+            Step::Clahe { clip, tiles } => write!(f, "clahe:{},{tiles}", Thousandths(clip)),
             Step::Vignette(percent) => write!(f, "vignette:{percent}"),
             Step::Blur { sigma } => write!(f, "blur:{}", Thousandths(sigma)),
             Step::Box { radius } => write!(f, "box:{radius}"),

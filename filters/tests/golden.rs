@@ -472,6 +472,56 @@ const FROZEN: &[(&str, [&str; 5])] = &[
         ],
     ),
     (
+        "autolevels",
+        [
+            "6bea293e4c53701a",
+            "8d3a515c75878fb6",
+            "b404f8995ceabf82",
+            "6ac0f73b786e038a",
+            "1e337f2f0a8c773e",
+        ],
+    ),
+    (
+        "autolevels:4",
+        [
+            "d7de1df7a9b32416",
+            "ee7a1bef9e14a788",
+            "4462e54f9c11e6a7",
+            "3791a5f0d9e49a00",
+            "606a00559c1009e1",
+        ],
+    ),
+    (
+        "equalize",
+        [
+            "9158f44a86b24609",
+            "360d73b5d9d36ece",
+            "1d3e859884bdf6e4",
+            "1663af3e6afc12ae",
+            "1869bd0b35bdc021",
+        ],
+    ),
+    (
+        "clahe",
+        [
+            "3d504c45e444a9d0",
+            "d1c1b6ed6835490d",
+            "45468a5ea68ccde4",
+            "176b236908aaf892",
+            "e54091386507087d",
+        ],
+    ),
+    (
+        "clahe:0.5,3",
+        [
+            "af7756ab99032552",
+            "2dd62f864f442885",
+            "576c574a1dab3332",
+            "2d0073e4fffa4736",
+            "ac08a021b45ac617",
+        ],
+    ),
+    (
         "grayscale+blur:2+resize:64+sharpen:0.5",
         [
             "367b9d963b6ebd18",
