@@ -208,3 +208,95 @@ impl Mapping {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::raster::Channels;
+
+    fn gray(width: u32, height: u32) -> Shape {
+        Shape {
+            width,
+            height,
+            channels: Channels::Gray,
+        }
+    }
+
+    #[test]
+    fn the_grid_is_opencvs() {
+        let tile = |width, height, tiles| {
+            let grid = Grid::new(gray(width, height), tiles);
+            (grid.width, grid.height)
+        };
+        assert_eq!(tile(64, 32, 8), (8, 4));
+        assert_eq!(
+            tile(65, 32, 8),
+            (9, 5),
+            "the side that can be divided grows as well"
+        );
+        assert_eq!(tile(3, 1, 8), (1, 1));
+    }
+
+    #[test]
+    fn every_pixel_and_every_mirrored_one_counts_once() {
+        for (width, height, tiles) in [(16, 8, 4), (17, 9, 4), (3, 2, 16), (1, 1, 16), (5, 40, 7)] {
+            let shape = gray(width, height);
+            let samples: Vec<u8> = (0..width * height).map(|i| (i * 37) as u8).collect();
+            let mut survey = Tiles::new(shape, 8, tiles);
+            survey.add(&View::new(shape, 0, &samples), 0..height);
+            let grid = survey.grid;
+            let mut plain = vec![vec![0_u32; 256]; (tiles * tiles) as usize];
+            for y in 0..grid.height * tiles {
+                for x in 0..grid.width * tiles {
+                    let at = reflect(y.into(), height) * width + reflect(x.into(), width);
+                    let tile = y / grid.height * tiles + x / grid.width;
+                    plain[tile as usize][usize::from(samples[at as usize])] += 1;
+                }
+            }
+            let found: Vec<&[u32]> = survey.histograms.iter().map(Histogram::counts).collect();
+            assert_eq!(found, plain, "{width}x{height} in {tiles}");
+        }
+    }
+
+    #[test]
+    fn clipped_counts_are_given_back() {
+        let histogram = |counts: &[(u8, u32)]| {
+            let mut histogram = Histogram::new(8);
+            for (luma, count) in counts {
+                (0..*count).for_each(|_| histogram.count(*luma));
+            }
+            histogram
+        };
+        // Nothing above 40 * 512 / 256 = 80 pixels: 64 tones of 8, so each step is 8 / 512 of 255.
+        let even: Vec<(u8, u32)> = (0..64).map(|i| (i * 4, 8)).collect();
+        let found = table(&histogram(&even), 40_000);
+        assert_eq!([0, 3, 4, 252].map(|i: usize| found[i]), [4, 4, 8, 255]);
+        // 512 pixels of one tone, at most 1 * 512 / 256 = 2 of which stay: 510 are one for each tone, and one
+        // more for each of the first 254 (every 256 / 254 = 1st).
+        let found = table(&histogram(&[(200, 512)]), 1000);
+        let sum = |luma: u32| 1 + luma + (luma + 1).min(254) + if luma >= 200 { 2 } else { 0 };
+        for luma in 0..256_u32 {
+            let expected = (f64::from(sum(luma)) * 255.0 / 512.0).round_ties_even();
+            assert_eq!(f64::from(found[luma as usize]), expected, "{luma}");
+        }
+        let same: Vec<u16> = (0..=255).collect();
+        assert_eq!(table(&Histogram::new(8), 2000), same, "nothing is seen");
+    }
+
+    #[test]
+    fn tables_are_blended_between_the_middles_of_tiles() {
+        // Tiles of 8 pixels: their middles are at 4, 12 and 20.
+        let blend = |at| {
+            let blend = Blend::new(at, 8, 3);
+            (
+                blend.tiles,
+                blend.weights.map(|weight| (weight * 8) >> WEIGHT_BITS),
+            )
+        };
+        assert_eq!(blend(0), ([0, 0], [4, 4]));
+        assert_eq!(blend(4), ([0, 1], [8, 0]));
+        assert_eq!(blend(6), ([0, 1], [6, 2]));
+        assert_eq!(blend(19), ([1, 2], [1, 7]));
+        assert_eq!(blend(23), ([2, 2], [5, 3]));
+    }
+}

@@ -62,7 +62,7 @@ impl Step {
     }
 
     /// The halo, in pixels: how far from its own position a result pixel looks. 0 for steps on single
-    /// pixels and for those that move pixels.
+    /// pixels and for those that move pixels, and for those that survey the whole picture first.
     pub fn radius(&self) -> u32 {
         match self {
             Step::Blur { sigma } | Step::Sharpen { sigma, .. } => Kernel::new(*sigma).radius(),

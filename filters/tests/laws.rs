@@ -195,6 +195,29 @@ proptest! {
     }
 
     #[test]
+    fn what_cannot_be_seen_changes_nothing_that_can(raster in rasters(), other in any::<u8>()) {
+        prop_assume!(raster.channels.has_alpha());
+        let count = raster.channels.count();
+        // Every third pixel is hidden, with its own colour or with another one.
+        let hidden = |color: Option<u8>| {
+            let mut raster = raster.clone();
+            match &mut raster.samples {
+                Samples::U8(s) => s.chunks_exact_mut(count).step_by(3).for_each(|p| hide(p, color)),
+                Samples::U16(s) => s.chunks_exact_mut(count).step_by(3).for_each(|p| hide(p, color.map(u16::from))),
+            }
+            raster
+        };
+        let visible = |raster: Raster| match raster.samples {
+            Samples::U8(s) => seen(&s, count),
+            Samples::U16(s) => seen(&s, count),
+        };
+        for step in ["equalize", "autolevels:3", "clahe:2,2", "pixelate:2"] {
+            let (own, another) = (done(step, &hidden(None)), done(step, &hidden(Some(other))));
+            prop_assert_eq!(visible(own), visible(another), "{}", step);
+        }
+    }
+
+    #[test]
     fn a_vignette_is_the_same_on_every_side(raster in rasters(), amount in 0..=100_u32) {
         let vignette = format!("vignette:{amount}");
         for mirror in ["flip:h", "flip:v"] {
@@ -275,6 +298,22 @@ proptest! {
             prop_assert_eq!(recipe.to_string().parse::<Recipe>().unwrap(), recipe);
         }
     }
+}
+
+/// Makes a pixel transparent, and gives it another colour.
+fn hide<T: Copy + Default>(pixel: &mut [T], color: Option<T>) {
+    if let Some(color) = color {
+        pixel.fill(color);
+    }
+    *pixel.last_mut().unwrap() = T::default();
+}
+
+/// The pixels that are not wholly transparent, one after the other.
+fn seen<T: Copy + Into<u32>>(samples: &[T], count: usize) -> Vec<u32> {
+    let pixels = samples
+        .chunks_exact(count)
+        .filter(|pixel| pixel[count - 1].into() > 0);
+    pixels.flatten().map(|sample| (*sample).into()).collect()
 }
 
 fn gray(width: u32, height: u32) -> Raster {
