@@ -129,6 +129,18 @@ pub fn catalog() -> &'static [FilterInfo] {
             "kuwahara:4",
             "paints in flat strokes and keeps edges (Kuwahara)",
         ),
+        filter(
+            "cartoon",
+            "[R (1-20)], 5 if left out",
+            "cartoon",
+            "flattens colours and draws dark lines",
+        ),
+        filter(
+            "pencil",
+            "[SIGMA (0.1-250)], 5 if left out",
+            "pencil",
+            "draws in gray on white paper",
+        ),
         filter("edges", "", "edges", "shows where tones change (Sobel)"),
         filter(
             "pixelate",
@@ -144,9 +156,9 @@ pub fn catalog() -> &'static [FilterInfo] {
         ),
         filter(
             "rotate",
-            "DEG (90, 180 or 270, clockwise)",
+            "DEG (-360 to 360, clockwise)",
             "rotate:90",
-            "turns it",
+            "turns it; corners left empty become transparent where there is alpha, else white",
         ),
         filter(
             "crop",

@@ -88,12 +88,6 @@ pub enum RecipeError {
         /// As it was written.
         found: String,
     },
-    /// An angle that is no right angle.
-    #[error("rotate: {} degrees is not one of 90, 180, 270 (clockwise)", .found.escape_debug())]
-    Angle {
-        /// As it was written.
-        found: String,
-    },
 }
 
 fn did_you_mean(suggestion: &Option<&'static str>) -> String {
@@ -118,7 +112,6 @@ impl RecipeError {
                 }
                 line
             }
-            RecipeError::Angle { .. } => "write rotate:90, rotate:180 or rotate:270".into(),
             RecipeError::Direction { .. } => "write flip:h or flip:v".into(),
             RecipeError::Arity { filter, .. }
             | RecipeError::NotANumber { filter, .. }

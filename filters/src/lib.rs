@@ -8,11 +8,13 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod angle;
 mod autolevels;
 mod binary32;
 mod blur;
 mod box_mean;
 mod brightness;
+mod cartoon;
 mod catalog;
 mod clahe;
 mod contrast;
@@ -32,6 +34,7 @@ mod levels;
 pub mod limits;
 mod median;
 mod oil;
+mod pencil;
 mod pixelate;
 mod plan;
 mod posterize;
@@ -51,6 +54,7 @@ mod view;
 mod vignette;
 mod ycrcb;
 
+pub use angle::Angle;
 pub use catalog::{FilterInfo, catalog};
 pub use crop::Crop;
 pub use error::{FilterError, RecipeError};

@@ -58,5 +58,7 @@ pub const CLAHE_CLIP_MIN: u32 = 100;
 pub const CLAHE_CLIP_MAX: u32 = 40_000;
 /// Most tiles of `clahe` along a side. Memory bounds it: each has a histogram, 256 KiB for 16-bit pictures.
 pub const TILES_MAX: u32 = 16;
+/// Largest angle of `rotate` either way, in thousandths of a degree.
+pub const ANGLE_MAX: i32 = 360_000;
 /// Largest number in `crop` and `resize`, in pixels.
 pub const LENGTH_MAX: u32 = SIDE_MAX;

@@ -5,6 +5,7 @@
 
 use std::ops::{ControlFlow, Range};
 
+use crate::angle::Turning;
 use crate::blur;
 use crate::error::FilterError;
 use crate::gaussian::Kernel;
@@ -15,8 +16,8 @@ use crate::step::Step;
 use crate::survey::Survey;
 use crate::view::View;
 use crate::{
-    box_mean, brightness, clahe, contrast, edges, equalize, grayscale, invert, kuwahara, levels, median, oil,
-    pixelate, posterize, sepia, sharpen, threshold, tone, vignette,
+    box_mean, brightness, cartoon, clahe, contrast, edges, equalize, grayscale, invert, kuwahara, levels,
+    median, oil, pencil, pixelate, posterize, sepia, sharpen, threshold, tone, vignette,
 };
 
 /// Fewest rows of a band: progress is told and a cancel is seen after each.
@@ -29,7 +30,7 @@ impl Step {
     /// [`FilterError::CropOutside`], or [`FilterError::TooLarge`] of a resize.
     pub fn shape(&self, source: Shape) -> Result<Shape, FilterError> {
         match self {
-            Step::Grayscale | Step::Threshold(_) | Step::Edges => Ok(Shape {
+            Step::Grayscale | Step::Threshold(_) | Step::Edges | Step::Pencil { .. } => Ok(Shape {
                 channels: source.channels.to_gray(),
                 ..source
             }),
@@ -54,8 +55,10 @@ impl Step {
             | Step::Median { .. }
             | Step::Oil { .. }
             | Step::Kuwahara { .. }
+            | Step::Cartoon { .. }
             | Step::Sharpen { .. } => Ok(source),
             Step::Rotate(turn) => Ok(turn.shape(source)),
+            Step::RotateBy(angle) => angle.shape(source),
             Step::Crop(crop) => crop.shape(source),
             Step::Resize(fit) => fit.shape(source),
         }
@@ -65,8 +68,11 @@ impl Step {
     /// pixels and for those that move pixels, and for those that survey the whole picture first.
     pub fn radius(&self) -> u32 {
         match self {
-            Step::Blur { sigma } | Step::Sharpen { sigma, .. } => Kernel::new(*sigma).radius(),
+            Step::Blur { sigma } | Step::Sharpen { sigma, .. } | Step::Pencil { sigma } => {
+                Kernel::new(*sigma).radius()
+            }
             Step::Edges => edges::RADIUS,
+            Step::Cartoon { radius } => cartoon::reach(*radius),
             Step::Box { radius }
             | Step::Median { radius }
             | Step::Oil { radius, .. }
@@ -85,6 +91,7 @@ enum Tables {
     /// The result of each sample.
     Curve(Vec<u16>),
     Mapping(clahe::Mapping),
+    Turning(Turning),
 }
 
 /// A step for pictures of one shape and depth.
@@ -102,7 +109,9 @@ impl Plan {
         let result = step.shape(source)?;
         let max = (1 << bits) - 1;
         let tables = match step {
-            Step::Blur { sigma } | Step::Sharpen { sigma, .. } => Tables::Kernel(Kernel::new(sigma)),
+            Step::Blur { sigma } | Step::Sharpen { sigma, .. } | Step::Pencil { sigma } => {
+                Tables::Kernel(Kernel::new(sigma))
+            }
             Step::Resize(_) => {
                 let axis = |from, to| Axis::new(from, to);
                 Tables::Axes([
@@ -113,6 +122,7 @@ impl Plan {
             Step::Gamma(gamma) => Tables::Curve(levels::table(0, max, gamma, max)),
             Step::Levels(levels) => Tables::Curve(levels.table(max)),
             Step::Posterize(count) => Tables::Curve(posterize::table(count, max)),
+            Step::RotateBy(angle) => Tables::Turning(Turning::new(angle, source, result)),
             _ => Tables::None,
         };
         Ok(Plan {
@@ -154,6 +164,7 @@ impl Plan {
             (Step::Flip(flip), _) => flip.source_rows(self.source, rows),
             (Step::Pixelate(side), _) => pixelate::source_rows(*side, self.source, rows),
             (_, Tables::Axes([_, down])) => down.source(rows),
+            (_, Tables::Turning(turning)) => turning.source_rows(rows),
             _ => {
                 let radius = self.step.radius();
                 rows.start.saturating_sub(radius)..rows.end.saturating_add(radius).min(self.source.height)
@@ -193,11 +204,13 @@ impl Plan {
             (Step::Kuwahara { radius }, _) => kuwahara::apply(*radius, source, rows, out),
             (Step::Pixelate(side), _) => pixelate::apply(*side, source, rows, out),
             (Step::Flip(flip), _) => flip.apply(source, rows, out),
+            (Step::Cartoon { radius }, _) => cartoon::apply(*radius, source, rows, out),
             (Step::Rotate(turn), _) => turn.apply(source, rows, out),
             (Step::Crop(crop), _) => crop.apply(source, rows, out),
             (Step::Sharpen { amount, .. }, Tables::Kernel(kernel)) => {
                 sharpen::apply(*amount, kernel, source, rows, out);
             }
+            (Step::Pencil { .. }, Tables::Kernel(kernel)) => pencil::apply(kernel, source, rows, out),
             (_, Tables::Kernel(kernel)) => blur::apply(kernel, source, rows, out),
             // A picture that has the size already is not touched, invisible colours included.
             (_, Tables::Axes(_)) if self.result == self.source => out.copy_from_slice(source.rows(rows)),
@@ -207,6 +220,7 @@ impl Plan {
             }
             (_, Tables::Mapping(mapping)) => mapping.apply(source, rows, out),
             (_, Tables::Curve(table)) => tone::apply_table(channels, table, source.rows(rows), out),
+            (_, Tables::Turning(turning)) => turning.apply(source, rows, out),
             (_, Tables::None) => unreachable!("the steps that are left have tables, some after a survey"),
         }
     }
@@ -311,9 +325,16 @@ mod tests {
         "pixelate:4",
         "flip:h",
         "flip:v",
+        "cartoon:1",
+        "cartoon",
+        "pencil:0.9",
+        "pencil:9",
         "rotate:90",
         "rotate:180",
         "rotate:270",
+        "rotate:0",
+        "rotate:-7.5",
+        "rotate:123.456",
         "crop:0,1,1,2",
         "resize:7x9",
     ];

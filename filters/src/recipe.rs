@@ -138,6 +138,18 @@ mod tests {
         check("sharpen:1,2", Ok("sharpen:1,2"));
         check("oil:4,20", Ok("oil:4"));
         check("oil:4,020", Ok("oil:4"));
+        check(
+            "rotate:90.0+rotate:-90+rotate:-180.00",
+            Ok("rotate:90+rotate:270+rotate:180"),
+        );
+        check(
+            "rotate:1.50+rotate:358.5+rotate:-0",
+            Ok("rotate:1.5+rotate:-1.5+rotate:0"),
+        );
+        check(
+            "cartoon:05+pencil:5.0+pencil:2.50",
+            Ok("cartoon+pencil+pencil:2.5"),
+        );
         check("brightness:-0", Ok("brightness:0"));
         check("brightness:-010", Ok("brightness:-10"));
         check("resize:800X600", Ok("resize:800x600"));
@@ -170,8 +182,16 @@ mod tests {
         check("blur:x", Err("blur: sigma \"x\" is not a number like 2 or 0.5"));
         check("blur:2.1234", Err("blur: sigma 2.1234 has more than 3 decimals"));
         check(
-            "rotate:45",
-            Err("rotate: 45 degrees is not one of 90, 180, 270 (clockwise)"),
+            "rotate:x",
+            Err("rotate: angle \"x\" is not a number like 2 or 0.5"),
+        );
+        check(
+            "rotate:--1",
+            Err("rotate: angle \"--1\" is not a number like 2 or 0.5"),
+        );
+        check(
+            "rotate:-1.2345",
+            Err("rotate: angle -1.2345 has more than 3 decimals"),
         );
         check(
             "flip:x",
@@ -291,6 +311,24 @@ mod tests {
         check("pixelate:2+pixelate:1000", Ok("pixelate:2+pixelate:1000"));
         check("pixelate:1", Err("pixelate: n 1 is out of range 2-1000"));
         check("pixelate:1001", Err("pixelate: n 1001 is out of range 2-1000"));
+        check("rotate:360+rotate:-360", Ok("rotate:0+rotate:0"));
+        check(
+            "rotate:360.001",
+            Err("rotate: angle 360.001 is out of range -360 to 360"),
+        );
+        check(
+            "rotate:-361",
+            Err("rotate: angle -361 is out of range -360 to 360"),
+        );
+        check("cartoon:1+cartoon:20", Ok("cartoon:1+cartoon:20"));
+        check("cartoon:0", Err("cartoon: r 0 is out of range 1-20"));
+        check("cartoon:21", Err("cartoon: r 21 is out of range 1-20"));
+        check("pencil:0.1+pencil:250", Ok("pencil:0.1+pencil:250"));
+        check("pencil:0", Err("pencil: sigma 0 is out of range 0.1-250"));
+        check(
+            "pencil:250.001",
+            Err("pencil: sigma 250.001 is out of range 0.1-250"),
+        );
         check("resize:1000000", Ok("resize:1000000"));
         check(
             "resize:1000001",

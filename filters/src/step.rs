@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::angle::Angle;
 use crate::catalog;
 use crate::crop::Crop;
 use crate::decimal::{self, NotADecimal, Thousandths};
@@ -9,10 +10,10 @@ use crate::error::RecipeError;
 use crate::flip::Flip;
 use crate::levels::Levels;
 use crate::limits::{
-    AMOUNT_MAX, BLOCK_MAX, BLOCK_MIN, BOX_RADIUS_MAX, BRIGHTNESS_MAX, CLAHE_CLIP_MAX, CLAHE_CLIP_MIN,
-    CLIP_MAX, CONTRAST_MAX, GAMMA_MAX, GAMMA_MIN, LENGTH_MAX, LEVEL_MAX, MEDIAN_RADIUS_MAX, OIL_LEVELS_MAX,
-    OIL_LEVELS_MIN, PAINT_RADIUS_MAX, POSTERIZE_MAX, POSTERIZE_MIN, SIGMA_MAX, SIGMA_MIN, TILES_MAX,
-    VIGNETTE_MAX,
+    AMOUNT_MAX, ANGLE_MAX, BLOCK_MAX, BLOCK_MIN, BOX_RADIUS_MAX, BRIGHTNESS_MAX, CLAHE_CLIP_MAX,
+    CLAHE_CLIP_MIN, CLIP_MAX, CONTRAST_MAX, GAMMA_MAX, GAMMA_MIN, LENGTH_MAX, LEVEL_MAX, MEDIAN_RADIUS_MAX,
+    OIL_LEVELS_MAX, OIL_LEVELS_MIN, PAINT_RADIUS_MAX, POSTERIZE_MAX, POSTERIZE_MIN, SIGMA_MAX, SIGMA_MIN,
+    TILES_MAX, VIGNETTE_MAX,
 };
 use crate::resize::Fit;
 use crate::rotate::Turn;
@@ -81,6 +82,16 @@ pub enum Step {
         /// In pixels: each square's side is that and 1.
         radius: u32,
     },
+    /// Flat colours and dark lines.
+    Cartoon {
+        /// Of the smoothing, in pixels.
+        radius: u32,
+    },
+    /// Gray strokes on white.
+    Pencil {
+        /// In thousandths of a pixel.
+        sigma: u32,
+    },
     /// Unsharp mask.
     Sharpen {
         /// In thousandths.
@@ -96,6 +107,8 @@ pub enum Step {
     Flip(Flip),
     /// Right angle, clockwise.
     Rotate(Turn),
+    /// Any other angle, clockwise.
+    RotateBy(Angle),
     /// Rectangle.
     Crop(Crop),
     /// Scale to fit inside.
@@ -114,6 +127,10 @@ const GAMMA_DEFAULT: u32 = 1000;
 const SHARPEN_DEFAULT: u32 = 1000;
 /// The levels of `oil` if they are left out.
 const OIL_LEVELS_DEFAULT: u32 = 20;
+/// The radius of `cartoon` if it is left out.
+const CARTOON_DEFAULT: u32 = 5;
+/// The σ of `pencil` if it is left out: 5.
+const PENCIL_DEFAULT: u32 = 5000;
 
 /// The name and parameters of one step, as written.
 struct Written<'a> {
@@ -262,6 +279,22 @@ impl Written<'_> {
                 let radius = self.whole(0, "r", 1, PAINT_RADIUS_MAX)?;
                 Ok(Step::Kuwahara { radius })
             }
+            "cartoon" => {
+                self.count("at most one parameter, R", 0..=1)?;
+                let radius = match self.parameters.len() {
+                    0 => CARTOON_DEFAULT,
+                    _ => self.whole(0, "r", 1, PAINT_RADIUS_MAX)?,
+                };
+                Ok(Step::Cartoon { radius })
+            }
+            "pencil" => {
+                self.count("at most one parameter, SIGMA", 0..=1)?;
+                let sigma = match self.parameters.len() {
+                    0 => PENCIL_DEFAULT,
+                    _ => self.decimal(0, "sigma", SIGMA_MIN, SIGMA_MAX)?,
+                };
+                Ok(Step::Pencil { sigma })
+            }
             "sharpen" => {
                 self.count("at most two parameters, AMOUNT and SIGMA", 0..=2)?;
                 let given = self.parameters.len();
@@ -279,14 +312,13 @@ impl Written<'_> {
             }
             "rotate" => {
                 self.count("one parameter, DEG", 1..=1)?;
-                match self.parameters[0] {
-                    "90" => Ok(Step::Rotate(Turn::Quarter)),
-                    "180" => Ok(Step::Rotate(Turn::Half)),
-                    "270" => Ok(Step::Rotate(Turn::ThreeQuarters)),
-                    other => Err(RecipeError::Angle {
-                        found: other.to_owned(),
-                    }),
-                }
+                let thousandths = self.angle()?;
+                Ok(match thousandths.rem_euclid(ANGLE_MAX) {
+                    90_000 => Step::Rotate(Turn::Quarter),
+                    180_000 => Step::Rotate(Turn::Half),
+                    270_000 => Step::Rotate(Turn::ThreeQuarters),
+                    _ => Step::RotateBy(Angle::new(thousandths)),
+                })
             }
             "crop" => {
                 self.count("four parameters, X,Y,W,H", 4..=4)?;
@@ -341,18 +373,33 @@ impl Written<'_> {
 
     fn decimal(&self, i: usize, name: &'static str, min: u32, max: u32) -> Result<u32, RecipeError> {
         let text = self.parameters[i];
-        let value = decimal::parse(text).map_err(|err| match err {
+        let value = self.thousandths(name, text, text)?;
+        if (min..=max).contains(&value) {
+            return Ok(value);
+        }
+        Err(self.out_of_range(name, format!("{}-{}", Thousandths(min), Thousandths(max)), text))
+    }
+
+    /// An angle in thousandths of a degree.
+    fn angle(&self) -> Result<i32, RecipeError> {
+        let text = self.parameters[0];
+        let size = self.thousandths("angle", text.strip_prefix('-').unwrap_or(text), text)?;
+        let size = i32::try_from(size).ok().filter(|size| *size <= ANGLE_MAX);
+        let most = ANGLE_MAX / 1000;
+        let size = size.ok_or_else(|| self.out_of_range("angle", format!("-{most} to {most}"), text))?;
+        Ok(if text.starts_with('-') { -size } else { size })
+    }
+
+    /// Thousandths of `digits`, which stands in `text`.
+    fn thousandths(&self, name: &'static str, digits: &str, text: &str) -> Result<u32, RecipeError> {
+        decimal::parse(digits).map_err(|err| match err {
             NotADecimal::Form => self.not_a_number(name, "a number like 2 or 0.5", text),
             NotADecimal::TooPrecise => RecipeError::TooPrecise {
                 filter: self.filter,
                 parameter: name,
                 found: text.to_owned(),
             },
-        })?;
-        if (min..=max).contains(&value) {
-            return Ok(value);
-        }
-        Err(self.out_of_range(name, format!("{}-{}", Thousandths(min), Thousandths(max)), text))
+        })
     }
 
     fn whole(&self, i: usize, name: &'static str, min: u32, max: u32) -> Result<u32, RecipeError> {
@@ -463,6 +510,14 @@ impl fmt::Display for Step {
             } => write!(f, "oil:{radius}"),
             Step::Oil { radius, levels } => write!(f, "oil:{radius},{levels}"),
             Step::Kuwahara { radius } => write!(f, "kuwahara:{radius}"),
+            Step::Cartoon {
+                radius: CARTOON_DEFAULT,
+            } => f.write_str("cartoon"),
+            Step::Cartoon { radius } => write!(f, "cartoon:{radius}"),
+            Step::Pencil {
+                sigma: PENCIL_DEFAULT,
+            } => f.write_str("pencil"),
+            Step::Pencil { sigma } => write!(f, "pencil:{}", Thousandths(sigma)),
             Step::Sharpen {
                 amount: SHARPEN_DEFAULT,
                 sigma: SHARPEN_DEFAULT,
@@ -480,6 +535,7 @@ impl fmt::Display for Step {
             Step::Pixelate(side) => write!(f, "pixelate:{side}"),
             Step::Flip(flip) => write!(f, "flip:{}", flip.letter()),
             Step::Rotate(turn) => write!(f, "rotate:{}", turn.degrees()),
+            Step::RotateBy(angle) => write!(f, "rotate:{angle}"),
             Step::Crop(Crop { x, y, width, height }) => write!(f, "crop:{x},{y},{width},{height}"),
             Step::Resize(Fit { width, height }) if width == height => write!(f, "resize:{width}"),
             Step::Resize(Fit { width, height }) => write!(f, "resize:{width}x{height}"),

@@ -86,6 +86,12 @@ fn steps() -> impl Strategy<Value = String> {
         (1..=50_u32).prop_map(|radius| format!("median:{radius}")),
         (1..=20_u32, 2..=64_u32).prop_map(|(radius, levels)| format!("oil:{radius},{levels}")),
         (1..=20_u32).prop_map(|radius| format!("kuwahara:{radius}")),
+        (-360_000..=360_000_i32).prop_map(|n| {
+            let sign = if n < 0 { "-" } else { "" };
+            format!("rotate:{sign}{}.{:03}", n.abs() / 1000, n.abs() % 1000)
+        }),
+        (1..=20_u32).prop_map(|radius| format!("cartoon:{radius}")),
+        decimals(250_000).prop_map(|sigma| format!("pencil:{sigma}")),
         (1..60_u32).prop_map(|side| format!("resize:{side}")),
         (1..60_u32, 1..60_u32).prop_map(|(w, h)| format!("resize:{w}x{h}")),
     ]
@@ -165,7 +171,7 @@ proptest! {
     fn what_must_change_nothing_does_not(raster in rasters()) {
         let whole = format!("crop:0,0,{},{}", raster.width, raster.height);
         let same = format!("resize:{}x{}", raster.width, raster.height);
-        for recipe in ["brightness:0", "contrast:0", "gamma:1", "levels:0,255", "vignette:0", "sharpen:0", &whole, &same] {
+        for recipe in ["brightness:0", "rotate:0", "contrast:0", "gamma:1", "levels:0,255", "vignette:0", "sharpen:0", &whole, &same] {
             prop_assert_eq!(&done(recipe, &raster), &raster, "{}", recipe);
         }
         for idempotent in ["posterize:5", "threshold:90", "pixelate:3"] {
@@ -188,7 +194,8 @@ proptest! {
         }
         if raster.channels.has_alpha() {
             for step in ["grayscale", "sepia", "invert", "brightness:50", "contrast:50", "gamma:3", "levels:9,99",
-                "posterize:3", "threshold:90", "vignette:80", "equalize", "autolevels:3", "clahe:2,2", "sharpen:5", "edges", "oil:3"] {
+                "posterize:3", "threshold:90", "vignette:80", "equalize", "autolevels:3", "clahe:2,2", "sharpen:5", "edges", "oil:3",
+                "cartoon", "pencil"] {
                 prop_assert_eq!(alpha(&done(step, &raster)), alpha(&raster), "{}", step);
             }
         }
@@ -345,6 +352,7 @@ fn transparent_colour_does_not_bleed() {
         "median:1",
         "oil:2",
         "kuwahara:1",
+        "rotate:30",
         "resize:3",
         "resize:11",
     ] {
