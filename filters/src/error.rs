@@ -82,9 +82,9 @@ pub enum RecipeError {
         /// As it was written.
         found: String,
     },
-    /// An angle that is no right angle.
-    #[error("rotate: {} degrees is not one of 90, 180, 270 (clockwise)", .found.escape_debug())]
-    Angle {
+    /// A flip that is neither of the two.
+    #[error("flip: \"{}\" is not h (left and right) or v (top and bottom)", .found.escape_debug())]
+    Direction {
         /// As it was written.
         found: String,
     },
@@ -112,7 +112,7 @@ impl RecipeError {
                 }
                 line
             }
-            RecipeError::Angle { .. } => "write rotate:90, rotate:180 or rotate:270".into(),
+            RecipeError::Direction { .. } => "write flip:h or flip:v".into(),
             RecipeError::Arity { filter, .. }
             | RecipeError::NotANumber { filter, .. }
             | RecipeError::OutOfRange { filter, .. }

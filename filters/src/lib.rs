@@ -8,23 +8,36 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod angle;
+mod autolevels;
+mod binary32;
 mod blur;
 mod box_mean;
 mod brightness;
+mod cartoon;
 mod catalog;
+mod clahe;
 mod contrast;
 mod crop;
 mod decimal;
 mod edges;
+mod equalize;
 mod error;
+mod flip;
+mod gamma;
 mod gaussian;
 mod grayscale;
+mod histogram;
 mod invert;
 mod kuwahara;
+mod levels;
 pub mod limits;
 mod median;
 mod oil;
+mod pencil;
+mod pixelate;
 mod plan;
+mod posterize;
 mod premultiply;
 mod raster;
 mod recipe;
@@ -34,12 +47,20 @@ mod sample;
 mod sepia;
 mod sharpen;
 mod step;
+mod survey;
+mod threshold;
 mod tone;
 mod view;
+mod vignette;
+mod ycrcb;
 
+pub use angle::Angle;
 pub use catalog::{FilterInfo, catalog};
 pub use crop::Crop;
 pub use error::{FilterError, RecipeError};
+pub use flip::Flip;
+pub use histogram::Histogram;
+pub use levels::Levels;
 pub use raster::{Channels, Raster, Samples, Shape};
 pub use recipe::{Progress, Recipe};
 pub use resize::Fit;

@@ -34,5 +34,31 @@ pub const OIL_LEVELS_MIN: u32 = 2;
 pub const OIL_LEVELS_MAX: u32 = 64;
 /// Largest amount of sharpening, in thousandths (1000 adds the lost detail once).
 pub const AMOUNT_MAX: u32 = 10_000;
+/// Smallest gamma, in thousandths.
+pub const GAMMA_MIN: u32 = 100;
+/// Largest gamma, in thousandths.
+pub const GAMMA_MAX: u32 = 10_000;
+/// Largest level in `levels` and `threshold`, in steps of an 8-bit sample.
+pub const LEVEL_MAX: u32 = 255;
+/// Fewest levels of `posterize`.
+pub const POSTERIZE_MIN: u32 = 2;
+/// Most levels of `posterize`.
+pub const POSTERIZE_MAX: u32 = 64;
+/// Darkest vignette, in percent.
+pub const VIGNETTE_MAX: u32 = 100;
+/// Smallest block of `pixelate`, in pixels along a side.
+pub const BLOCK_MIN: u32 = 2;
+/// Largest block of `pixelate`, in pixels along a side.
+pub const BLOCK_MAX: u32 = 1000;
+/// Most that `autolevels` clips at either end, in thousandths of a percent.
+pub const CLIP_MAX: u32 = 10_000;
+/// Smallest contrast limit of `clahe`, in thousandths.
+pub const CLAHE_CLIP_MIN: u32 = 100;
+/// Largest contrast limit of `clahe`, in thousandths.
+pub const CLAHE_CLIP_MAX: u32 = 40_000;
+/// Most tiles of `clahe` along a side. Memory bounds it: each has a histogram, 256 KiB for 16-bit pictures.
+pub const TILES_MAX: u32 = 16;
+/// Largest angle of `rotate` either way, in thousandths of a degree.
+pub const ANGLE_MAX: i32 = 360_000;
 /// Largest number in `crop` and `resize`, in pixels.
 pub const LENGTH_MAX: u32 = SIDE_MAX;

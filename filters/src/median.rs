@@ -6,8 +6,8 @@
 //! median. Where no pixel is visible the colour is 0. Borders: reflect 101.
 //!
 //! 8 bits: the constant-time method of S. Perreault and P. Hébert, "Median Filtering in Constant Time" (2007):
-//! one histogram a column, moved down a row at a time, and their running sum. 16 bits: the sliding histogram
-//! of T. Huang (1979), counted in two tiers; its cost grows with R. Counts are exact, so no result depends on
+//! one histogram a column, moved down a row at a time, and their running sum, in two tiers. 16 bits: the sliding histogram
+//! of T. Huang (1979), in two tiers as well; its cost grows with R. Counts are exact, so no result depends on
 //! where a histogram began.
 
 use std::ops::{AddAssign, Range, SubAssign};
@@ -54,20 +54,51 @@ struct Window<'a, T> {
 }
 
 /// A count: `u16` holds the 101² samples of the largest window, `u32` those times 65535.
-trait Count: Copy + Default + AddAssign + SubAssign + Into<u32> {
+trait Count: Copy + AddAssign + SubAssign + Into<u32> {
+    const NONE: Self;
     fn of(weight: u32) -> Self;
 }
 
 impl Count for u16 {
+    const NONE: u16 = 0;
     fn of(weight: u32) -> u16 {
         weight as u16
     }
 }
 
 impl Count for u32 {
+    const NONE: u32 = 0;
     fn of(weight: u32) -> u32 {
         weight
     }
+}
+
+/// How much each of 256 values weighs, in sixteen groups, and each group.
+#[derive(Clone)]
+struct Tiers<C> {
+    coarse: [C; 16],
+    fine: [[C; 16]; 16],
+}
+
+impl<C: Count> Tiers<C> {
+    const EMPTY: Tiers<C> = Tiers {
+        coarse: [C::NONE; 16],
+        fine: [[C::NONE; 16]; 16],
+    };
+
+    /// Lets a sample in or out.
+    fn count(&mut self, (value, weight): (usize, u32), change: impl Fn(&mut C, C)) {
+        change(&mut self.coarse[value / 16], C::of(weight));
+        change(&mut self.fine[value / 16][value % 16], C::of(weight));
+    }
+}
+
+fn add<C: Count>(to: &mut [C; 16], counts: &[C; 16]) {
+    to.iter_mut().zip(counts).for_each(|(to, n)| *to += *n);
+}
+
+fn take<C: Count>(from: &mut [C; 16], counts: &[C; 16]) {
+    from.iter_mut().zip(counts).for_each(|(from, n)| *from -= *n);
 }
 
 impl<T: Sample> Window<'_, T> {
@@ -100,48 +131,54 @@ impl<T: Sample> Window<'_, T> {
         let len = self.source.shape.row_len();
         let under = self.under(&columns);
         let side = 2 * self.radius as usize + 1;
-        let mut histograms = vec![[C::default(); 256]; under.len()];
+        let mut histograms = vec![Tiers::<C>::EMPTY; under.len()];
         let (first, last) = (rows.start, rows.end - 1);
         for y in self.reach(first) {
             let row = self.row(y);
             for (histogram, x) in histograms.iter_mut().zip(&under) {
-                let (value, weight) = self.at(row, *x);
-                histogram[value] += C::of(weight);
+                histogram.count(self.at(row, *x), AddAssign::add_assign);
             }
         }
         for (y, out) in rows.zip(out.chunks_exact_mut(len)) {
-            let mut window = [C::default(); 256];
+            let mut window = Tiers::<C>::EMPTY;
+            // Where the window stood when its sixteen counts of a group were made: they are made on demand.
+            let mut stood: [Option<usize>; 16] = [None; 16];
             for histogram in &histograms[..side - 1] {
-                window.iter_mut().zip(histogram).for_each(|(to, n)| *to += *n);
+                add(&mut window.coarse, &histogram.coarse);
             }
             for (i, x) in columns.clone().enumerate() {
-                let enters = &histograms[i + side - 1];
-                window.iter_mut().zip(enters).for_each(|(to, n)| *to += *n);
-                let (mut seen, mut value) = (0, 0);
-                let total: u32 = match self.weight {
-                    Some(_) => window.iter().map(|n| Into::<u32>::into(*n)).sum(),
+                add(&mut window.coarse, &histograms[i + side - 1].coarse);
+                let total = match self.weight {
+                    Some(_) => window.coarse.iter().map(|n| Into::<u32>::into(*n)).sum(),
                     None => (side * side) as u32,
                 };
-                // Sixteen at a time, then one by one: the sums of sixteen are quick.
-                for (group, sixteen) in window.chunks_exact(16).enumerate() {
-                    let sum: u32 = sixteen.iter().map(|n| Into::<u32>::into(*n)).sum();
-                    if 2 * (seen + sum) >= total {
-                        value = 16 * group + step_to(sixteen, &mut seen, total);
-                        break;
+                let mut seen = 0;
+                let group = step_to(&window.coarse, &mut seen, total);
+                let counts = &mut window.fine[group];
+                match stood[group].filter(|from| i - from < side) {
+                    Some(from) => {
+                        for j in from..i {
+                            add(counts, &histograms[j + side].fine[group]);
+                            take(counts, &histograms[j].fine[group]);
+                        }
                     }
-                    seen += sum;
+                    None => {
+                        *counts = [C::NONE; 16];
+                        for histogram in &histograms[i..i + side] {
+                            add(counts, &histogram.fine[group]);
+                        }
+                    }
                 }
+                stood[group] = Some(i);
+                let value = 16 * group + step_to(&*counts, &mut seen, total);
                 out[x as usize * count + self.channel] = T::saturate(value as i64);
-                let leaves = &histograms[i];
-                window.iter_mut().zip(leaves).for_each(|(to, n)| *to -= *n);
+                take(&mut window.coarse, &histograms[i].coarse);
             }
             if y < last {
                 let (leaves, enters) = (self.row(self.reach(y).start), self.row(self.reach(y).end));
                 for (histogram, x) in histograms.iter_mut().zip(&under) {
-                    let (value, weight) = self.at(leaves, *x);
-                    histogram[value] -= C::of(weight);
-                    let (value, weight) = self.at(enters, *x);
-                    histogram[value] += C::of(weight);
+                    histogram.count(self.at(leaves, *x), SubAssign::sub_assign);
+                    histogram.count(self.at(enters, *x), AddAssign::add_assign);
                 }
             }
         }

@@ -5,6 +5,7 @@
 
 use std::ops::{ControlFlow, Range};
 
+use crate::angle::Turning;
 use crate::blur;
 use crate::error::FilterError;
 use crate::gaussian::Kernel;
@@ -12,9 +13,11 @@ use crate::raster::{Raster, Samples, Shape};
 use crate::resize::{self, Axis};
 use crate::sample::Sample;
 use crate::step::Step;
+use crate::survey::Survey;
 use crate::view::View;
 use crate::{
-    box_mean, brightness, contrast, edges, grayscale, invert, kuwahara, median, oil, sepia, sharpen, tone,
+    box_mean, brightness, cartoon, clahe, contrast, edges, equalize, grayscale, invert, kuwahara, levels,
+    median, oil, pencil, pixelate, posterize, sepia, sharpen, threshold, tone, vignette,
 };
 
 /// Fewest rows of a band: progress is told and a cancel is seen after each.
@@ -27,7 +30,7 @@ impl Step {
     /// [`FilterError::CropOutside`], or [`FilterError::TooLarge`] of a resize.
     pub fn shape(&self, source: Shape) -> Result<Shape, FilterError> {
         match self {
-            Step::Grayscale | Step::Edges => Ok(Shape {
+            Step::Grayscale | Step::Threshold(_) | Step::Edges | Step::Pencil { .. } => Ok(Shape {
                 channels: source.channels.to_gray(),
                 ..source
             }),
@@ -38,28 +41,43 @@ impl Step {
             Step::Invert
             | Step::Brightness(_)
             | Step::Contrast(_)
+            | Step::Gamma(_)
+            | Step::Levels(_)
+            | Step::Posterize(_)
+            | Step::Equalize
+            | Step::AutoLevels { .. }
+            | Step::Clahe { .. }
+            | Step::Vignette(_)
+            | Step::Pixelate(_)
+            | Step::Flip(_)
             | Step::Blur { .. }
             | Step::Box { .. }
             | Step::Median { .. }
             | Step::Oil { .. }
             | Step::Kuwahara { .. }
+            | Step::Cartoon { .. }
             | Step::Sharpen { .. } => Ok(source),
             Step::Rotate(turn) => Ok(turn.shape(source)),
+            Step::RotateBy(angle) => angle.shape(source),
             Step::Crop(crop) => crop.shape(source),
             Step::Resize(fit) => fit.shape(source),
         }
     }
 
     /// The halo, in pixels: how far from its own position a result pixel looks. 0 for steps on single
-    /// pixels and for those that move pixels.
+    /// pixels and for those that move pixels, and for those that survey the whole picture first.
     pub fn radius(&self) -> u32 {
         match self {
-            Step::Blur { sigma } | Step::Sharpen { sigma, .. } => Kernel::new(*sigma).radius(),
+            Step::Blur { sigma } | Step::Sharpen { sigma, .. } | Step::Pencil { sigma } => {
+                Kernel::new(*sigma).radius()
+            }
             Step::Edges => edges::RADIUS,
+            Step::Cartoon { radius } => cartoon::reach(*radius),
             Step::Box { radius }
             | Step::Median { radius }
             | Step::Oil { radius, .. }
             | Step::Kuwahara { radius } => *radius,
+            Step::Pixelate(side) => side - 1,
             _ => 0,
         }
     }
@@ -70,22 +88,30 @@ enum Tables {
     None,
     Kernel(Kernel),
     Axes([Axis; 2]),
+    /// The result of each sample.
+    Curve(Vec<u16>),
+    Mapping(clahe::Mapping),
+    Turning(Turning),
 }
 
-/// A step for pictures of one shape.
+/// A step for pictures of one shape and depth.
 pub(crate) struct Plan {
     step: Step,
     source: Shape,
+    bits: u8,
     result: Shape,
     tables: Tables,
 }
 
 impl Plan {
-    /// Works out the shape and the tables. Fails as [`Step::shape`] does.
-    pub fn new(step: Step, source: Shape) -> Result<Plan, FilterError> {
+    /// Works out the shape and the tables, for samples of `bits` (8 or 16). Fails as [`Step::shape`] does.
+    pub fn new(step: Step, source: Shape, bits: u8) -> Result<Plan, FilterError> {
         let result = step.shape(source)?;
+        let max = (1 << bits) - 1;
         let tables = match step {
-            Step::Blur { sigma } | Step::Sharpen { sigma, .. } => Tables::Kernel(Kernel::new(sigma)),
+            Step::Blur { sigma } | Step::Sharpen { sigma, .. } | Step::Pencil { sigma } => {
+                Tables::Kernel(Kernel::new(sigma))
+            }
             Step::Resize(_) => {
                 let axis = |from, to| Axis::new(from, to);
                 Tables::Axes([
@@ -93,14 +119,36 @@ impl Plan {
                     axis(source.height, result.height),
                 ])
             }
+            Step::Gamma(gamma) => Tables::Curve(levels::table(0, max, gamma, max)),
+            Step::Levels(levels) => Tables::Curve(levels.table(max)),
+            Step::Posterize(count) => Tables::Curve(posterize::table(count, max)),
+            Step::RotateBy(angle) => Tables::Turning(Turning::new(angle, source, result)),
             _ => Tables::None,
         };
         Ok(Plan {
             step,
             source,
+            bits,
             result,
             tables,
         })
+    }
+
+    /// An empty survey, if the step needs one of the whole picture before its first band.
+    pub fn survey(&self) -> Option<Survey> {
+        Survey::new(&self.step, self.source, self.bits)
+    }
+
+    /// Makes the tables of a step that needs a survey, from one that has seen every row once.
+    pub fn learn(&mut self, survey: &Survey) {
+        self.tables = match (&self.step, survey) {
+            (Step::Clahe { clip, .. }, Survey::Tiles(tiles)) => Tables::Mapping(tiles.mapping(*clip)),
+            (Step::AutoLevels { clip }, Survey::Histogram(histogram)) => {
+                Tables::Curve(histogram.autolevels_table(*clip))
+            }
+            (_, Survey::Histogram(histogram)) => Tables::Curve(histogram.equalize_table()),
+            (_, Survey::Tiles(_)) => unreachable!("only clahe has tiles"),
+        };
     }
 
     /// The shape of the result.
@@ -113,7 +161,10 @@ impl Plan {
         match (&self.step, &self.tables) {
             (Step::Rotate(turn), _) => turn.source_rows(self.source, rows),
             (Step::Crop(crop), _) => crop.source_rows(rows),
+            (Step::Flip(flip), _) => flip.source_rows(self.source, rows),
+            (Step::Pixelate(side), _) => pixelate::source_rows(*side, self.source, rows),
             (_, Tables::Axes([_, down])) => down.source(rows),
+            (_, Tables::Turning(turning)) => turning.source_rows(rows),
             _ => {
                 let radius = self.step.radius();
                 rows.start.saturating_sub(radius)..rows.end.saturating_add(radius).min(self.source.height)
@@ -144,27 +195,40 @@ impl Plan {
                     out,
                 );
             }
+            (Step::Threshold(luma), _) => threshold::apply(channels, *luma, source.rows(rows), out),
+            (Step::Vignette(percent), _) => vignette::apply(*percent, source, rows, out),
             (Step::Edges, _) => edges::apply(source, rows, out),
             (Step::Box { radius }, _) => box_mean::apply(*radius, source, rows, out),
             (Step::Median { radius }, _) => median::apply(*radius, source, rows, out),
             (Step::Oil { radius, levels }, _) => oil::apply(*radius, *levels, source, rows, out),
             (Step::Kuwahara { radius }, _) => kuwahara::apply(*radius, source, rows, out),
+            (Step::Pixelate(side), _) => pixelate::apply(*side, source, rows, out),
+            (Step::Flip(flip), _) => flip.apply(source, rows, out),
+            (Step::Cartoon { radius }, _) => cartoon::apply(*radius, source, rows, out),
             (Step::Rotate(turn), _) => turn.apply(source, rows, out),
             (Step::Crop(crop), _) => crop.apply(source, rows, out),
             (Step::Sharpen { amount, .. }, Tables::Kernel(kernel)) => {
                 sharpen::apply(*amount, kernel, source, rows, out);
             }
+            (Step::Pencil { .. }, Tables::Kernel(kernel)) => pencil::apply(kernel, source, rows, out),
             (_, Tables::Kernel(kernel)) => blur::apply(kernel, source, rows, out),
             // A picture that has the size already is not touched, invisible colours included.
             (_, Tables::Axes(_)) if self.result == self.source => out.copy_from_slice(source.rows(rows)),
             (_, Tables::Axes(axes)) => resize::apply(axes, source, rows, out),
-            (_, Tables::None) => unreachable!("blur, sharpen and resize have tables"),
+            (Step::Equalize, Tables::Curve(table)) => {
+                equalize::apply(channels, table, source.rows(rows), out)
+            }
+            (_, Tables::Mapping(mapping)) => mapping.apply(source, rows, out),
+            (_, Tables::Curve(table)) => tone::apply_table(channels, table, source.rows(rows), out),
+            (_, Tables::Turning(turning)) => turning.apply(source, rows, out),
+            (_, Tables::None) => unreachable!("the steps that are left have tables, some after a survey"),
         }
     }
 
-    /// The whole result, band by band. `tell` hears how many rows are done, and may break.
+    /// The whole result, band by band. `tell` hears how many rows are done, none while the picture is
+    /// surveyed, and may break.
     pub fn run(
-        &self,
+        mut self,
         source: &Raster,
         tell: &mut dyn FnMut(u32) -> ControlFlow<()>,
     ) -> Result<Raster, FilterError> {
@@ -186,11 +250,22 @@ impl Plan {
     }
 
     fn run_on<T: Sample + blur::Depth + resize::Depth>(
-        &self,
+        &mut self,
         samples: &[T],
         tell: &mut dyn FnMut(u32) -> ControlFlow<()>,
     ) -> Result<Vec<T>, FilterError> {
         let (from_len, len) = (self.source.row_len(), self.result.row_len());
+        if let Some(mut survey) = self.survey() {
+            for start in (0..self.source.height).step_by(BAND_ROWS_MIN as usize) {
+                let rows = start..(start + BAND_ROWS_MIN).min(self.source.height);
+                let cut = &samples[rows.start as usize * from_len..rows.end as usize * from_len];
+                survey.add(&View::new(self.source, rows.start, cut), rows);
+                if tell(0).is_break() {
+                    return Err(FilterError::Cancelled);
+                }
+            }
+            self.learn(&survey);
+        }
         // A band is cut so that its halo, worked out anew for each band, is at most half of its work.
         let band_rows = BAND_ROWS_MIN.max(4 * self.step.radius());
         let mut out = vec![T::default(); len * self.result.height as usize];
@@ -228,6 +303,16 @@ mod tests {
         "blur:3",
         "blur:8.5",
         "sharpen:2,1.5",
+        "gamma:2.2",
+        "levels:30,200,0.7",
+        "posterize:5",
+        "threshold:128",
+        "autolevels",
+        "autolevels:9",
+        "equalize",
+        "clahe:3,1",
+        "clahe:2,3",
+        "vignette:70",
         "edges",
         "box:1",
         "box:9",
@@ -237,9 +322,19 @@ mod tests {
         "oil:5",
         "kuwahara:1",
         "kuwahara:7",
+        "pixelate:4",
+        "flip:h",
+        "flip:v",
+        "cartoon:1",
+        "cartoon",
+        "pencil:0.9",
+        "pencil:9",
         "rotate:90",
         "rotate:180",
         "rotate:270",
+        "rotate:0",
+        "rotate:-7.5",
+        "rotate:123.456",
         "crop:0,1,1,2",
         "resize:7x9",
     ];
@@ -262,12 +357,27 @@ mod tests {
     where
         T: Sample + blur::Depth + resize::Depth + PartialEq + std::fmt::Debug,
     {
-        let plan = Plan::new(step, source).unwrap();
+        let mut plan = Plan::new(step, source, (size_of::<T>() * 8) as u8).unwrap();
+        if let Some(mut survey) = plan.survey() {
+            survey.add(&View::new(source, 0, samples), 0..source.height);
+            plan.learn(&survey);
+        }
         let height = plan.result.height;
         let mut whole = vec![T::default(); height as usize * plan.result.row_len()];
         plan.band(&View::new(source, 0, samples), 0..height, &mut whole);
         let cut = 1 + cut % height;
         let bands = (0..height).step_by(cut as usize);
+        // The same from surveys of the bands, each from a cut of its own, the last one first.
+        if let Some(mut sum) = plan.survey() {
+            for start in (0..source.height).step_by(cut as usize).rev() {
+                let rows = start..(start + cut).min(source.height);
+                let (mut part, len) = (plan.survey().unwrap(), source.row_len());
+                let cut = &samples[rows.start as usize * len..rows.end as usize * len];
+                part.add(&View::new(source, rows.start, cut), rows);
+                sum.merge(&part);
+            }
+            plan.learn(&sum);
+        }
         let joined: Vec<T> = bands
             .flat_map(|start| from_its_rows(&plan, samples, start..(start + cut).min(height)))
             .collect();
@@ -310,7 +420,7 @@ mod tests {
                 height: 99,
                 channels: Channels::Gray,
             };
-            let plan = Plan::new(step, source).unwrap();
+            let plan = Plan::new(step, source, 16).unwrap();
             let last = 40 + plan.step.radius();
             let shows = pictures.iter().zip(pairs).any(|(picture, pair)| {
                 let mut samples: Vec<u16> = (0..99).map(picture).collect();

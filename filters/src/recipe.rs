@@ -98,7 +98,7 @@ impl Recipe {
         let mut done: Option<Raster> = None;
         for (i, step) in self.0.iter().enumerate() {
             let input = done.as_ref().unwrap_or(source);
-            let plan = Plan::new(*step, input.shape())?;
+            let plan = Plan::new(*step, input.shape(), input.samples.bits())?;
             let rows = plan.shape().height;
             let mut tell = |rows_done| {
                 progress(Progress {
@@ -138,11 +138,33 @@ mod tests {
         check("sharpen:1,2", Ok("sharpen:1,2"));
         check("oil:4,20", Ok("oil:4"));
         check("oil:4,020", Ok("oil:4"));
+        check(
+            "rotate:90.0+rotate:-90+rotate:-180.00",
+            Ok("rotate:90+rotate:270+rotate:180"),
+        );
+        check(
+            "rotate:1.50+rotate:358.5+rotate:-0",
+            Ok("rotate:1.5+rotate:-1.5+rotate:0"),
+        );
+        check(
+            "cartoon:05+pencil:5.0+pencil:2.50",
+            Ok("cartoon+pencil+pencil:2.5"),
+        );
         check("brightness:-0", Ok("brightness:0"));
         check("brightness:-010", Ok("brightness:-10"));
         check("resize:800X600", Ok("resize:800x600"));
         check("resize:800x800", Ok("resize:800"));
         check("crop:01,2,3,4", Ok("crop:1,2,3,4"));
+        check("gamma:2.20", Ok("gamma:2.2"));
+        check("levels: 010 , 200", Ok("levels:10,200"));
+        check("levels:10,200,1.0", Ok("levels:10,200"));
+        check("levels:10,200,1.5", Ok("levels:10,200,1.5"));
+        check("posterize:04", Ok("posterize:4"));
+        check("autolevels:0.5+autolevels:0.50", Ok("autolevels+autolevels"));
+        check("AutoLevels:1.50", Ok("autolevels:1.5"));
+        check("clahe:2,8+clahe:2.0", Ok("clahe+clahe"));
+        check("clahe:3,8+clahe:2,04", Ok("clahe:3+clahe:2,4"));
+        check("Flip: H +flip:V", Ok("flip:h+flip:v"));
     }
 
     #[test]
@@ -153,23 +175,50 @@ mod tests {
             "greyscale",
             Err("unknown filter \"greyscale\" (did you mean grayscale?)"),
         );
-        check("vignette", Err("unknown filter \"vignette\""));
+        check("watercolour", Err("unknown filter \"watercolour\""));
         check("\u{1b}[31m", Err("unknown filter \"\\u{1b}[31m\""));
         check("sepia:1", Err("sepia takes no parameters, not 1 of them"));
         check("blur", Err("blur takes one parameter, SIGMA, not 0 of them"));
         check("blur:x", Err("blur: sigma \"x\" is not a number like 2 or 0.5"));
         check("blur:2.1234", Err("blur: sigma 2.1234 has more than 3 decimals"));
         check(
-            "rotate:45",
-            Err("rotate: 45 degrees is not one of 90, 180, 270 (clockwise)"),
+            "rotate:x",
+            Err("rotate: angle \"x\" is not a number like 2 or 0.5"),
         );
+        check(
+            "rotate:--1",
+            Err("rotate: angle \"--1\" is not a number like 2 or 0.5"),
+        );
+        check(
+            "rotate:-1.2345",
+            Err("rotate: angle -1.2345 has more than 3 decimals"),
+        );
+        check(
+            "flip:x",
+            Err("flip: \"x\" is not h (left and right) or v (top and bottom)"),
+        );
+        check(
+            "levels:20",
+            Err("levels takes two or three parameters, BLACK,WHITE and GAMMA, not 1 of them"),
+        );
+        check("levels:200,100", Err("levels: white 100 is out of range 201-255"));
+        check("equalize:1", Err("equalize takes no parameters, not 1 of them"));
+        check(
+            "clahe:1,2,3",
+            Err("clahe takes at most two parameters, CLIP and TILES, not 3 of them"),
+        );
+        check(
+            "equalise",
+            Err("unknown filter \"equalise\" (did you mean equalize?)"),
+        );
+        check("threshold:50%", Err("threshold: t \"50%\" is not a whole number"));
         check("crop:1,2,0,4", Err("crop: width 0 is out of range 1-1000000"));
         check("resize:0", Err("resize: size 0 is out of range 1-1000000"));
         check(
             "resize:1x",
             Err("resize: size \"\" is not a whole number of pixels"),
         );
-        let unknown = "vignette".parse::<Recipe>().unwrap_err();
+        let unknown = "watercolour".parse::<Recipe>().unwrap_err();
         assert!(unknown.hint().contains("grayscale, sepia"));
         assert_eq!(
             "blur:999".parse::<Recipe>().unwrap_err().hint(),
@@ -224,6 +273,62 @@ mod tests {
         check("kuwahara:1+kuwahara:20", Ok("kuwahara:1+kuwahara:20"));
         check("kuwahara:0", Err("kuwahara: r 0 is out of range 1-20"));
         check("kuwahara:21", Err("kuwahara: r 21 is out of range 1-20"));
+        check("gamma:0.1+gamma:10", Ok("gamma:0.1+gamma:10"));
+        check("gamma:0.099", Err("gamma: g 0.099 is out of range 0.1-10"));
+        check("gamma:10.001", Err("gamma: g 10.001 is out of range 0.1-10"));
+        check(
+            "levels:0,1,0.1+levels:254,255,10",
+            Ok("levels:0,1,0.1+levels:254,255,10"),
+        );
+        check("levels:255,255", Err("levels: black 255 is out of range 0-254"));
+        check("levels:7,7", Err("levels: white 7 is out of range 8-255"));
+        check("levels:0,256", Err("levels: white 256 is out of range 1-255"));
+        check(
+            "levels:0,9,0.099",
+            Err("levels: gamma 0.099 is out of range 0.1-10"),
+        );
+        check(
+            "levels:0,9,10.001",
+            Err("levels: gamma 10.001 is out of range 0.1-10"),
+        );
+        check("autolevels:0+autolevels:10", Ok("autolevels:0+autolevels:10"));
+        check(
+            "autolevels:10.001",
+            Err("autolevels: clip 10.001 is out of range 0-10"),
+        );
+        check("clahe:0.1,1+clahe:40,16", Ok("clahe:0.1,1+clahe:40,16"));
+        check("clahe:0.099", Err("clahe: clip 0.099 is out of range 0.1-40"));
+        check("clahe:40.001", Err("clahe: clip 40.001 is out of range 0.1-40"));
+        check("clahe:2,0", Err("clahe: tiles 0 is out of range 1-16"));
+        check("clahe:2,17", Err("clahe: tiles 17 is out of range 1-16"));
+        check("posterize:2+posterize:64", Ok("posterize:2+posterize:64"));
+        check("posterize:1", Err("posterize: n 1 is out of range 2-64"));
+        check("posterize:65", Err("posterize: n 65 is out of range 2-64"));
+        check("threshold:0+threshold:255", Ok("threshold:0+threshold:255"));
+        check("threshold:256", Err("threshold: t 256 is out of range 0-255"));
+        check("vignette:0+vignette:100", Ok("vignette:0+vignette:100"));
+        check("vignette:101", Err("vignette: amount 101 is out of range 0-100"));
+        check("pixelate:2+pixelate:1000", Ok("pixelate:2+pixelate:1000"));
+        check("pixelate:1", Err("pixelate: n 1 is out of range 2-1000"));
+        check("pixelate:1001", Err("pixelate: n 1001 is out of range 2-1000"));
+        check("rotate:360+rotate:-360", Ok("rotate:0+rotate:0"));
+        check(
+            "rotate:360.001",
+            Err("rotate: angle 360.001 is out of range -360 to 360"),
+        );
+        check(
+            "rotate:-361",
+            Err("rotate: angle -361 is out of range -360 to 360"),
+        );
+        check("cartoon:1+cartoon:20", Ok("cartoon:1+cartoon:20"));
+        check("cartoon:0", Err("cartoon: r 0 is out of range 1-20"));
+        check("cartoon:21", Err("cartoon: r 21 is out of range 1-20"));
+        check("pencil:0.1+pencil:250", Ok("pencil:0.1+pencil:250"));
+        check("pencil:0", Err("pencil: sigma 0 is out of range 0.1-250"));
+        check(
+            "pencil:250.001",
+            Err("pencil: sigma 250.001 is out of range 0.1-250"),
+        );
         check("resize:1000000", Ok("resize:1000000"));
         check(
             "resize:1000001",

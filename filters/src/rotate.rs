@@ -1,4 +1,4 @@
-//! `rotate:DEG`: a turn by a right angle, clockwise. Nothing is resampled.
+//! `rotate:DEG` by a right angle, clockwise: nothing is resampled. Other angles: [`angle`](crate::angle).
 
 use std::ops::Range;
 

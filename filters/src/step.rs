@@ -2,13 +2,18 @@
 
 use std::fmt;
 
+use crate::angle::Angle;
 use crate::catalog;
 use crate::crop::Crop;
 use crate::decimal::{self, NotADecimal, Thousandths};
 use crate::error::RecipeError;
+use crate::flip::Flip;
+use crate::levels::Levels;
 use crate::limits::{
-    AMOUNT_MAX, BOX_RADIUS_MAX, BRIGHTNESS_MAX, CONTRAST_MAX, LENGTH_MAX, MEDIAN_RADIUS_MAX, OIL_LEVELS_MAX,
-    OIL_LEVELS_MIN, PAINT_RADIUS_MAX, SIGMA_MAX, SIGMA_MIN,
+    AMOUNT_MAX, ANGLE_MAX, BLOCK_MAX, BLOCK_MIN, BOX_RADIUS_MAX, BRIGHTNESS_MAX, CLAHE_CLIP_MAX,
+    CLAHE_CLIP_MIN, CLIP_MAX, CONTRAST_MAX, GAMMA_MAX, GAMMA_MIN, LENGTH_MAX, LEVEL_MAX, MEDIAN_RADIUS_MAX,
+    OIL_LEVELS_MAX, OIL_LEVELS_MIN, PAINT_RADIUS_MAX, POSTERIZE_MAX, POSTERIZE_MIN, SIGMA_MAX, SIGMA_MIN,
+    TILES_MAX, VIGNETTE_MAX,
 };
 use crate::resize::Fit;
 use crate::rotate::Turn;
@@ -26,6 +31,30 @@ pub enum Step {
     Brightness(i32),
     /// Stretches by this many percent.
     Contrast(i32),
+    /// Power of the samples; the exponent's inverse, in thousandths.
+    Gamma(u32),
+    /// Black point, white point and gamma.
+    Levels(Levels),
+    /// This many levels per channel.
+    Posterize(u32),
+    /// Black and white, at this luma in 8-bit steps.
+    Threshold(u32),
+    /// Tones made equally frequent.
+    Equalize,
+    /// Levels with points from the picture.
+    AutoLevels {
+        /// What is clipped at either end, in thousandths of a percent.
+        clip: u32,
+    },
+    /// Contrast-limited adaptive equalisation.
+    Clahe {
+        /// Contrast limit, in thousandths.
+        clip: u32,
+        /// Tiles along a side.
+        tiles: u32,
+    },
+    /// Darkens the corners by this many percent.
+    Vignette(u32),
     /// Gaussian blur.
     Blur {
         /// In thousandths of a pixel.
@@ -53,6 +82,16 @@ pub enum Step {
         /// In pixels: each square's side is that and 1.
         radius: u32,
     },
+    /// Flat colours and dark lines.
+    Cartoon {
+        /// Of the smoothing, in pixels.
+        radius: u32,
+    },
+    /// Gray strokes on white.
+    Pencil {
+        /// In thousandths of a pixel.
+        sigma: u32,
+    },
     /// Unsharp mask.
     Sharpen {
         /// In thousandths.
@@ -62,18 +101,36 @@ pub enum Step {
     },
     /// Sobel gradient.
     Edges,
+    /// Blocks of this many pixels along a side.
+    Pixelate(u32),
+    /// Mirror image.
+    Flip(Flip),
     /// Right angle, clockwise.
     Rotate(Turn),
+    /// Any other angle, clockwise.
+    RotateBy(Angle),
     /// Rectangle.
     Crop(Crop),
     /// Scale to fit inside.
     Resize(Fit),
 }
 
+/// What `autolevels` clips if that is left out: half a percent.
+const CLIP_DEFAULT: u32 = 500;
+/// The contrast limit of `clahe` if it is left out: 2.
+const CLAHE_CLIP_DEFAULT: u32 = 2000;
+/// The tiles of `clahe` if they are left out.
+const TILES_DEFAULT: u32 = 8;
+/// What `levels` takes for gamma if it is left out: 1.
+const GAMMA_DEFAULT: u32 = 1000;
 /// What `sharpen` takes for a parameter that is left out: 1.
 const SHARPEN_DEFAULT: u32 = 1000;
 /// The levels of `oil` if they are left out.
 const OIL_LEVELS_DEFAULT: u32 = 20;
+/// The radius of `cartoon` if it is left out.
+const CARTOON_DEFAULT: u32 = 5;
+/// The σ of `pencil` if it is left out: 5.
+const PENCIL_DEFAULT: u32 = 5000;
 
 /// The name and parameters of one step, as written.
 struct Written<'a> {
@@ -110,6 +167,31 @@ impl Written<'_> {
             "sepia" => plain(Step::Sepia),
             "invert" => plain(Step::Invert),
             "edges" => plain(Step::Edges),
+            "equalize" => plain(Step::Equalize),
+            "autolevels" => {
+                self.count("at most one parameter, CLIP", 0..=1)?;
+                let clip = if self.parameters.is_empty() {
+                    CLIP_DEFAULT
+                } else {
+                    self.decimal(0, "clip", 0, CLIP_MAX)?
+                };
+                Ok(Step::AutoLevels { clip })
+            }
+            "clahe" => {
+                self.count("at most two parameters, CLIP and TILES", 0..=2)?;
+                let given = self.parameters.len();
+                let clip = if given > 0 {
+                    self.decimal(0, "clip", CLAHE_CLIP_MIN, CLAHE_CLIP_MAX)?
+                } else {
+                    CLAHE_CLIP_DEFAULT
+                };
+                let tiles = if given > 1 {
+                    self.whole(1, "tiles", 1, TILES_MAX)?
+                } else {
+                    TILES_DEFAULT
+                };
+                Ok(Step::Clahe { clip, tiles })
+            }
             "brightness" => {
                 self.count("one parameter, N", 1..=1)?;
                 Ok(Step::Brightness(self.signed(BRIGHTNESS_MAX)?))
@@ -117,6 +199,54 @@ impl Written<'_> {
             "contrast" => {
                 self.count("one parameter, N", 1..=1)?;
                 Ok(Step::Contrast(self.signed(CONTRAST_MAX)?))
+            }
+            "gamma" => {
+                self.count("one parameter, G", 1..=1)?;
+                Ok(Step::Gamma(self.decimal(0, "g", GAMMA_MIN, GAMMA_MAX)?))
+            }
+            "levels" => {
+                self.count("two or three parameters, BLACK,WHITE and GAMMA", 2..=3)?;
+                let black = self.whole(0, "black", 0, LEVEL_MAX - 1)?;
+                Ok(Step::Levels(Levels {
+                    black,
+                    white: self.whole(1, "white", black + 1, LEVEL_MAX)?,
+                    gamma: if self.parameters.len() > 2 {
+                        self.decimal(2, "gamma", GAMMA_MIN, GAMMA_MAX)?
+                    } else {
+                        GAMMA_DEFAULT
+                    },
+                }))
+            }
+            "posterize" => {
+                self.count("one parameter, N", 1..=1)?;
+                Ok(Step::Posterize(self.whole(
+                    0,
+                    "n",
+                    POSTERIZE_MIN,
+                    POSTERIZE_MAX,
+                )?))
+            }
+            "threshold" => {
+                self.count("one parameter, T", 1..=1)?;
+                Ok(Step::Threshold(self.whole(0, "t", 0, LEVEL_MAX)?))
+            }
+            "vignette" => {
+                self.count("one parameter, AMOUNT", 1..=1)?;
+                Ok(Step::Vignette(self.whole(0, "amount", 0, VIGNETTE_MAX)?))
+            }
+            "pixelate" => {
+                self.count("one parameter, N", 1..=1)?;
+                Ok(Step::Pixelate(self.whole(0, "n", BLOCK_MIN, BLOCK_MAX)?))
+            }
+            "flip" => {
+                self.count("one parameter, h or v", 1..=1)?;
+                match self.parameters[0] {
+                    "h" | "H" => Ok(Step::Flip(Flip::Horizontal)),
+                    "v" | "V" => Ok(Step::Flip(Flip::Vertical)),
+                    other => Err(RecipeError::Direction {
+                        found: other.to_owned(),
+                    }),
+                }
             }
             "blur" => {
                 self.count("one parameter, SIGMA", 1..=1)?;
@@ -149,6 +279,22 @@ impl Written<'_> {
                 let radius = self.whole(0, "r", 1, PAINT_RADIUS_MAX)?;
                 Ok(Step::Kuwahara { radius })
             }
+            "cartoon" => {
+                self.count("at most one parameter, R", 0..=1)?;
+                let radius = match self.parameters.len() {
+                    0 => CARTOON_DEFAULT,
+                    _ => self.whole(0, "r", 1, PAINT_RADIUS_MAX)?,
+                };
+                Ok(Step::Cartoon { radius })
+            }
+            "pencil" => {
+                self.count("at most one parameter, SIGMA", 0..=1)?;
+                let sigma = match self.parameters.len() {
+                    0 => PENCIL_DEFAULT,
+                    _ => self.decimal(0, "sigma", SIGMA_MIN, SIGMA_MAX)?,
+                };
+                Ok(Step::Pencil { sigma })
+            }
             "sharpen" => {
                 self.count("at most two parameters, AMOUNT and SIGMA", 0..=2)?;
                 let given = self.parameters.len();
@@ -166,14 +312,13 @@ impl Written<'_> {
             }
             "rotate" => {
                 self.count("one parameter, DEG", 1..=1)?;
-                match self.parameters[0] {
-                    "90" => Ok(Step::Rotate(Turn::Quarter)),
-                    "180" => Ok(Step::Rotate(Turn::Half)),
-                    "270" => Ok(Step::Rotate(Turn::ThreeQuarters)),
-                    other => Err(RecipeError::Angle {
-                        found: other.to_owned(),
-                    }),
-                }
+                let thousandths = self.angle()?;
+                Ok(match thousandths.rem_euclid(ANGLE_MAX) {
+                    90_000 => Step::Rotate(Turn::Quarter),
+                    180_000 => Step::Rotate(Turn::Half),
+                    270_000 => Step::Rotate(Turn::ThreeQuarters),
+                    _ => Step::RotateBy(Angle::new(thousandths)),
+                })
             }
             "crop" => {
                 self.count("four parameters, X,Y,W,H", 4..=4)?;
@@ -228,40 +373,58 @@ impl Written<'_> {
 
     fn decimal(&self, i: usize, name: &'static str, min: u32, max: u32) -> Result<u32, RecipeError> {
         let text = self.parameters[i];
-        let value = decimal::parse(text).map_err(|err| match err {
-            NotADecimal::Form => self.not_a_number(name, "a number like 2 or 0.5", text),
-            NotADecimal::TooPrecise => RecipeError::TooPrecise {
-                filter: self.filter,
-                parameter: name,
-                found: text.to_owned(),
-            },
-        })?;
+        let value = self.thousandths(name, text, text)?;
         if (min..=max).contains(&value) {
             return Ok(value);
         }
         Err(self.out_of_range(name, format!("{}-{}", Thousandths(min), Thousandths(max)), text))
     }
 
+    /// An angle in thousandths of a degree.
+    fn angle(&self) -> Result<i32, RecipeError> {
+        let text = self.parameters[0];
+        let size = self.thousandths("angle", text.strip_prefix('-').unwrap_or(text), text)?;
+        let size = i32::try_from(size).ok().filter(|size| *size <= ANGLE_MAX);
+        let most = ANGLE_MAX / 1000;
+        let size = size.ok_or_else(|| self.out_of_range("angle", format!("-{most} to {most}"), text))?;
+        Ok(if text.starts_with('-') { -size } else { size })
+    }
+
+    /// Thousandths of `digits`, which stands in `text`.
+    fn thousandths(&self, name: &'static str, digits: &str, text: &str) -> Result<u32, RecipeError> {
+        decimal::parse(digits).map_err(|err| match err {
+            NotADecimal::Form => self.not_a_number(name, "a number like 2 or 0.5", text),
+            NotADecimal::TooPrecise => RecipeError::TooPrecise {
+                filter: self.filter,
+                parameter: name,
+                found: text.to_owned(),
+            },
+        })
+    }
+
     fn whole(&self, i: usize, name: &'static str, min: u32, max: u32) -> Result<u32, RecipeError> {
-        let text = self.parameters[i];
+        self.digits(name, "a whole number", self.parameters[i], min, max)
+    }
+
+    fn length(&self, name: &'static str, text: &str, min: u32) -> Result<u32, RecipeError> {
+        self.digits(name, "a whole number of pixels", text.trim(), min, LENGTH_MAX)
+    }
+
+    fn digits(
+        &self,
+        name: &'static str,
+        wanted: &'static str,
+        text: &str,
+        min: u32,
+        max: u32,
+    ) -> Result<u32, RecipeError> {
         if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
-            return Err(self.not_a_number(name, "a whole number", text));
+            return Err(self.not_a_number(name, wanted, text));
         }
         text.parse::<u32>()
             .ok()
             .filter(|n| (min..=max).contains(n))
             .ok_or_else(|| self.out_of_range(name, format!("{min}-{max}"), text))
-    }
-
-    fn length(&self, name: &'static str, text: &str, min: u32) -> Result<u32, RecipeError> {
-        let text = text.trim();
-        if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
-            return Err(self.not_a_number(name, "a whole number of pixels", text));
-        }
-        text.parse::<u32>()
-            .ok()
-            .filter(|n| (min..=LENGTH_MAX).contains(n))
-            .ok_or_else(|| self.out_of_range(name, format!("{min}-{LENGTH_MAX}"), text))
     }
 
     fn not_a_number(&self, parameter: &'static str, wanted: &'static str, found: &str) -> RecipeError {
@@ -315,6 +478,29 @@ impl fmt::Display for Step {
             Step::Invert => f.write_str("invert"),
             Step::Brightness(steps) => write!(f, "brightness:{steps}"),
             Step::Contrast(percent) => write!(f, "contrast:{percent}"),
+            Step::Gamma(gamma) => write!(f, "gamma:{}", Thousandths(gamma)),
+            Step::Levels(Levels { black, white, gamma }) => {
+                write!(f, "levels:{black},{white}")?;
+                if gamma == GAMMA_DEFAULT {
+                    return Ok(());
+                }
+                write!(f, ",{}", Thousandths(gamma))
+            }
+            Step::Posterize(levels) => write!(f, "posterize:{levels}"),
+            Step::Threshold(threshold) => write!(f, "threshold:{threshold}"),
+            Step::Equalize => f.write_str("equalize"),
+            Step::AutoLevels { clip: CLIP_DEFAULT } => f.write_str("autolevels"),
+            Step::AutoLevels { clip } => write!(f, "autolevels:{}", Thousandths(clip)),
+            Step::Clahe {
+                clip: CLAHE_CLIP_DEFAULT,
+                tiles: TILES_DEFAULT,
+            } => f.write_str("clahe"),
+            Step::Clahe {
+                clip,
+                tiles: TILES_DEFAULT,
+            } => write!(f, "clahe:{}", Thousandths(clip)),
+            Step::Clahe { clip, tiles } => write!(f, "clahe:{},{tiles}", Thousandths(clip)),
+            Step::Vignette(percent) => write!(f, "vignette:{percent}"),
             Step::Blur { sigma } => write!(f, "blur:{}", Thousandths(sigma)),
             Step::Box { radius } => write!(f, "box:{radius}"),
             Step::Median { radius } => write!(f, "median:{radius}"),
@@ -324,6 +510,14 @@ impl fmt::Display for Step {
             } => write!(f, "oil:{radius}"),
             Step::Oil { radius, levels } => write!(f, "oil:{radius},{levels}"),
             Step::Kuwahara { radius } => write!(f, "kuwahara:{radius}"),
+            Step::Cartoon {
+                radius: CARTOON_DEFAULT,
+            } => f.write_str("cartoon"),
+            Step::Cartoon { radius } => write!(f, "cartoon:{radius}"),
+            Step::Pencil {
+                sigma: PENCIL_DEFAULT,
+            } => f.write_str("pencil"),
+            Step::Pencil { sigma } => write!(f, "pencil:{}", Thousandths(sigma)),
             Step::Sharpen {
                 amount: SHARPEN_DEFAULT,
                 sigma: SHARPEN_DEFAULT,
@@ -338,7 +532,10 @@ impl fmt::Display for Step {
                 write!(f, "sharpen:{},{}", Thousandths(amount), Thousandths(sigma))
             }
             Step::Edges => f.write_str("edges"),
+            Step::Pixelate(side) => write!(f, "pixelate:{side}"),
+            Step::Flip(flip) => write!(f, "flip:{}", flip.letter()),
             Step::Rotate(turn) => write!(f, "rotate:{}", turn.degrees()),
+            Step::RotateBy(angle) => write!(f, "rotate:{angle}"),
             Step::Crop(Crop { x, y, width, height }) => write!(f, "crop:{x},{y},{width},{height}"),
             Step::Resize(Fit { width, height }) if width == height => write!(f, "resize:{width}"),
             Step::Resize(Fit { width, height }) => write!(f, "resize:{width}x{height}"),

@@ -22,6 +22,12 @@ pub(crate) fn apply<T: Sample>(channels: Channels, curve: impl Fn(T) -> T, sourc
     }
 }
 
+/// Copies `source` to `out` with every colour sample looked up in `table`, which has one for each value.
+pub(crate) fn apply_table<T: Sample>(channels: Channels, table: &[u16], source: &[T], out: &mut [T]) {
+    let curve = |sample| T::saturate(i64::from(table[Into::<u32>::into(sample) as usize]));
+    apply(channels, curve, source, out);
+}
+
 fn lay<T: Sample>(channels: Channels, curve: impl Fn(T) -> T, source: &[T], out: &mut [T]) {
     let alpha = if channels.has_alpha() {
         channels.colors()

@@ -63,17 +63,35 @@ fn steps() -> impl Strategy<Value = String> {
             "rotate:90",
             "rotate:180",
             "rotate:270",
-            "crop:0,0,1,1"
+            "crop:0,0,1,1",
+            "flip:h",
+            "flip:v",
+            "equalize",
+            "clahe:5,2"
         ])
         .prop_map(str::to_owned),
         (-255..=255_i32).prop_map(|n| format!("brightness:{n}")),
         (-100..=100_i32).prop_map(|n| format!("contrast:{n}")),
+        decimals(10_000).prop_map(|gamma| format!("gamma:{gamma}")),
+        (0..255_u32, 1..=255_u32, decimals(10_000))
+            .prop_map(|(black, more, gamma)| format!("levels:{black},{},{gamma}", (black + more).min(255))),
+        (2..=64_u32).prop_map(|n| format!("posterize:{n}")),
+        (0..=10_000_u32).prop_map(|n| format!("autolevels:{}.{:03}", n / 1000, n % 1000)),
+        (0..=255_u32).prop_map(|t| format!("threshold:{t}")),
+        (0..=100_u32).prop_map(|amount| format!("vignette:{amount}")),
+        (2..30_u32).prop_map(|n| format!("pixelate:{n}")),
         decimals(250_000).prop_map(|sigma| format!("blur:{sigma}")),
         (decimals(10_000), decimals(250_000)).prop_map(|(amount, sigma)| format!("sharpen:{amount},{sigma}")),
         (1..=500_u32).prop_map(|radius| format!("box:{radius}")),
         (1..=50_u32).prop_map(|radius| format!("median:{radius}")),
         (1..=20_u32, 2..=64_u32).prop_map(|(radius, levels)| format!("oil:{radius},{levels}")),
         (1..=20_u32).prop_map(|radius| format!("kuwahara:{radius}")),
+        (-360_000..=360_000_i32).prop_map(|n| {
+            let sign = if n < 0 { "-" } else { "" };
+            format!("rotate:{sign}{}.{:03}", n.abs() / 1000, n.abs() % 1000)
+        }),
+        (1..=20_u32).prop_map(|radius| format!("cartoon:{radius}")),
+        decimals(250_000).prop_map(|sigma| format!("pencil:{sigma}")),
         (1..60_u32).prop_map(|side| format!("resize:{side}")),
         (1..60_u32, 1..60_u32).prop_map(|(w, h)| format!("resize:{w}x{h}")),
     ]
@@ -89,7 +107,8 @@ fn config() -> ProptestConfig {
 }
 
 proptest! {
-    #![proptest_config(config())]
+    // All filters on each picture, so fewer pictures do.
+    #![proptest_config(ProptestConfig { cases: 60, ..config() })]
 
     #[test]
     fn every_filter_of_the_catalog_takes_any_picture(raster in rasters()) {
@@ -116,6 +135,10 @@ proptest! {
             }
         }
     }
+}
+
+proptest! {
+    #![proptest_config(config())]
 
     #[test]
     fn every_chain_ends_in_a_picture_of_its_depth(
@@ -137,6 +160,9 @@ proptest! {
         prop_assert_eq!(&done("invert+invert", &raster), &raster);
         prop_assert_eq!(&done("rotate:90+rotate:90+rotate:90+rotate:90", &raster), &raster);
         prop_assert_eq!(&done("rotate:90+rotate:270", &raster), &raster);
+        prop_assert_eq!(&done("flip:h+flip:h", &raster), &raster);
+        prop_assert_eq!(done("flip:h+flip:v", &raster), done("rotate:180", &raster));
+        prop_assert_eq!(done("flip:h+rotate:90", &raster), done("rotate:270+flip:h", &raster));
         prop_assert_eq!(&done("rotate:180+rotate:180", &raster), &raster);
         prop_assert_eq!(done("rotate:90+rotate:90", &raster), done("rotate:180", &raster));
     }
@@ -145,8 +171,12 @@ proptest! {
     fn what_must_change_nothing_does_not(raster in rasters()) {
         let whole = format!("crop:0,0,{},{}", raster.width, raster.height);
         let same = format!("resize:{}x{}", raster.width, raster.height);
-        for recipe in ["brightness:0", "contrast:0", "sharpen:0", &whole, &same] {
+        for recipe in ["brightness:0", "rotate:0", "contrast:0", "gamma:1", "levels:0,255", "vignette:0", "sharpen:0", &whole, &same] {
             prop_assert_eq!(&done(recipe, &raster), &raster, "{}", recipe);
+        }
+        for idempotent in ["posterize:5", "threshold:90", "pixelate:3"] {
+            let once = done(idempotent, &raster);
+            prop_assert_eq!(&done(idempotent, &once), &once, "{}", idempotent);
         }
         let gray = done("grayscale", &raster);
         prop_assert_eq!(&done("grayscale", &gray), &gray);
@@ -163,9 +193,45 @@ proptest! {
             }
         }
         if raster.channels.has_alpha() {
-            for step in ["grayscale", "sepia", "invert", "brightness:50", "contrast:50", "sharpen:5", "edges", "oil:3"] {
+            for step in ["grayscale", "sepia", "invert", "brightness:50", "contrast:50", "gamma:3", "levels:9,99",
+                "posterize:3", "threshold:90", "vignette:80", "equalize", "autolevels:3", "clahe:2,2", "sharpen:5", "edges", "oil:3",
+                "cartoon", "pencil"] {
                 prop_assert_eq!(alpha(&done(step, &raster)), alpha(&raster), "{}", step);
             }
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_seen_changes_nothing_that_can(raster in rasters(), other in any::<u8>()) {
+        prop_assume!(raster.channels.has_alpha());
+        let count = raster.channels.count();
+        // Every third pixel is hidden, with its own colour or with another one.
+        let hidden = |color: Option<u8>| {
+            let mut raster = raster.clone();
+            match &mut raster.samples {
+                Samples::U8(s) => s.chunks_exact_mut(count).step_by(3).for_each(|p| hide(p, color)),
+                Samples::U16(s) => s.chunks_exact_mut(count).step_by(3).for_each(|p| hide(p, color.map(u16::from))),
+            }
+            raster
+        };
+        let visible = |raster: Raster| match raster.samples {
+            Samples::U8(s) => seen(&s, count),
+            Samples::U16(s) => seen(&s, count),
+        };
+        for step in ["equalize", "autolevels:3", "clahe:2,2", "pixelate:2"] {
+            let (own, another) = (done(step, &hidden(None)), done(step, &hidden(Some(other))));
+            prop_assert_eq!(visible(own), visible(another), "{}", step);
+        }
+    }
+
+    #[test]
+    fn a_vignette_is_the_same_on_every_side(raster in rasters(), amount in 0..=100_u32) {
+        let vignette = format!("vignette:{amount}");
+        for mirror in ["flip:h", "flip:v"] {
+            prop_assert_eq!(
+                done(&format!("{mirror}+{vignette}+{mirror}"), &raster),
+                done(&vignette, &raster)
+            );
         }
     }
 
@@ -241,6 +307,22 @@ proptest! {
     }
 }
 
+/// Makes a pixel transparent, and gives it another colour.
+fn hide<T: Copy + Default>(pixel: &mut [T], color: Option<T>) {
+    if let Some(color) = color {
+        pixel.fill(color);
+    }
+    *pixel.last_mut().unwrap() = T::default();
+}
+
+/// The pixels that are not wholly transparent, one after the other.
+fn seen<T: Copy + Into<u32>>(samples: &[T], count: usize) -> Vec<u32> {
+    let pixels = samples
+        .chunks_exact(count)
+        .filter(|pixel| pixel[count - 1].into() > 0);
+    pixels.flatten().map(|sample| (*sample).into()).collect()
+}
+
 fn gray(width: u32, height: u32) -> Raster {
     let samples = Samples::U8(vec![7; (width * height) as usize]);
     Raster {
@@ -270,6 +352,7 @@ fn transparent_colour_does_not_bleed() {
         "median:1",
         "oil:2",
         "kuwahara:1",
+        "rotate:30",
         "resize:3",
         "resize:11",
     ] {
