@@ -161,11 +161,11 @@ impl Turning {
         let white: [T; N] = [T::saturate(i64::from(T::MAX)); N];
         let none: [T; N] = [T::default(); N];
         let empty = if N.is_multiple_of(2) { &none } else { &white };
+        let (width, height) = (i64::from(self.source.width), i64::from(self.source.height));
+        let row = |y: i64| source.row(y as u32).as_chunks::<N>().0;
         let pixel = |x: i64, y: i64| -> &[T; N] {
-            if (0..i64::from(self.source.width)).contains(&x)
-                && (0..i64::from(self.source.height)).contains(&y)
-            {
-                &source.row(y as u32).as_chunks::<N>().0[x as usize]
+            if (0..width).contains(&x) && (0..height).contains(&y) {
+                &row(y)[x as usize]
             } else {
                 empty
             }
@@ -178,37 +178,44 @@ impl Turning {
                 let part = |position: i64| (position & ((1 << STEPS) - 1)) as u64;
                 let (u, v) = (part(across), part(down));
                 let (rest_u, rest_v) = ((1 << STEPS) - u, (1 << STEPS) - v);
-                *to = mix([
-                    (pixel(left, top), rest_u * rest_v),
-                    (pixel(left + 1, top), u * rest_v),
-                    (pixel(left, top + 1), rest_u * v),
-                    (pixel(left + 1, top + 1), u * v),
-                ]);
+                let four = if (0..width - 1).contains(&left) && (0..height - 1).contains(&top) {
+                    let (above, below) = (
+                        &row(top)[left as usize..][..2],
+                        &row(top + 1)[left as usize..][..2],
+                    );
+                    [&above[0], &above[1], &below[0], &below[1]]
+                } else {
+                    [(left, top), (left + 1, top), (left, top + 1), (left + 1, top + 1)]
+                        .map(|(x, y)| pixel(x, y))
+                };
+                *to = mix(four, [rest_u * rest_v, u * rest_v, rest_u * v, u * v]);
             }
         }
     }
 }
 
-/// The mean of four pixels whose weights have the sum 2²⁴: below 2⁵⁶ with alpha.
-fn mix<T: Sample, const N: usize>(four: [(&[T; N], u64); 4]) -> [T; N] {
+/// The mean of four pixels with weights whose sum is 2²⁴: sums stay below 2⁵⁶, with alpha as well.
+fn mix<T: Sample, const N: usize>(four: [&[T; N]; 4], mut weights: [u64; 4]) -> [T; N] {
     const SHIFT: u32 = 2 * STEPS;
-    let sum = |weighs: &dyn Fn(&[T; N]) -> u64, i: usize| -> u64 {
-        four.iter()
-            .map(|(pixel, weight)| weight * weighs(pixel) * Into::<u64>::into(pixel[i]))
-            .sum()
+    let sum = |weights: &[u64; 4], i: usize| -> u64 {
+        let weighed = |(pixel, weight): (&&[T; N], &u64)| weight * Into::<u64>::into(pixel[i]);
+        four.iter().zip(weights).map(weighed).sum()
     };
     let round = |sum: u64| T::saturate(((sum + (1 << (SHIFT - 1))) >> SHIFT) as i64);
     let mut made = [T::default(); N];
     if N.is_multiple_of(2) {
-        let alpha = sum(&|_| 1, N - 1);
+        let alpha = sum(&weights, N - 1);
+        for (weight, pixel) in weights.iter_mut().zip(four) {
+            *weight *= Into::<u64>::into(pixel[N - 1]);
+        }
         for (i, to) in made[..N - 1].iter_mut().enumerate() {
-            let color = sum(&|pixel| pixel[N - 1].into(), i);
-            *to = T::saturate((color + alpha / 2).checked_div(alpha).unwrap_or(0) as i64);
+            let color = sum(&weights, i) + alpha / 2;
+            *to = T::saturate(color.checked_div(alpha).unwrap_or(0) as i64);
         }
         made[N - 1] = round(alpha);
     } else {
         for (i, to) in made.iter_mut().enumerate() {
-            *to = round(sum(&|_| 1, i));
+            *to = round(sum(&weights, i));
         }
     }
     made
