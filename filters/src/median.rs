@@ -189,32 +189,28 @@ impl<T: Sample> Window<'_, T> {
         let len = self.source.shape.row_len();
         let under = self.under(&columns);
         let side = 2 * self.radius as usize + 1;
-        // How much each value weighs, and each 256 of them.
-        let (mut fine, mut coarse) = (vec![0_u32; T::MAX as usize + 1], vec![0_u32; 256]);
+        // How much each value weighs, and each 256 of them, and all.
+        let (mut fine, mut coarse, mut total) = (vec![0_u32; T::MAX as usize + 1], vec![0_u32; 256], 0);
         for (y, out) in rows.zip(out.chunks_exact_mut(len)) {
             let window: Vec<&[T]> = self.reach(y).map(|y| self.row(y)).collect();
-            fine.fill(0);
-            coarse.fill(0);
-            let mut total = 0;
-            let enter = |fine: &mut [u32], coarse: &mut [u32], total: &mut u32, x: u32| {
-                for row in &window {
-                    let (value, weight) = self.at(row, x);
+            let column = |x: u32| window.iter().map(move |row| self.at(row, x));
+            for (i, enters) in under.iter().enumerate() {
+                for (value, weight) in column(*enters) {
                     fine[value] += weight;
                     coarse[value >> 8] += weight;
-                    *total += weight;
+                    total += weight;
                 }
-            };
-            for x in &under[..side - 1] {
-                enter(&mut fine, &mut coarse, &mut total, *x);
-            }
-            for (i, x) in columns.clone().enumerate() {
-                enter(&mut fine, &mut coarse, &mut total, under[i + side - 1]);
+                let Some(i) = (i + 1).checked_sub(side) else {
+                    continue;
+                };
                 let mut seen = 0;
                 let high = step_to(&coarse, &mut seen, total);
                 let value = 256 * high + step_to(&fine[256 * high..][..256], &mut seen, total);
-                out[x as usize * count + self.channel] = T::saturate(value as i64);
-                for row in &window {
-                    let (value, weight) = self.at(row, under[i]);
+                out[(columns.start as usize + i) * count + self.channel] = T::saturate(value as i64);
+                // After the last window of a row all of it leaves, so that the next row begins with nothing.
+                let last = i + side == under.len();
+                let leaves = if last { i..under.len() } else { i..i + 1 };
+                for (value, weight) in under[leaves].iter().flat_map(|x| column(*x)) {
                     fine[value] -= weight;
                     coarse[value >> 8] -= weight;
                     total -= weight;
