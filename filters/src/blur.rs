@@ -8,6 +8,7 @@
 
 use std::ops::{AddAssign, Mul, Range};
 
+use crate::boxes;
 use crate::gaussian::Kernel;
 use crate::premultiply::{premultiply, unpremultiply};
 use crate::sample::Sample;
@@ -15,203 +16,278 @@ use crate::view::{View, reflect};
 
 /// A sample with what the passes need around it.
 pub(crate) trait Depth: Sample {
-    /// Holds a sample with F more bits.
-    type Mid: Copy + Default + Into<u64>;
-    /// Holds 32768 times a `Mid`.
-    type Sum: Copy + Default + Into<u64> + From<Self::Mid> + From<u16> + Mul<Output = Self::Sum> + AddAssign;
+    /// Holds a sample with F more bits, less [`Depth::BIAS`].
+    type Mid: Copy + Default + Send;
+    /// Holds 32768 times a `Mid` with its bias.
+    type Sum: Copy + Default + From<i16> + Mul<Output = Self::Sum> + AddAssign;
     /// F.
     const FRACTION: u32;
-    /// A number that is known to fit.
-    fn mid(value: u64) -> Self::Mid;
+    /// What a `Mid` lacks: half of its range where that makes the sum of two fit 16 bits, else 0.
+    const BIAS: i64;
+    /// Of a number that is known to fit.
+    fn mid(value: i64) -> Self::Mid;
+    /// The number of a `Mid`.
+    fn number(mid: Self::Mid) -> i64;
+    /// The sum of two samples.
+    fn pair(a: Self, b: Self) -> i32;
+    /// The sum of two `Mid`s.
+    fn mid_pair(a: Self::Mid, b: Self::Mid) -> Self::Sum;
+    /// A single one.
+    fn mid_one(mid: Self::Mid) -> Self::Sum;
+    /// A `Mid` of a sum of samples weighted by a sampled kernel.
+    fn narrow_mid(sum: i32) -> Self::Mid;
+    /// The result of a sum of `Mid`s weighted by a sampled kernel.
+    fn narrow(sum: Self::Sum) -> Self;
 }
 
 impl Depth for u8 {
-    type Mid = u16;
-    type Sum = u32;
+    type Mid = i16;
+    type Sum = i32;
     const FRACTION: u32 = 7;
-    fn mid(value: u64) -> u16 {
-        value as u16
+    // Of 255 << 7. So a pair needs no more than 16 signed bits, and its product with a tap is one instruction.
+    const BIAS: i64 = 16_320;
+    #[inline(always)]
+    fn mid(value: i64) -> i16 {
+        (value - Self::BIAS) as i16
+    }
+    #[inline(always)]
+    fn number(mid: i16) -> i64 {
+        i64::from(mid) + Self::BIAS
+    }
+    #[inline(always)]
+    fn pair(a: u8, b: u8) -> i32 {
+        i32::from(i16::from(a) + i16::from(b))
+    }
+    #[inline(always)]
+    fn mid_pair(a: i16, b: i16) -> i32 {
+        i32::from(a.wrapping_add(b))
+    }
+    #[inline(always)]
+    fn mid_one(mid: i16) -> i32 {
+        i32::from(mid)
+    }
+    #[inline(always)]
+    fn narrow_mid(sum: i32) -> i16 {
+        (((sum + 128) >> 8) - Self::BIAS as i32) as i16
+    }
+    #[inline(always)]
+    fn narrow(sum: i32) -> u8 {
+        ((sum + ((Self::BIAS as i32) << 15) + (1 << 21)) >> 22) as u8
     }
 }
 
 impl Depth for u16 {
     type Mid = u32;
-    type Sum = u64;
+    type Sum = i64;
     const FRACTION: u32 = 15;
-    fn mid(value: u64) -> u32 {
+    const BIAS: i64 = 0;
+    #[inline(always)]
+    fn mid(value: i64) -> u32 {
         value as u32
+    }
+    #[inline(always)]
+    fn number(mid: u32) -> i64 {
+        i64::from(mid)
+    }
+    #[inline(always)]
+    fn pair(a: u16, b: u16) -> i32 {
+        i32::from(a) + i32::from(b)
+    }
+    #[inline(always)]
+    fn mid_pair(a: u32, b: u32) -> i64 {
+        i64::from(a) + i64::from(b)
+    }
+    #[inline(always)]
+    fn mid_one(mid: u32) -> i64 {
+        i64::from(mid)
+    }
+    #[inline(always)]
+    fn narrow_mid(sum: i32) -> u32 {
+        sum as u32
+    }
+    #[inline(always)]
+    fn narrow(sum: i64) -> u16 {
+        ((sum + (1 << 29)) >> 30) as u16
+    }
+}
+
+/// What a blur keeps from band to band: the rows that the first pass made, plain or of premultiplied samples.
+#[derive(Default)]
+pub(crate) struct Memory<T: Depth> {
+    plain: Mids<T>,
+    premultiplied: Mids<u16>,
+}
+
+struct Mids<D: Depth> {
+    /// Which rows of the picture they are.
+    held: Range<u32>,
+    mids: Vec<D::Mid>,
+    padded: Vec<D>,
+    line: boxes::Line,
+}
+
+impl<D: Depth> Default for Mids<D> {
+    fn default() -> Mids<D> {
+        Mids {
+            held: 0..0,
+            mids: Vec::new(),
+            padded: Vec::new(),
+            line: boxes::Line::default(),
+        }
     }
 }
 
 /// Result rows `rows`; the view must hold the rows `radius` above and below them, as far as there are any.
-pub(crate) fn apply<T: Depth>(kernel: &Kernel, source: &View<T>, rows: Range<u32>, out: &mut [T]) {
+#[inline(always)]
+pub(crate) fn apply<T: Depth>(
+    kernel: &Kernel,
+    source: &View<T>,
+    rows: Range<u32>,
+    memory: &mut Memory<T>,
+    out: &mut [T],
+) {
     let count = source.shape.channels.count();
     let len = source.shape.row_len();
     if source.shape.channels.has_alpha() {
         let load = |row: &[T], to: &mut [u16]| premultiply(count, row, to);
-        let band = smooth::<T, u16>(kernel, source, rows, load);
+        let mut band = vec![0; out.len()];
+        smooth(kernel, source, rows, load, &mut memory.premultiplied, &mut band);
         for (to, from) in out.chunks_exact_mut(len).zip(band.chunks_exact(len)) {
             unpremultiply(count, from, to);
         }
     } else {
-        out.copy_from_slice(&smooth::<T, T>(kernel, source, rows, |row, to| {
-            to.copy_from_slice(row)
-        }));
+        let load = |row: &[T], to: &mut [T]| to.copy_from_slice(row);
+        smooth(kernel, source, rows, load, &mut memory.plain, out);
     }
 }
 
 /// Both passes, on the rows that `load` makes of the source's.
+#[inline(always)]
 fn smooth<T: Sample, D: Depth>(
     kernel: &Kernel,
     source: &View<T>,
     rows: Range<u32>,
     load: impl Fn(&[T], &mut [D]),
-) -> Vec<D> {
+    memory: &mut Mids<D>,
+    band: &mut [D],
+) {
     let shape = source.shape;
     let (count, len, radius) = (shape.channels.count(), shape.row_len(), kernel.radius() as usize);
-    let mut padded = vec![D::default(); len + 2 * radius * count];
     let halo = i64::from(rows.start) - radius as i64..i64::from(rows.end) + radius as i64;
-    // The halo of boxes may be far higher than the picture: each row there is passes once.
-    let passed = match kernel {
-        Kernel::Sampled(_) => halo.clone(),
-        Kernel::Boxes(_) => halo.start.max(0)..halo.end.min(i64::from(shape.height)),
-    };
-    let mut mids = Vec::with_capacity((passed.end - passed.start) as usize * len);
-    for y in passed.clone() {
-        load(
-            source.row(reflect(y, shape.height)),
-            &mut padded[radius * count..][..len],
-        );
+    // The halo may be far higher than the picture: each row there is passes once.
+    let needs = halo.start.max(0) as u32..halo.end.min(i64::from(shape.height)) as u32;
+    let Mids {
+        held,
+        mids,
+        padded,
+        line,
+    } = memory;
+    if held.contains(&needs.start) && held.end <= needs.end {
+        mids.drain(..(needs.start - held.start) as usize * len);
+    } else {
+        mids.clear();
+        held.end = needs.start;
+    }
+    padded.resize(len + 2 * radius * count, D::default());
+    for y in held.end..needs.end {
+        load(source.row(y), &mut padded[radius * count..][..len]);
         for x in (0..radius).chain(radius + shape.width as usize..2 * radius + shape.width as usize) {
             let from = radius + reflect(x as i64 - radius as i64, shape.width) as usize;
             padded.copy_within(from * count..(from + 1) * count, x * count);
         }
-        across(kernel, count, &padded, &mut mids);
-    }
-    let mut band = vec![D::default(); rows.len() * len];
-    match kernel {
-        Kernel::Sampled(taps) => down_sampled::<D>(taps, len, &mids, &mut band),
-        Kernel::Boxes(widths) => {
-            let row = |y| (i64::from(reflect(y, shape.height)) - passed.start) as usize;
-            let mids: Vec<&[D::Mid]> = halo.map(|y| &mids[row(y) * len..][..len]).collect();
-            down_boxes::<D>(kernel, *widths, len, &mids, &mut band);
+        let start = mids.len();
+        mids.resize(start + len, D::Mid::default());
+        let to = &mut mids[start..];
+        match kernel {
+            Kernel::Sampled(taps) if taps[0] == WHOLE => {
+                for (to, from) in to.iter_mut().zip(&padded[radius * count..]) {
+                    *to = D::mid(i64::from(from.signed()) << D::FRACTION);
+                }
+            }
+            Kernel::Sampled(taps) => {
+                let under = |at: usize| &padded[at * count..];
+                convolve(taps, under, to, Sample::signed, D::pair, D::narrow_mid);
+            }
+            Kernel::Boxes(widths) => boxes::across(*widths, count, padded, line, to),
         }
     }
-    band
-}
-
-/// The pass along one padded row, appended to `mids`.
-fn across<D: Depth>(kernel: &Kernel, count: usize, padded: &[D], mids: &mut Vec<D::Mid>) {
-    let sum = kernel.sum();
+    *held = needs;
+    let row = |y| (reflect(y, shape.height) - held.start) as usize;
+    let mids: Vec<&[D::Mid]> = halo.map(|y| &mids[row(y) * len..][..len]).collect();
     match kernel {
+        // What is left of the first pass is the sample with zeros after the point.
+        Kernel::Sampled(taps) if taps[0] == WHOLE => {
+            for (row, mids) in band.chunks_exact_mut(len).zip(&mids[radius..]) {
+                for (to, mid) in row.iter_mut().zip(*mids) {
+                    *to = D::saturate(D::number(*mid) >> D::FRACTION);
+                }
+            }
+        }
         Kernel::Sampled(taps) => {
-            let mut sums = [0_u32; CHUNK];
-            let len = padded.len() - 2 * (taps.len() - 1) * count;
-            for start in (0..len).step_by(CHUNK) {
-                let sums = &mut sums[..CHUNK.min(len - start)];
-                convolve(&taps[..], count, &padded[start..], sums, Into::<u32>::into);
-                // The sum is 2^15: (s·2^F + 2^14) / 2^15, without the multiplication.
-                let round = (1_u32 << (15 - D::FRACTION)) >> 1;
-                mids.extend(
-                    sums.iter()
-                        .map(|s| D::mid(u64::from((s + round) >> (15 - D::FRACTION)))),
-                );
+            for (y, row) in band.chunks_exact_mut(len).enumerate() {
+                let under = |at: usize| mids[y + at];
+                convolve(taps, under, row, D::mid_one, D::mid_pair, D::narrow);
             }
         }
-        Kernel::Boxes(widths) => {
-            let mut line: Vec<u64> = padded.iter().map(|sample| (*sample).into()).collect();
-            widths
-                .iter()
-                .for_each(|width| box_sums(&mut line, count, *width as usize));
-            mids.extend(line.iter().map(|s| D::mid(((s << D::FRACTION) + sum / 2) / sum)));
-        }
+        Kernel::Boxes(widths) => boxes::down(*widths, len, &mids, band),
     }
 }
 
-/// Samples worked on at once: their sums stay in the first-level cache.
-const CHUNK: usize = 1024;
+/// A tap that is all of the kernel: 2^15, which no `i16` holds.
+const WHOLE: u16 = 1 << 15;
 
-fn down_sampled<D: Depth>(taps: &[u16], len: usize, mids: &[D::Mid], band: &mut [D]) {
-    let mut sums = [D::Sum::default(); CHUNK];
-    for (y, row) in band.chunks_exact_mut(len).enumerate() {
-        for (start, out) in (0..len).step_by(CHUNK).zip(row.chunks_mut(CHUNK)) {
-            let sums = &mut sums[..out.len()];
-            convolve(taps, len, &mids[y * len + start..], sums, D::Sum::from);
-            let shift = 15 + D::FRACTION;
-            for (to, s) in out.iter_mut().zip(sums) {
-                *to = D::saturate(((Into::<u64>::into(*s) + (1 << (shift - 1))) >> shift) as i64);
-            }
-        }
-    }
-}
+/// Samples worked on at once: their sums stay in registers.
+const LANES: usize = 32;
 
-fn down_boxes<D: Depth>(kernel: &Kernel, widths: [u32; 3], len: usize, mids: &[&[D::Mid]], band: &mut [D]) {
-    /// Columns worked on at once.
-    const LANES: usize = 64;
-    let divisor = kernel.sum() << D::FRACTION;
-    let mut columns: Vec<u64> = Vec::new();
-    for start in (0..len).step_by(LANES) {
-        let lanes = LANES.min(len - start);
-        columns.clear();
-        for row in mids {
-            columns.extend(
-                row[start..start + lanes]
-                    .iter()
-                    .map(|mid| Into::<u64>::into(*mid)),
-            );
-        }
-        widths
-            .iter()
-            .for_each(|width| box_sums(&mut columns, lanes, *width as usize));
-        for (out, sums) in band.chunks_exact_mut(len).zip(columns.chunks_exact(lanes)) {
-            for (to, s) in out[start..start + lanes].iter_mut().zip(sums) {
-                *to = D::saturate(((s + divisor / 2) / divisor) as i64);
-            }
-        }
-    }
-}
-
-/// `sums[i]` = Σ taps[|j|] · source[i + (radius + j)·stride] for |j| ≤ radius.
-fn convolve<S: Copy, A>(taps: &[u16], stride: usize, source: &[S], sums: &mut [A], widen: impl Fn(S) -> A)
-where
-    A: Copy + From<u16> + Mul<Output = A> + AddAssign,
+/// `out[i]` = Σ taps[|j|] · under(radius + j)[i] for |j| ≤ radius, narrowed.
+#[inline(always)]
+fn convolve<'a, S: Copy + 'a, A, O: Copy>(
+    taps: &[u16],
+    under: impl Fn(usize) -> &'a [S],
+    out: &mut [O],
+    one: impl Fn(S) -> A + Copy,
+    pair: impl Fn(S, S) -> A + Copy,
+    narrow: impl Fn(A) -> O + Copy,
+) where
+    A: Copy + Default + From<i16> + Mul<Output = A> + AddAssign,
 {
     let radius = taps.len() - 1;
-    let len = sums.len();
-    for (sum, sample) in sums.iter_mut().zip(&source[radius * stride..]) {
-        *sum = A::from(taps[0]) * widen(*sample);
-    }
-    for (j, tap) in taps.iter().enumerate().skip(1) {
-        let before = &source[(radius - j) * stride..][..len];
-        let after = &source[(radius + j) * stride..][..len];
-        let tap = A::from(*tap);
-        for ((sum, a), b) in sums.iter_mut().zip(before).zip(after) {
-            let mut pair = widen(*a);
-            pair += widen(*b);
-            *sum += tap * pair;
+    let len = out.len();
+    let mut start = 0;
+    while start + LANES <= len {
+        let lanes = |at: usize| -> &'a [S; LANES] {
+            let lanes = under(at)[start..].first_chunk();
+            lanes.expect("it is as long as out")
+        };
+        let mut sums = [A::default(); LANES];
+        let centre = lanes(radius);
+        for (sum, sample) in sums.iter_mut().zip(centre) {
+            *sum = A::from(taps[0] as i16) * one(*sample);
         }
-    }
-}
-
-/// Replaces `line`, rows of `lanes` numbers, by the sums over `width` rows; it gets `width − 1` rows shorter.
-fn box_sums(line: &mut Vec<u64>, lanes: usize, width: usize) {
-    debug_assert!(width > 1, "else the row that leaves would be the row that enters");
-    let mut sums = vec![0_u64; lanes];
-    for row in line[..(width - 1) * lanes].chunks_exact(lanes) {
-        sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
-    }
-    let len = line.len() - (width - 1) * lanes;
-    for start in (0..len).step_by(lanes) {
-        let (head, tail) = line.split_at_mut(start + (width - 1) * lanes);
-
-        for ((sum, leaves), enters) in sums.iter_mut().zip(&mut head[start..]).zip(tail.iter()) {
-            *sum += enters;
-            let total = *sum;
-            *sum -= *leaves;
-            *leaves = total;
+        for (j, tap) in taps.iter().enumerate().skip(1) {
+            let (before, after) = (lanes(radius - j), lanes(radius + j));
+            let tap = A::from(*tap as i16);
+            for i in 0..LANES {
+                sums[i] += tap * pair(before[i], after[i]);
+            }
         }
+        for (to, sum) in out[start..start + LANES].iter_mut().zip(sums) {
+            *to = narrow(sum);
+        }
+        // The last lanes may overlap those before: they come out the same.
+        start = if start + LANES < len && start + 2 * LANES > len {
+            len - LANES
+        } else {
+            start + LANES
+        };
     }
-    line.truncate(len);
+    for (i, to) in out.iter_mut().enumerate().skip(start) {
+        let mut sum = A::from(taps[0] as i16) * one(under(radius)[i]);
+        for (j, tap) in taps.iter().enumerate().skip(1) {
+            sum += A::from(*tap as i16) * pair(under(radius - j)[i], under(radius + j)[i]);
+        }
+        *to = narrow(sum);
+    }
 }
 
 #[cfg(test)]
@@ -282,7 +358,13 @@ mod tests {
         };
         let kernel = Kernel::new(sigma);
         let mut out = vec![D::default(); samples.len()];
-        apply(&kernel, &View::new(shape, 0, samples), 0..height, &mut out);
+        apply(
+            &kernel,
+            &View::new(shape, 0, samples),
+            0..height,
+            &mut Memory::default(),
+            &mut out,
+        );
         assert_eq!(
             out,
             plainly(&kernel, width, height, samples),
@@ -318,6 +400,7 @@ mod tests {
             &Kernel::new(1000),
             &View::new(shape, 0, &[0, 0, 0, 255, 0, 0, 0]),
             0..1,
+            &mut Memory::default(),
             &mut out,
         );
         assert_eq!(out, [2, 14, 62, 102, 62, 14, 2]);

@@ -45,6 +45,7 @@ impl Kernel {
     }
 
     /// Sum of all weights.
+    #[cfg(test)]
     pub fn sum(&self) -> u64 {
         match self {
             Kernel::Sampled(_) => u64::from(SUM),

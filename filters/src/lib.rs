@@ -4,7 +4,8 @@
 //! arithmetic alone: no float, no `libm`, no table made by either. Which pixels come out is therefore part
 //! of what a recipe *means*, named by [`PIXEL_ENGINE`] and checked by [`Raster::pixel_hash`].
 //!
-//! Pure: no file, no clock, no thread. One filter a file; `plan` runs them in bands of rows.
+//! Pure: no file, no clock. It starts no thread; the work is spread over those of the rayon pool it is called
+//! in. One filter a file; `chain` streams bands of rows through all steps of a recipe.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -13,9 +14,11 @@ mod autolevels;
 mod binary32;
 mod blur;
 mod box_mean;
+mod boxes;
 mod brightness;
 mod cartoon;
 mod catalog;
+mod chain;
 mod clahe;
 mod contrast;
 mod crop;

@@ -18,7 +18,7 @@ pub const BRIGHTNESS_MAX: i32 = 255;
 pub const CONTRAST_MAX: i32 = 100;
 /// Smallest Gaussian σ, in thousandths of a pixel.
 pub const SIGMA_MIN: u32 = 100;
-/// Largest Gaussian σ, in thousandths of a pixel. Memory bounds it: a band of rows and its halo, 18 σ rows
+/// Largest Gaussian σ, in thousandths of a pixel. Memory bounds it: a band of rows and its halo, 12 σ rows
 /// in all, are held between the two passes in twice their bytes. The sums would be good to σ 1000: the boxes'
 /// weights sum to about (2σ)³, and 31 bits of sample times that must stay below 2⁶⁴.
 pub const SIGMA_MAX: u32 = 250_000;

@@ -8,7 +8,7 @@
 
 use std::ops::Range;
 
-use crate::blur::{self, Depth};
+use crate::blur::{self, Depth, Memory};
 use crate::gaussian::Kernel;
 use crate::raster::Shape;
 use crate::view::View;
@@ -16,7 +16,14 @@ use crate::{grayscale, invert, tone};
 
 /// Result rows `rows`, with `channels.to_gray()`; the view must hold the rows of the kernel's radius above and
 /// below them, as far as there are any.
-pub(crate) fn apply<T: Depth>(kernel: &Kernel, source: &View<T>, rows: Range<u32>, out: &mut [T]) {
+#[inline(always)]
+pub(crate) fn apply<T: Depth>(
+    kernel: &Kernel,
+    source: &View<T>,
+    rows: Range<u32>,
+    memory: &mut Memory<T>,
+    out: &mut [T],
+) {
     let channels = source.shape.channels;
     let shape = Shape {
         channels: channels.to_gray(),
@@ -32,6 +39,7 @@ pub(crate) fn apply<T: Depth>(kernel: &Kernel, source: &View<T>, rows: Range<u32
         kernel,
         &View::new(shape, there.start, &negative),
         rows.clone(),
+        memory,
         out,
     );
     let count = shape.channels.count();
@@ -72,7 +80,13 @@ mod tests {
         };
         let row = [200, 200, 200, 100, 200, 200, 200_u8];
         let mut out = [0; 7];
-        apply(&Kernel::new(1000), &View::new(shape, 0, &row), 0..1, &mut out);
+        apply(
+            &Kernel::new(1000),
+            &View::new(shape, 0, &row),
+            0..1,
+            &mut Memory::default(),
+            &mut out,
+        );
         // The blurred negative is 56 60 79 95 79 60 56: weights 13076 7931 1770 145 of 32768 on a step of 100.
         assert_eq!(out, [255, 255, 255, 159, 255, 255, 255]);
     }
@@ -94,14 +108,26 @@ mod tests {
             .collect();
         let kernel = Kernel::new(1700);
         let mut found = vec![0; 132];
-        apply(&kernel, &View::new(shape, 0, &samples), 0..6, &mut found);
+        apply(
+            &kernel,
+            &View::new(shape, 0, &samples),
+            0..6,
+            &mut Memory::default(),
+            &mut found,
+        );
         let mut gray = vec![0; 132];
         grayscale::apply(Channels::Rgba, &samples, &mut gray);
         let negative: Vec<u16> = (0..132)
             .map(|i| if i % 2 == 0 { 65_535 - gray[i] } else { gray[i] })
             .collect();
         let mut blurred = vec![0; 132];
-        blur::apply(&kernel, &View::new(grays, 0, &negative), 0..6, &mut blurred);
+        blur::apply(
+            &kernel,
+            &View::new(grays, 0, &negative),
+            0..6,
+            &mut Memory::default(),
+            &mut blurred,
+        );
         for i in (0..132).step_by(2) {
             let light = f64::from(gray[i]) * 65_535.0 / (65_535.0 - f64::from(blurred[i]));
             assert_eq!(f64::from(found[i]), (light + 0.5).floor().min(65_535.0), "{i}");

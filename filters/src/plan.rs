@@ -1,17 +1,19 @@
 //! A step made ready for one shape of picture: its tables, its reach, its bands of rows.
 //!
-//! The engine of bands stands on three functions: which shape comes out, which source rows a band of result
-//! rows needs, and the band itself. Coordinates are global, so any cut into bands gives the same bytes.
+//! The engine ([`chain`](crate::chain)) stands on three functions: which shape comes out, which source rows a
+//! band of result rows needs, and the band itself. Coordinates are global, so any cut into bands gives the
+//! same bytes.
 
-use std::ops::{ControlFlow, Range};
+use std::ops::Range;
+
+use multiversion::multiversion;
 
 use crate::angle::Turning;
-use crate::blur;
+use crate::blur::{self, Memory};
 use crate::error::FilterError;
 use crate::gaussian::Kernel;
-use crate::raster::{Raster, Samples, Shape};
+use crate::raster::Shape;
 use crate::resize::{self, Axis};
-use crate::sample::Sample;
 use crate::step::Step;
 use crate::survey::Survey;
 use crate::view::View;
@@ -20,8 +22,11 @@ use crate::{
     median, oil, pencil, pixelate, posterize, sepia, sharpen, threshold, tone, vignette,
 };
 
-/// Fewest rows of a band: progress is told and a cancel is seen after each.
-const BAND_ROWS_MIN: u32 = 64;
+/// What every kernel needs of a sample.
+pub(crate) trait Depth: blur::Depth + resize::Depth + Send + Sync {}
+
+impl Depth for u8 {}
+impl Depth for u16 {}
 
 impl Step {
     /// The shape that the step makes of `source`.
@@ -151,6 +156,27 @@ impl Plan {
         };
     }
 
+    /// The shape it takes.
+    pub fn source(&self) -> Shape {
+        self.source
+    }
+
+    /// [`Step::radius`].
+    pub fn radius(&self) -> u32 {
+        self.step.radius()
+    }
+
+    /// Whether the source rows wander down as the result rows do. A step where they do not (a turn), or that
+    /// surveys its source first, wants it whole.
+    pub fn streams(&self) -> bool {
+        if self.survey().is_some() {
+            return false;
+        }
+        let last = self.result.height - 1;
+        let (top, bottom) = (self.source_rows(0..1), self.source_rows(last..last + 1));
+        top.start < bottom.start || top.end < bottom.end
+    }
+
     /// The shape of the result.
     pub fn shape(&self) -> Shape {
         self.result
@@ -172,8 +198,24 @@ impl Plan {
         }
     }
 
-    /// The result rows `rows`, from a view that holds at least [`Plan::source_rows`].
-    pub fn band<T: blur::Depth + resize::Depth>(&self, source: &View<T>, rows: Range<u32>, out: &mut [T]) {
+    /// [`Plan::band`], compiled for the processor it runs on.
+    pub fn band_fast<T: Depth>(
+        &self,
+        source: &View<T>,
+        rows: Range<u32>,
+        memory: &mut Memory<T>,
+        out: &mut [T],
+    ) {
+        band_fast(self, source, rows, memory, out);
+    }
+
+    /// The result rows `rows`, from a view that holds at least [`Plan::source_rows`]. `memory` is empty or what
+    /// another band of this plan and picture left.
+    ///
+    /// What is called from here is `inline(always)` where speed counts, so that it is compiled with
+    /// [`band_fast`] for each set of instructions.
+    #[inline(always)]
+    pub fn band<T: Depth>(&self, source: &View<T>, rows: Range<u32>, memory: &mut Memory<T>, out: &mut [T]) {
         let channels = self.source.channels;
         match (&self.step, &self.tables) {
             (Step::Grayscale, _) => grayscale::apply(channels, source.rows(rows), out),
@@ -208,10 +250,10 @@ impl Plan {
             (Step::Rotate(turn), _) => turn.apply(source, rows, out),
             (Step::Crop(crop), _) => crop.apply(source, rows, out),
             (Step::Sharpen { amount, .. }, Tables::Kernel(kernel)) => {
-                sharpen::apply(*amount, kernel, source, rows, out);
+                sharpen::apply(*amount, kernel, source, rows, memory, out);
             }
-            (Step::Pencil { .. }, Tables::Kernel(kernel)) => pencil::apply(kernel, source, rows, out),
-            (_, Tables::Kernel(kernel)) => blur::apply(kernel, source, rows, out),
+            (Step::Pencil { .. }, Tables::Kernel(kernel)) => pencil::apply(kernel, source, rows, memory, out),
+            (_, Tables::Kernel(kernel)) => blur::apply(kernel, source, rows, memory, out),
             // A picture that has the size already is not touched, invisible colours included.
             (_, Tables::Axes(_)) if self.result == self.source => out.copy_from_slice(source.rows(rows)),
             (_, Tables::Axes(axes)) => resize::apply(axes, source, rows, out),
@@ -224,65 +266,18 @@ impl Plan {
             (_, Tables::None) => unreachable!("the steps that are left have tables, some after a survey"),
         }
     }
+}
 
-    /// The whole result, band by band. `tell` hears how many rows are done, none while the picture is
-    /// surveyed, and may break.
-    pub fn run(
-        mut self,
-        source: &Raster,
-        tell: &mut dyn FnMut(u32) -> ControlFlow<()>,
-    ) -> Result<Raster, FilterError> {
-        let samples = match &source.samples {
-            Samples::U8(samples) => Samples::U8(self.run_on(samples, tell)?),
-            Samples::U16(samples) => Samples::U16(self.run_on(samples, tell)?),
-        };
-        let Shape {
-            width,
-            height,
-            channels,
-        } = self.result;
-        Ok(Raster {
-            width,
-            height,
-            channels,
-            samples,
-        })
-    }
-
-    fn run_on<T: Sample + blur::Depth + resize::Depth>(
-        &mut self,
-        samples: &[T],
-        tell: &mut dyn FnMut(u32) -> ControlFlow<()>,
-    ) -> Result<Vec<T>, FilterError> {
-        let (from_len, len) = (self.source.row_len(), self.result.row_len());
-        if let Some(mut survey) = self.survey() {
-            for start in (0..self.source.height).step_by(BAND_ROWS_MIN as usize) {
-                let rows = start..(start + BAND_ROWS_MIN).min(self.source.height);
-                let cut = &samples[rows.start as usize * from_len..rows.end as usize * from_len];
-                survey.add(&View::new(self.source, rows.start, cut), rows);
-                if tell(0).is_break() {
-                    return Err(FilterError::Cancelled);
-                }
-            }
-            self.learn(&survey);
-        }
-        // A band is cut so that its halo, worked out anew for each band, is at most half of its work.
-        let band_rows = BAND_ROWS_MIN.max(4 * self.step.radius());
-        let mut out = vec![T::default(); len * self.result.height as usize];
-        for (band, start) in out
-            .chunks_mut(band_rows as usize * len)
-            .zip((0..).step_by(band_rows as usize))
-        {
-            let rows = start..(start + band_rows).min(self.result.height);
-            let needs = self.source_rows(rows.clone());
-            let cut = &samples[needs.start as usize * from_len..needs.end as usize * from_len];
-            self.band(&View::new(self.source, needs.start, cut), rows.clone(), band);
-            if tell(rows.end).is_break() {
-                return Err(FilterError::Cancelled);
-            }
-        }
-        Ok(out)
-    }
+/// One safe body for several instruction sets: what comes out is the same, tested against [`Plan::band`].
+#[multiversion(targets("x86_64+avx2+bmi1+bmi2+fma+lzcnt+popcnt"), dispatcher = "direct")]
+fn band_fast<T: Depth>(
+    plan: &Plan,
+    source: &View<T>,
+    rows: Range<u32>,
+    memory: &mut Memory<T>,
+    out: &mut [T],
+) {
+    plan.band(source, rows, memory, out);
 }
 
 #[cfg(test)]
@@ -340,22 +335,23 @@ mod tests {
     ];
 
     /// A band made of exactly the source rows it asks for, and not one more.
-    fn from_its_rows<T: Sample + blur::Depth + resize::Depth>(
-        plan: &Plan,
-        samples: &[T],
-        rows: Range<u32>,
-    ) -> Vec<T> {
+    fn from_its_rows<T: Depth>(plan: &Plan, samples: &[T], rows: Range<u32>) -> Vec<T> {
         let needs = plan.source_rows(rows.clone());
         let len = plan.source.row_len();
         let cut = &samples[needs.start as usize * len..needs.end as usize * len];
         let mut out = vec![T::default(); rows.len() * plan.result.row_len()];
-        plan.band(&View::new(plan.source, needs.start, cut), rows, &mut out);
+        plan.band(
+            &View::new(plan.source, needs.start, cut),
+            rows,
+            &mut Memory::default(),
+            &mut out,
+        );
         out
     }
 
     fn bands_are_the_whole<T>(step: Step, source: Shape, cut: u32, samples: &[T])
     where
-        T: Sample + blur::Depth + resize::Depth + PartialEq + std::fmt::Debug,
+        T: Depth + PartialEq + std::fmt::Debug,
     {
         let mut plan = Plan::new(step, source, (size_of::<T>() * 8) as u8).unwrap();
         if let Some(mut survey) = plan.survey() {
@@ -364,7 +360,12 @@ mod tests {
         }
         let height = plan.result.height;
         let mut whole = vec![T::default(); height as usize * plan.result.row_len()];
-        plan.band(&View::new(source, 0, samples), 0..height, &mut whole);
+        plan.band(
+            &View::new(source, 0, samples),
+            0..height,
+            &mut Memory::default(),
+            &mut whole,
+        );
         let cut = 1 + cut % height;
         let bands = (0..height).step_by(cut as usize);
         // The same from surveys of the bands, each from a cut of its own, the last one first.
@@ -427,7 +428,12 @@ mod tests {
                 let made = pair.map(|sample| {
                     samples[last as usize] = sample;
                     let mut out = [0_u16; 1];
-                    plan.band(&View::new(plan.source, 0, &samples), 40..41, &mut out);
+                    plan.band(
+                        &View::new(plan.source, 0, &samples),
+                        40..41,
+                        &mut Memory::default(),
+                        &mut out,
+                    );
                     out
                 });
                 made[0] != made[1]

@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::ControlFlow;
 use std::str::FromStr;
 
+use crate::chain;
 use crate::error::{FilterError, RecipeError};
 use crate::limits::{RECIPE_BYTES_MAX, STEPS_MAX};
 use crate::plan::Plan;
@@ -19,17 +20,13 @@ use crate::step::Step;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recipe(Vec<Step>);
 
-/// How far a recipe has come, told after each band of rows.
+/// How far a recipe has come, told on the caller's thread after each round of bands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// The step at work, counted from 0.
-    pub step: usize,
-    /// How many steps there are.
-    pub steps: usize,
-    /// Result rows of this step that are done.
-    pub rows_done: u32,
-    /// Result rows of this step.
-    pub rows: u32,
+    /// Rows that are done, counted once for each step.
+    pub done: u64,
+    /// All of them.
+    pub total: u64,
 }
 
 impl FromStr for Recipe {
@@ -79,8 +76,10 @@ impl Recipe {
 
     /// Applies all steps to `source` and gives the result; the source is left alone.
     ///
-    /// `progress` is called after each band of rows; if it breaks, the work ends with
-    /// [`FilterError::Cancelled`]. All sizes are worked out before the first pixel is.
+    /// The work is done by the threads of the rayon pool it is called in; their number does not show in the
+    /// result. Besides source and result there are a few rows for each step; only where a step turns the
+    /// picture there is a whole one in between. `progress` is called after each round of bands; if it breaks,
+    /// the work ends with [`FilterError::Cancelled`]. All sizes are worked out before the first pixel is.
     ///
     /// # Errors
     /// [`FilterError`]: the raster contradicts itself or is too large, a crop reaches outside, a result
@@ -92,23 +91,28 @@ impl Recipe {
     ) -> Result<Raster, FilterError> {
         source.check()?;
         let mut shape = source.shape();
+        let mut plans = Vec::new();
         for step in &self.0 {
-            shape = step.shape(shape)?;
+            let plan = Plan::new(*step, shape, source.samples.bits())?;
+            shape = plan.shape();
+            plans.push(plan);
         }
+        // A step that does not stream begins a chain of its own, whose source is whole.
+        let rows = |chain: &[Plan]| chain.len() as u64 * u64::from(chain[chain.len() - 1].shape().height);
+        let total = plans.chunk_by(|_, next| next.streams()).map(rows).sum();
+        let mut before = 0;
         let mut done: Option<Raster> = None;
-        for (i, step) in self.0.iter().enumerate() {
-            let input = done.as_ref().unwrap_or(source);
-            let plan = Plan::new(*step, input.shape(), input.samples.bits())?;
-            let rows = plan.shape().height;
+        for chain in plans.chunk_by_mut(|_, next| next.streams()) {
+            let (steps, input) = (chain.len() as u64, done.as_ref().unwrap_or(source));
             let mut tell = |rows_done| {
                 progress(Progress {
-                    step: i,
-                    steps: self.0.len(),
-                    rows_done,
-                    rows,
+                    done: before + steps * u64::from(rows_done),
+                    total,
                 })
             };
-            done = Some(plan.run(input, &mut tell)?);
+            chain::survey(&mut chain[0], input, &mut tell)?;
+            done = Some(chain::run(chain, input, &mut tell)?);
+            before += rows(chain);
         }
         Ok(done.expect("a recipe has at least one step"))
     }

@@ -10,6 +10,9 @@ pub(crate) trait Sample: Copy + Default + Into<u32> + Into<u64> + 'static {
     /// The nearest sample: values outside `0..=MAX` are saturated.
     fn saturate(value: i64) -> Self;
 
+    /// [`Sample::saturate`] in 32 bits.
+    fn clamp(value: i32) -> Self;
+
     /// `self` as a signed number, so that differences need no care.
     fn signed(self) -> i32 {
         let value: u32 = self.into();
@@ -22,11 +25,19 @@ impl Sample for u8 {
     fn saturate(value: i64) -> u8 {
         value.clamp(0, i64::from(u8::MAX)) as u8
     }
+    #[inline(always)]
+    fn clamp(value: i32) -> u8 {
+        value.clamp(0, i32::from(u8::MAX)) as u8
+    }
 }
 
 impl Sample for u16 {
     const MAX: u32 = u16::MAX as u32;
     fn saturate(value: i64) -> u16 {
         value.clamp(0, i64::from(u16::MAX)) as u16
+    }
+    #[inline(always)]
+    fn clamp(value: i32) -> u16 {
+        value.clamp(0, i32::from(u16::MAX)) as u16
     }
 }

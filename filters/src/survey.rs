@@ -39,7 +39,6 @@ impl Survey {
     }
 
     /// Adds what a survey of other rows has counted, for the same step and picture.
-    #[cfg_attr(not(test), expect(dead_code, reason = "one thread makes one survey so far"))]
     pub fn merge(&mut self, other: &Survey) {
         match (self, other) {
             (Survey::Histogram(sum), Survey::Histogram(more)) => sum.merge(more),

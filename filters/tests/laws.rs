@@ -125,7 +125,7 @@ proptest! {
                     prop_assert_eq!(made.channels.has_alpha(), raster.channels.has_alpha(), "{}", info.name);
                     let len = made.width as usize * made.height as usize * made.channels.count();
                     prop_assert_eq!(made.samples.len(), len, "{}", info.name);
-                    prop_assert_eq!(last.map(|it| it.rows_done), Some(made.height), "{}", info.name);
+                    prop_assert!(last.is_some_and(|it| it.done == it.total), "{}", info.name);
                 }
                 Err(error) => prop_assert!(
                     matches!(error, FilterError::CropOutside { .. }),
@@ -416,22 +416,43 @@ fn a_raster_that_contradicts_itself_is_refused() {
 
 #[test]
 fn progress_is_told_by_band_and_cancel_is_heard() {
-    let recipe: Recipe = "invert+edges".parse().unwrap();
-    let mut told = Vec::new();
-    let raster = gray(2, 150);
-    recipe
-        .apply(&raster, &mut |progress| {
-            told.push((progress.step, progress.rows_done));
-            ControlFlow::Continue(())
-        })
-        .unwrap();
-    assert_eq!(told, [(0, 64), (0, 128), (0, 150), (1, 64), (1, 128), (1, 150)]);
+    // invert and edges are one chain in bands of 32 rows; the turn begins another. One thread: one stripe.
+    let recipe: Recipe = "invert+edges+rotate:90".parse().unwrap();
+    let raster = gray(40, 80);
+    let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    let told = one.install(|| {
+        let mut told = Vec::new();
+        recipe
+            .apply(&raster, &mut |progress| {
+                told.push((progress.done, progress.total));
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+        told
+    });
+    assert_eq!(told, [64, 128, 160, 192, 200].map(|done| (done, 200)));
     let stop = |progress: Progress| {
-        if progress.step == 1 {
+        if progress.done > 160 {
             ControlFlow::Break(())
         } else {
             ControlFlow::Continue(())
         }
     };
     assert_eq!(recipe.apply(&raster, &mut { stop }), Err(FilterError::Cancelled));
+}
+
+#[test]
+fn the_number_of_threads_does_not_show() {
+    let samples = (0..3 * 61 * 700_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8);
+    let raster = Raster::new(61, 700, Channels::Rgb, Samples::U8(samples.collect())).unwrap();
+    for recipe in ["sepia+blur:2+sharpen+edges", "blur:9+rotate:90+resize:50+blur:1"] {
+        let on = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+            pool.unwrap().install(|| done(recipe, &raster))
+        };
+        let one = on(1);
+        for threads in [2, 3, 8] {
+            assert_eq!(on(threads), one, "{recipe} on {threads} threads");
+        }
+    }
 }

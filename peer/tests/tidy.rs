@@ -35,7 +35,7 @@ const WALLS: [(&str, &[&str]); 3] = [
             "thiserror",
         ],
     ),
-    ("filters", &["blake3", "thiserror"]),
+    ("filters", &["blake3", "multiversion", "rayon", "thiserror"]),
 ];
 
 fn root() -> PathBuf {

@@ -128,12 +128,11 @@ fn ms(since: Instant) -> f64 {
 }
 
 fn progress(at: Progress) -> api::Progress {
-    let part = u64::from(at.rows_done) * 100 / u64::from(at.rows.max(1));
     api::Progress {
         doing: "filtering".into(),
-        done: at.step as u64 * 100 + part,
-        total: at.steps as u64 * 100,
-        unit: "steps".into(),
+        done: at.done,
+        total: at.total,
+        unit: "rows".into(),
     }
 }
 

@@ -255,8 +255,7 @@ pub(super) fn make_version(
     let decoded = codec::decode(bytes, &Limits::default())?;
     let total = recipe.steps().len() as u64 * 100;
     let raster = recipe.apply(&decoded.raster, &mut |at| {
-        let part = u64::from(at.rows_done) * 100 / u64::from(at.rows.max(1));
-        step(at.step as u64 * 100 + part, total)
+        step(at.done * total / at.total.max(1), total)
     })?;
     let encoded = codec::encode_version(&raster, decoded.probe.media, &decoded.metadata)?;
     Ok(Version {
