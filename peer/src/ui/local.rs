@@ -8,19 +8,15 @@ use crate::cmd::Local;
 pub(super) fn page(local: &Local, paint: Paint) -> Page {
     match local {
         Local::Filters(list) => {
-            let rows: Vec<_> = list
-                .filters
-                .iter()
-                .map(|f| {
-                    let name = left(f.name).paint(|t| paint.bold(t));
-                    vec![
-                        name,
-                        left(f.parameters),
-                        left(f.description),
-                        left(f.example).paint(|t| paint.dim(t)),
-                    ]
-                })
-                .collect();
+            // An example first, as it is typed; what it takes stands below, so that no line is long.
+            let mut rows = Vec::new();
+            for filter in &list.filters {
+                let example = left(filter.example).paint(|t| paint.bold(t));
+                rows.push(vec![example, left(filter.description)]);
+                if !filter.parameters.is_empty() {
+                    rows.push(vec![left(""), left(filter.parameters).paint(|t| paint.dim(t))]);
+                }
+            }
             Page {
                 out: columns("", &rows),
                 notes: String::new(),
