@@ -98,6 +98,19 @@ mod tests {
     }
 
     #[test]
+    fn a_quotient_just_above_a_tie_is_rounded_up() {
+        // The 17 bits after the mantissa are 1 and zeros, and only the remainder says that it is no tie.
+        for (full, total) in [(255, 218_061), (65_535, 420_107)] {
+            let found = Binary32::quotient(full, total);
+            let expected = full as f32 / total as f32;
+            assert_eq!(
+                found.mantissa as f64 * f64::from(found.exponent).exp2(),
+                f64::from(expected)
+            );
+        }
+    }
+
+    #[test]
     fn ties_go_to_even() {
         assert_eq!([1, 2, 3, 5, 6, 7].map(|n| halved(n, 1)), [0, 1, 2, 2, 3, 4]);
         assert_eq!((halved(u64::MAX, 63), halved(u64::MAX, 64)), (2, 0));

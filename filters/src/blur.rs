@@ -237,7 +237,7 @@ fn smooth<T: Sample, D: Depth>(
 const WHOLE: u16 = 1 << 15;
 
 /// Samples worked on at once: their sums stay in registers.
-const LANES: usize = 32;
+const LANES: usize = 64;
 
 /// `out[i]` = Σ taps[|j|] · under(radius + j)[i] for |j| ≤ radius, narrowed.
 #[inline(always)]

@@ -14,6 +14,7 @@ pub(crate) const RADIUS: u32 = 1;
 /// gx = the columns right minus left weighted 1 2 1, gy = the rows below minus above weighted 1 2 1 (Sobel
 /// and Feldman 1968), and the result is |gx| + |gy|, saturated: the L1 magnitude that OpenCV's `Canny` has
 /// by default. Borders: reflect 101.
+#[inline(always)]
 pub(crate) fn apply<T: Sample>(source: &View<T>, rows: Range<u32>, out: &mut [T]) {
     let shape = source.shape;
     let (width, channels) = (shape.width as usize, shape.channels);

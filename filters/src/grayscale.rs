@@ -7,12 +7,14 @@ use crate::sample::Sample;
 ///
 /// The weights are 0.299, 0.587 and 0.114 of ITU-R BT.601 in 15-bit fixed point, as OpenCV's
 /// `COLOR_RGB2GRAY` has them; they sum to 32768, so white stays white.
+#[inline(always)]
 pub(crate) fn luma<T: Sample>(r: T, g: T, b: T) -> T {
     let (r, g, b): (u32, u32, u32) = (r.into(), g.into(), b.into());
     T::saturate(i64::from((r * 9798 + g * 19235 + b * 3735 + 16384) >> 15))
 }
 
 /// Pixels of `channels` to pixels of `channels.to_gray()`.
+#[inline(always)]
 pub(crate) fn apply<T: Sample>(channels: Channels, source: &[T], out: &mut [T]) {
     match channels {
         Channels::Gray | Channels::GrayAlpha => out.copy_from_slice(source),

@@ -269,7 +269,13 @@ impl Plan {
 }
 
 /// One safe body for several instruction sets: what comes out is the same, tested against [`Plan::band`].
-#[multiversion(targets("x86_64+avx2+bmi1+bmi2+fma+lzcnt+popcnt"), dispatcher = "direct")]
+#[multiversion(
+    targets(
+        "x86_64+avx512f+avx512bw+avx512cd+avx512dq+avx512vl+avx512vbmi+avx512vbmi2+avx2+bmi1+bmi2+fma",
+        "x86_64+avx2+bmi1+bmi2+fma",
+    ),
+    dispatcher = "direct"
+)]
 fn band_fast<T: Depth>(
     plan: &Plan,
     source: &View<T>,

@@ -9,9 +9,21 @@ const MATRIX: [[u32; 3]; 3] = [[12878, 25199, 6193], [11436, 22479, 5505], [8913
 
 /// Pixels of `channels` to pixels of `channels.to_rgb()`: each row of the matrix times the pixel, plus
 /// half, shifted right by 15, saturated.
+#[inline(always)]
 pub(crate) fn apply<T: Sample>(channels: Channels, source: &[T], out: &mut [T]) {
     let colors = channels.colors();
     let pixels = source.chunks_exact(channels.count());
+    if channels == Channels::Rgb && T::MAX == u32::from(u8::MAX) {
+        // Sums of 8-bit samples fit 32 bits, more of which fit a register.
+        for (to, from) in out.chunks_exact_mut(3).zip(pixels) {
+            let [r, g, b] = [from[0].signed(), from[1].signed(), from[2].signed()];
+            for (sample, row) in to.iter_mut().zip(MATRIX) {
+                let [of_r, of_g, of_b] = row.map(|weight| weight as i32);
+                *sample = T::clamp((r * of_r + g * of_g + b * of_b + 16384) >> 15);
+            }
+        }
+        return;
+    }
     for (toned, p) in out.chunks_exact_mut(channels.to_rgb().count()).zip(pixels) {
         let (r, g, b): (u64, u64, u64) = if colors == 3 {
             (p[0].into(), p[1].into(), p[2].into())
