@@ -49,19 +49,19 @@ pub fn catalog() -> &'static [FilterInfo] {
             "gamma",
             "G (0.1-10)",
             "gamma:1.4",
-            "lightens (above 1) or darkens the mid-tones, black and white stay",
+            "lightens (above 1) or darkens; black and white stay",
         ),
         filter(
             "levels",
-            "BLACK (0-254), WHITE (1-255) [, GAMMA (0.1-10)], gamma 1 if left out",
+            "BLACK (0-254), WHITE (1-255) [, GAMMA (0.1-10), else 1]",
             "levels:20,235",
-            "makes what is BLACK or darker black, what is WHITE or lighter white",
+            "stretches the tones from BLACK to WHITE over the full range",
         ),
         filter(
             "autolevels",
             "[CLIP (0-10 percent)], 0.5 if left out",
             "autolevels",
-            "stretches the tones to the full range, but for CLIP percent at either end",
+            "stretches the tones, CLIP percent at either end cut off",
         ),
         filter(
             "equalize",
@@ -85,7 +85,7 @@ pub fn catalog() -> &'static [FilterInfo] {
             "threshold",
             "T (0-255)",
             "threshold:128",
-            "makes it black and white: white is what is lighter than T",
+            "makes it black and white: white is lighter than T",
         ),
         filter(
             "vignette",
@@ -109,7 +109,7 @@ pub fn catalog() -> &'static [FilterInfo] {
             "median",
             "R (1-50)",
             "median:2",
-            "takes specks away and keeps edges, by the median of the pixels within R",
+            "takes specks away and keeps edges (median within R)",
         ),
         filter(
             "sharpen",
@@ -158,7 +158,7 @@ pub fn catalog() -> &'static [FilterInfo] {
             "rotate",
             "DEG (-360 to 360, clockwise)",
             "rotate:90",
-            "turns it; corners left empty become transparent where there is alpha, else white",
+            "turns it; new corners are transparent, or else white",
         ),
         filter(
             "crop",
