@@ -221,7 +221,7 @@ fn a_recipe_from_file_to_file() {
         4
     );
     std::fs::write(world.path("large.bmp"), world::bitmap(2000, 2000)).unwrap();
-    let slow = vec!["median:20"; 8].join("+");
+    let slow = ["median:20"; 8].join("+");
     let mut child = home
         .command(&["apply", "large.bmp", "out.png", &slow])
         .spawn()
