@@ -202,6 +202,28 @@ fn an_accept_lifts_only_the_limits_that_it_saw() {
     check("A1 add; C2 remove(A); O4 accept(A1) sees A1", "A1");
 }
 
+/// C removed A without having seen an add of his, and was removed himself. The owner removes A, having seen the add; then he
+/// lets C's removal hold after all. The add is held, as it would have been from the beginning; that too may be accepted.
+#[test]
+fn a_removal_that_is_accepted_later_holds_what_it_had_not_seen() {
+    let before = "A1 add sees C1; c1 remove(A) sees O2; O4 remove(C) sees A1; O5 remove(A) sees c1";
+    check(before, "c1");
+    check(&format!("{before}; O6 accept(c1)"), "A1");
+    check(&format!("{before}; O6 accept(c1); O7 accept(A1)"), "");
+}
+
+/// The owner accepts an add that C's removal of A had not seen. The device he did it with is revoked by one who had not seen
+/// that: the accept is lost, though another device of his had removed A knowing of it.
+#[test]
+fn an_accept_is_lost_with_its_device() {
+    let before = "A1 add sees C1; c1 remove(A) sees O2; O4 accept(A1) sees A1 c1";
+    check(&format!("{before}; o1 remove(A) sees O4"), "");
+    check(
+        &format!("{before}; R1 revoke(O) sees A1 c1; o1 remove(A) sees O4"),
+        "A1 O3 O4",
+    );
+}
+
 /// To name a curator is the owner's; whom a curator names one may nothing more than before.
 #[test]
 fn a_curator_gives_no_curator() {

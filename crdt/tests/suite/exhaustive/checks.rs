@@ -165,17 +165,27 @@ impl Walk {
         Ok(())
     }
 
-    /// What the owner's removal and every op of others had seen stays, whatever the removed member goes on to write.
+    /// What the owner's removal and every op of others had seen stays, whatever the removed member goes on to write, as long as
+    /// what the removal knew of others is in force as it was then. Their ops have rules of their own: a removal that was held
+    /// and is accepted later does what it would have done from the beginning, and an accept that is lost with its device
+    /// frees nothing any more (`histories::a_removal_that_is_accepted_later…`, `an_accept_is_lost_with_its_device`).
     fn check_kept(&self, removal: usize, person: u8, verdict: &Verdict) -> Result<(), String> {
         let Deed { past, user, .. } = self.deeds[removal];
         if user != 0 {
             return Ok(());
         }
         let then = judge(&self.deeds, past | 1 << removal);
+        let others = each(past).filter(|other| self.deeds[*other].user != person);
+        if others
+            .into_iter()
+            .any(|other| has(then.valid, other) != has(verdict.valid, other))
+        {
+            return Ok(());
+        }
         for op in each(past & then.valid).filter(|op| *op >= BASE && self.deeds[*op].user == person) {
             let knew = |other: usize| {
                 let deed = &self.deeds[other];
-                deed.user == person || has(past, other) || other == removal || has(deed.past, op)
+                deed.user == person || has(past & then.valid, other) || other == removal || has(deed.past, op)
             };
             if (0..self.deeds.len()).all(knew) && !has(verdict.valid, op) {
                 return Err(format!("7: all had seen op {}", op - BASE + 1));
