@@ -6,8 +6,8 @@ use clap::Args;
 
 /// Filter an image file into another file, without album or network
 ///
-/// OUT's ending chooses png, jpg or webp, the last two without loss of detail beyond 8 bits; jpg has no transparency, what
-/// shows through is white. OUT is replaced once all went well. `calotype filters` lists the filters.
+/// OUT's ending chooses the kind: png holds everything, webp 8 bits without loss, jpg 8 bits at quality 92 without
+/// transparency (white shows through). OUT is replaced once all went well. `calotype filters` lists the filters.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   calotype apply sunset.jpg old.jpg sepia
