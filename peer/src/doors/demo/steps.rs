@@ -200,7 +200,10 @@ pub async fn verified(stage: &mut Stage, report: &mut Report) -> Result<(), Fail
     );
     let shown = carol.image(&version.name).await?;
     let shown = shown.and_then(|image| image.verified);
-    report.saw(shown == Some(true), "and carol's list of images shows it from now on");
+    report.saw(
+        shown == Some(true),
+        "and carol's list of images shows it from now on",
+    );
     Ok(())
 }
 
