@@ -12,6 +12,7 @@ use super::interrupt::Interrupt;
 use super::repeat;
 use crate::api::{Code, Failure, Reply, Request};
 use crate::cmd::Act;
+use crate::decoder::Decoder;
 use crate::ui::{Meter, Ui, picture};
 
 /// How often the meter may be drawn while nothing is heard.
@@ -99,9 +100,7 @@ async fn perform(act: Act, control: &Control, ui: &Ui, stop: &CancellationToken)
             let reply = ask(request, control, ui, stop).await?;
             match &reply {
                 Reply::Shown(shown) if !ui.json => {
-                    let (shown, out) = (shown.clone(), *ui);
-                    let drawn = tokio::task::spawn_blocking(move || picture::draw(&shown, width, &out));
-                    ui.drawing(&drawn.await.map_err(|_| not_drawn("the decoder failed"))??)?;
+                    ui.drawing(&picture::draw(shown, width, ui, &Decoder::own()).await?)?;
                 }
                 reply => ui.reply(reply)?,
             }
@@ -200,11 +199,6 @@ fn settle(reply: Reply) -> Result<Reply, Failure> {
         reply: Some(Box::new(reply)),
         ..Failure::new(code, message, hint)
     })
-}
-
-fn not_drawn(why: &str) -> Failure {
-    let hint = "/open NAME hands it to the system's viewer";
-    Failure::new(Code::Damaged, format!("the picture cannot be drawn: {why}"), hint)
 }
 
 /// Hands a file to the system's viewer.

@@ -2,14 +2,17 @@
 //! plain characters. Nothing is asked of the terminal, so nothing can hang.
 
 use std::ffi::OsString;
+use std::fmt::Display;
+use std::path::PathBuf;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use codec::Limits;
 use filters::{Channels, Raster, Samples};
 
 use super::{Ui, screen, shorten};
 use crate::api::{Code, Failure, Picture, Shown};
+use crate::decoder::{DecodeError, Decoder};
+use crate::explain::{self, Explained as _};
 
 /// Columns where there is no terminal to tell.
 const COLUMNS: usize = 80;
@@ -60,11 +63,11 @@ impl Means {
     }
 }
 
-/// The picture as this terminal can show it, and its caption; decodes files, so it blocks.
+/// The picture as this terminal can show it, and its caption.
 ///
 /// # Errors
 /// `damaged`, `not_an_image` or `too_large`: the bytes cannot be decoded.
-pub fn draw(shown: &Shown, width: Option<u16>, ui: &Ui) -> Result<String, Failure> {
+pub async fn draw(shown: &Shown, width: Option<u16>, ui: &Ui, decoder: &Decoder) -> Result<String, Failure> {
     let size = screen::size();
     let means = Means::of(ui.out.0, size.is_some(), &|name| std::env::var_os(name));
     let columns = width.map_or(size.map_or(COLUMNS, |(columns, _)| columns), usize::from);
@@ -73,11 +76,10 @@ pub fn draw(shown: &Shown, width: Option<u16>, ui: &Ui) -> Result<String, Failur
         (None, Some((_, rows))) => rows.saturating_sub(2 + shown.source.iter().count()).max(1),
         _ => usize::MAX,
     };
-    let pictures: Vec<Pixels> = [Some(&shown.image), shown.source.as_ref()]
-        .into_iter()
-        .flatten()
-        .map(read)
-        .collect::<Result<_, _>>()?;
+    let mut pictures = Vec::new();
+    for picture in [Some(&shown.image), shown.source.as_ref()].into_iter().flatten() {
+        pictures.push(read(picture, decoder).await?);
+    }
     let drawing = if means == Means::Kitty {
         kitty(&pictures, columns, rows)
     } else {
@@ -111,29 +113,26 @@ struct Pixels {
     rgb: Vec<u8>,
 }
 
-fn read(picture: &Picture) -> Result<Pixels, Failure> {
-    let failure = |code, why: String| {
+async fn read(picture: &Picture, decoder: &Decoder) -> Result<Pixels, Failure> {
+    let failure = |code, why: &dyn Display| {
         let hint = "/open NAME hands it to the system's viewer";
         let message = format!("{} cannot be drawn: {why}", super::clean(&picture.name));
         Failure::new(code, message, hint)
     };
-    let wrong = |e: codec::CodecError| {
-        let code = match e.code() {
-            "too_large" => Code::TooLarge,
-            "damaged" => Code::Damaged,
-            _ => Code::NotAnImage,
-        };
-        failure(code, e.to_string())
-    };
-    let limits = Limits::default();
-    let bytes = std::fs::read(&picture.path).map_err(|e| failure(Code::NotFound, e.to_string()))?;
-    let mut raster = codec::decode(&bytes, &limits).map_err(wrong)?.raster;
+    let wrong = |error: DecodeError| failure(error.code(), &error);
+    let (path, most) = (
+        PathBuf::from(&picture.path),
+        decoder.limits().codec.file_bytes_max,
+    );
+    let bytes = tokio::task::spawn_blocking(move || explain::read(&path, most)).await;
+    let bytes = bytes.map_err(|_| failure(Code::Internal, &"reading it failed"))?;
+    let mut bytes = bytes.map_err(|error| failure(error.code, &error))?;
     // A preview is 8 bits deep and has no alpha.
     if !picture.preview {
-        let small = codec::preview(&raster).map_err(|e| failure(Code::Internal, e.to_string()))?;
-        raster = codec::decode(&small, &limits).map_err(wrong)?.raster;
+        bytes = decoder.look(&bytes).await.map_err(wrong)?.preview;
     }
-    pixels(&raster).ok_or_else(|| failure(Code::Internal, "its preview has an unknown form".into()))
+    let preview = decoder.pixels(&bytes).await.map_err(wrong)?;
+    pixels(&preview.decoded.raster).ok_or_else(|| failure(Code::Internal, &"its preview has an unknown form"))
 }
 
 fn pixels(raster: &Raster) -> Option<Pixels> {
@@ -425,27 +424,5 @@ mod tests {
             })
             .collect();
         assert_eq!(STANDARD.decode(data).unwrap().len(), 220 * 100 * 3);
-    }
-
-    #[test]
-    fn what_cannot_be_decoded_is_told() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), b"no image at all").unwrap();
-        let picture = |path: String| Picture {
-            name: "a\x1b.jpg".into(),
-            width: None,
-            height: None,
-            recipe: None,
-            path,
-            preview: true,
-        };
-        let failure = |path: &std::path::Path| read(&picture(path.display().to_string())).err().unwrap();
-        assert_eq!(failure(file.path()).code, Code::NotAnImage);
-        assert!(
-            failure(file.path())
-                .message
-                .starts_with("a.jpg cannot be drawn: ")
-        );
-        assert_eq!(failure(std::path::Path::new("/no/such")).code, Code::NotFound);
     }
 }
