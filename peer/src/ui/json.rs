@@ -60,7 +60,7 @@ pub fn reply(reply: &Reply, failure: Option<(&Failure, Spelling)>) -> String {
     each!(
         Session, Done, Albums, Entered, Images, Metadata, OrSet, Added, Removed, Rated, Membership, Filtered,
         Verified, Log, Why, Undone, Trash, Restored, Said, Chat, Members, Away, Peers, Status, Net, Synced,
-        Exported, Saved, Applied, Checked, Prompt, Names, Shown
+        Exported, Saved, Applied, Checked, Prompt, Names, Shown, Details, Gallery
     )
 }
 
