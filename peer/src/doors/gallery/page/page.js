@@ -4,7 +4,7 @@
 
 const PAGE = 60; // images asked for at once
 const TILE_MIN = 240; // narrowest tile on a wide screen, in pixels
-const CAPTION = 46; // height below a tile's picture, as in page.css
+const CAPTION = [46, 65]; // height below a tile's picture, on a wide and on a narrow screen
 const SETTLE = 250; // news of so many milliseconds become one look
 const AGAIN = 3000; // until a lost connection or a missing picture is tried again
 const NEWS_SHOWN = 5000;
@@ -179,10 +179,10 @@ function measure() {
   const gap = width < 500 ? 14 : 24;
   columns = Math.max(2, Math.floor((width + gap) / (TILE_MIN + gap)));
   const picture = Math.round((((width - gap * (columns - 1)) / columns) * 2) / 3);
-  row = picture + CAPTION + gap;
-  for (const [name, value] of [["--columns", columns], ["--gap", `${gap}px`], ["--picture", `${picture}px`]]) {
-    $("grid").style.setProperty(name, value);
-  }
+  const caption = CAPTION[width < 700 ? 1 : 0];
+  row = picture + caption + gap;
+  const sizes = { columns, gap: `${gap}px`, picture: `${picture}px`, caption: `${caption}px` };
+  for (const [name, value] of Object.entries(sizes)) $("grid").style.setProperty(`--${name}`, value);
 }
 
 function draw() {
