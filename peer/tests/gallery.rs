@@ -368,6 +368,8 @@ fn the_page_is_told_what_the_commands_print() {
     bob.ok(&["rate-image", "1.bmp", "5"]);
     alice.ok(&["rate-image", "1.bmp", "4"]);
     world.sync(&["alice", "bob"]);
+    // What was found stays so; nobody has to find it while this is read.
+    alice.ok(&["verify", "old.png"]);
     // Alice is in another album by now.
     alice.ok(&["create-album", "other"]);
     let mut gallery = Gallery::start(&alice, &["--album", "trip"]);
@@ -376,6 +378,7 @@ fn the_page_is_told_what_the_commands_print() {
     let printed = alice.json(&["get-images", "--album", "trip"]);
     assert_eq!(browser.get("api/images").json(), printed);
     assert_eq!(printed["images"][2]["name"], markup);
+    assert_eq!(printed["images"][5]["verified"], true);
     let sorted = alice.json(&[
         "get-images",
         "--album",

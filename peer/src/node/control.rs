@@ -70,7 +70,7 @@ async fn serve_door(stream: UnixStream, handle: Handle, at_work: TaskTrackerToke
             return drop(say(&mut write, &Answer::Failure(failure)).await);
         }
     };
-    // News from before the door hears that it watches.
+    // From here on nothing is missed once the door hears that it watches.
     let notices = (ask.request == Request::Watch).then(|| handle.notices());
     if say(&mut write, &Answer::Taken).await.is_err() {
         return;

@@ -257,6 +257,7 @@ fn shows(notice: &Notice) -> bool {
             | News::MemberRemoved { .. }
             | News::PeerJoined { .. }
             | News::PeerLeft { .. }
+            | News::VersionFalse { .. }
     )
 }
 

@@ -551,6 +551,7 @@ function heard(news) {
   const words = {
     "image-added": () => `${news.author} added ${news.name}${news.recipe ? ` (${news.recipe})` : ""}`,
     "image-removed": () => `${news.by} removed ${news.name}`,
+    "version-false": () => `${news.name} is not what its recipe gives`,
     rated: () => `${news.by} rated ${news.name}`,
     "member-added": () => `${news.user} is a member now`,
     "member-removed": () => `${news.user} is no member any more`,
