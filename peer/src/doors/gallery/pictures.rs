@@ -1,16 +1,18 @@
-//! Pictures for the browser. It never sees a byte of a peer's file: what is shown was decoded here, within limits, and
-//! encoded anew. Made when asked for, and kept as long as there is room.
+//! Pictures for the browser. It never sees a byte of a peer's file: what is shown was decoded by a decoder's process, within
+//! limits, and encoded anew here. Made when asked for, and kept as long as there is room.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use axum::body::Bytes;
-use codec::Limits;
 use tokio::sync::Semaphore;
 
 use super::limits::{DECODES_MAX, PICTURE_SIDE_MAX, PICTURES_BYTES_MAX};
 use super::link::Link;
 use crate::api::{Code, Failure, Reply, Request};
+use crate::decoder::Decoder;
+use crate::explain::{self, Explained as _};
 
 /// How large a picture is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -26,6 +28,7 @@ type Key = (String, Size);
 /// Pictures that were made.
 pub struct Pictures {
     kept: Mutex<Kept>,
+    decoder: Decoder,
     decoding: Semaphore,
 }
 
@@ -70,6 +73,7 @@ impl Pictures {
     pub fn new() -> Self {
         Pictures {
             kept: Mutex::default(),
+            decoder: Decoder::own(),
             decoding: Semaphore::new(DECODES_MAX),
         }
     }
@@ -89,10 +93,13 @@ impl Pictures {
             return Ok(picture);
         }
         let small = size == Size::Small;
-        let (path, preview) = path(link, album, hash, !small).await?;
-        let made = match make(path, size).await {
+        let (path, preview) = path_of(link, album, hash, !small).await?;
+        let made = match self.make(path, size).await {
             // A preview is what its author says it is; the image itself may be good.
-            Err(_) if small && preview => make(self::path(link, album, hash, true).await?.0, size).await,
+            Err(_) if small && preview => {
+                let (path, _) = path_of(link, album, hash, true).await?;
+                self.make(path, size).await
+            }
             made => made,
         };
         let picture = Bytes::from(made?);
@@ -103,13 +110,27 @@ impl Pictures {
         Ok(picture)
     }
 
+    /// Decoded by a process of its own, encoded here: whatever the file made of its decoder, a browser gets our JPEG.
+    async fn make(&self, path: String, size: Size) -> Result<Vec<u8>, Failure> {
+        let most = self.decoder.limits().codec.file_bytes_max;
+        let bytes = blocking(move || explain::read(Path::new(&path), most)).await??;
+        let picture = self.decoder.pixels(&bytes).await;
+        let picture = picture.map_err(|error| error.failure())?;
+        let side = match size {
+            Size::Small => codec::PREVIEW_SIDE_MAX,
+            Size::Large => PICTURE_SIDE_MAX,
+        };
+        let made = blocking(move || codec::preview_within(&picture.decoded.raster, side)).await?;
+        made.map_err(|error| error.failure())
+    }
+
     fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Where the picture's bytes are, and whether they are a preview's.
-async fn path(link: &Link, album: &str, hash: &str, whole: bool) -> Result<(String, bool), Failure> {
+async fn path_of(link: &Link, album: &str, hash: &str, whole: bool) -> Result<(String, bool), Failure> {
     let request = Request::PictureOf {
         album: Some(album.to_owned()),
         hash: hash.to_owned(),
@@ -121,29 +142,9 @@ async fn path(link: &Link, album: &str, hash: &str, whole: bool) -> Result<(Stri
     }
 }
 
-async fn make(path: String, size: Size) -> Result<Vec<u8>, Failure> {
-    let work = move || {
-        let bytes = std::fs::read(&path).map_err(|error| {
-            let why = format!("its bytes cannot be read: {error}");
-            Failure::new(Code::NotFound, why, "`calotype fsck` checks a home")
-        })?;
-        let decoded = codec::decode(&bytes, &Limits::default()).map_err(|error| {
-            let code = match error.code() {
-                "too_large" => Code::TooLarge,
-                "damaged" => Code::Damaged,
-                _ => Code::NotAnImage,
-            };
-            Failure::new(code, error.to_string(), error.hint())
-        })?;
-        let side = match size {
-            Size::Small => codec::PREVIEW_SIDE_MAX,
-            Size::Large => PICTURE_SIDE_MAX,
-        };
-        codec::preview_within(&decoded.raster, side)
-            .map_err(|error| Failure::new(Code::Internal, error.to_string(), "please report this"))
-    };
-    let lost = |_| Failure::new(Code::Internal, "the decoder failed", "please report this");
-    tokio::task::spawn_blocking(work).await.map_err(lost)?
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
+    let failed = |_| Failure::new(Code::Internal, "making the picture failed", "please report this");
+    tokio::task::spawn_blocking(work).await.map_err(failed)
 }
 
 #[cfg(test)]
