@@ -221,11 +221,11 @@ impl Drop for Halt {
     }
 }
 
+/// Where files become pixels.
+type Decoding = Box<dyn Fn(&[u8]) -> Result<Picture, VersionError> + Send>;
+
 /// Decoding by a process that yields as the thread does which starts it, and ends when the node does.
-fn decoding(
-    handle: &Handle,
-    halt: Arc<AtomicBool>,
-) -> Box<dyn Fn(&[u8]) -> Result<Picture, VersionError> + Send> {
+fn decoding(handle: &Handle, halt: Arc<AtomicBool>) -> Decoding {
     let (decoder, runtime) = (handle.decoder.up_to(PIXELS_MAX), Runtime::current());
     Box::new(move |file| {
         runtime.block_on(async {
@@ -245,7 +245,7 @@ fn decoding(
 /// What a job works with, on its thread.
 struct Work {
     blobs: Blobs,
-    decode: Box<dyn Fn(&[u8]) -> Result<Picture, VersionError> + Send>,
+    decode: Decoding,
     busy: Busy,
     halt: Arc<AtomicBool>,
     pause_max: Duration,
