@@ -610,8 +610,8 @@ mod tests {
         }
     }
 
-    /// An album gets more versions than are kept in mind, and none of their bytes is anywhere: nothing is begun before
-    /// their source comes; then the newest come first, and every one comes once, also after a restart.
+    /// An album gets more versions than are kept in mind: the newest come first, and each comes once. After a restart,
+    /// with everything forgotten, nothing is begun before their source is here; then all come again.
     #[tokio::test(flavor = "multi_thread")]
     async fn the_newest_comes_first_and_every_version_comes() {
         let dir = tempfile::tempdir().unwrap();
@@ -619,25 +619,14 @@ mod tests {
         let source = BlobHash([7; 32]);
         let count = (FRESH_MAX + 2 * LOOK_MAX) as u16;
         let made = handle.with(move |node| {
+            node.feed(engine::Event::BlobsHere { blobs: vec![source] });
             let (album, _) = node.engine.create("trip", 1).unwrap();
             let facts = (0..count).map(|number| Fact::Image(entry(number, source)));
             let token = node.engine.edit(0, album, facts.collect(), Vec::new()).unwrap();
             node.durable(token)
         });
         made.await.unwrap().await.unwrap().unwrap();
-        let waits = handle.with(move |node| {
-            node.spare.due = true;
-            std::iter::repeat_with(|| node.next_spare())
-                .take(count.into())
-                .find(|next| !matches!(next, Next::Look))
-        });
-        assert!(matches!(waits.await.unwrap(), Some(Next::Later(ROUND_REST))));
-        let names = handle.with(move |node| {
-            node.feed(engine::Event::BlobsHere { blobs: vec![source] });
-            moved(node);
-            come(node)
-        });
-        let mut names = names.await.unwrap();
+        let mut names = handle.with(come).await.unwrap();
         let newest: Vec<String> = (0..FRESH_MAX as u16)
             .map(|n| format!("{}.webp", count - 1 - n))
             .collect();
@@ -652,8 +641,10 @@ mod tests {
         let (handle, running) = start(dir.path());
         let again = handle.with(move |node| {
             node.findings = Default::default();
-            node.feed(engine::Event::BlobsHere { blobs: vec![source] });
             node.spare.due = true;
+            assert_eq!(come(node), Vec::<String>::new());
+            node.feed(engine::Event::BlobsHere { blobs: vec![source] });
+            moved(node);
             come(node)
         });
         let mut again = again.await.unwrap();
@@ -683,12 +674,9 @@ mod tests {
         }
     }
 
-    /// A node is told to end in the middle of a picture, or a command begins and goes on: the work ends at its next band
-    /// and nothing is known.
-    #[test]
-    fn work_stops_within_a_band() {
-        let dir = tempfile::tempdir().unwrap();
-        let home = store::Home::open(dir.path(), Duration::from_secs(10)).unwrap();
+    /// What a job works with, and a version of these bytes that is a lie.
+    fn at_work(dir: &std::path::Path, source: &[u8]) -> (Work, Job) {
+        let home = store::Home::open(dir, Duration::from_secs(10)).unwrap();
         let work = Work {
             blobs: Blobs::open(&home),
             decode: Box::new(|file| {
@@ -699,23 +687,30 @@ mod tests {
             halt: Arc::default(),
             pause_max: Duration::ZERO,
         };
-        let samples = filters::Samples::U8([10, 200, 90].repeat(12));
-        let raster = filters::Raster::new(4, 3, filters::Channels::Rgb, samples).unwrap();
-        let file = codec::encode_as(codec::Media::Png, &raster, &codec::Metadata::default()).unwrap();
-        let image = entry(1, BlobHash(work.blobs.import(&file.bytes).unwrap().hash));
-        let actor = crdt::id::ActorId([0; 16]);
-        let header = crdt::id::HeaderHash([0; 32]);
-        let mut job = Job {
+        let image = entry(1, BlobHash(work.blobs.import(source).unwrap().hash));
+        let job = Job {
             album: AlbumId([0; 32]),
             id: FactId {
-                actor,
+                actor: crdt::id::ActorId([0; 16]),
                 seq: 1,
-                header,
+                header: crdt::id::HeaderHash([0; 32]),
             },
             version: *image.version.clone().unwrap(),
             image,
             missing: false,
         };
+        (work, job)
+    }
+
+    /// A node is told to end in the middle of a picture, or a command begins and goes on: the work ends at its next band
+    /// and nothing is known.
+    #[test]
+    fn work_stops_within_a_band() {
+        let dir = tempfile::tempdir().unwrap();
+        let samples = filters::Samples::U8([10, 200, 90].repeat(12));
+        let raster = filters::Raster::new(4, 3, filters::Channels::Rgb, samples).unwrap();
+        let file = codec::encode_as(codec::Media::Png, &raster, &codec::Metadata::default()).unwrap();
+        let (work, mut job) = at_work(dir.path(), &file.bytes);
         for missing in [false, true] {
             job.missing = missing;
             assert!(matches!(work.of(&job), Done::False(_)));
