@@ -12,6 +12,7 @@ mod album;
 pub mod central;
 pub mod checkpoint;
 pub mod chunk_list;
+pub mod filters;
 pub mod gossip;
 pub mod hello;
 pub mod image;
@@ -70,6 +71,7 @@ targets! {
     central 1_500 8,
     image 2_500 16,
     recipe 20_000 4,
+    filters 1_500 24,
 }
 
 /// A seed of that name.

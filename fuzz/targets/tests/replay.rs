@@ -237,7 +237,7 @@ macro_rules! replayed {
 }
 
 replayed!(
-    op, gossip, request, checkpoint, chunk_list, zmtp, hello, central, image, recipe
+    op, gossip, request, checkpoint, chunk_list, zmtp, hello, central, image, recipe, filters
 );
 
 #[test]
