@@ -129,6 +129,12 @@ pub enum Request {
         recipe: String,
         new_name: Option<String>,
     },
+    /// Filtered versions of many images as new entries, in one command.
+    FilterMany {
+        album: Option<String>,
+        recipe: String,
+        select: Select,
+    },
     /// Whether a version is what its recipe makes of its source.
     Verify { album: Option<String>, name: String },
     /// A chat line.
@@ -240,6 +246,8 @@ pub enum Reply {
     Membership(Membership),
     /// `filter`: the new entry.
     Filtered(Filtered),
+    /// `filter --all`: the new entries.
+    FilteredMany(FilteredMany),
     /// `verify`.
     Verified(Verified),
     /// `log`.

@@ -393,6 +393,7 @@ pub fn changes(request: &Request) -> bool {
             | Request::AddUser { .. }
             | Request::RemoveUser { .. }
             | Request::Filter { .. }
+            | Request::FilterMany { .. }
             | Request::Say { .. }
     )
 }
@@ -456,6 +457,7 @@ pub fn album_of(request: &Request) -> Option<String> {
         | Request::AddUser { album, .. }
         | Request::RemoveUser { album, .. }
         | Request::Filter { album, .. }
+        | Request::FilterMany { album, .. }
         | Request::Say { album, .. } => album.clone(),
         _ => None,
     }

@@ -62,7 +62,10 @@ pub async fn stoppable(
     interrupt: &mut Interrupt,
 ) -> Option<Result<(), Trouble>> {
     let stop = CancellationToken::new();
-    let cleanly = matches!(&act, Act::Ask(Request::AddImage { .. } | Request::Export { .. }));
+    let cleanly = matches!(
+        &act,
+        Act::Ask(Request::AddImage { .. } | Request::FilterMany { .. } | Request::Export { .. })
+    );
     let work = perform(act, control, ui, &stop);
     tokio::pin!(work);
     loop {

@@ -27,6 +27,7 @@ fn page_of(reply: &Reply, paint: Paint, columns: Option<usize>) -> Page {
         Reply::Rated(it) => rated(it),
         Reply::Membership(it) => membership(it),
         Reply::Filtered(it) => album::filtered(it),
+        Reply::FilteredMany(it) => album::filtered_many(it),
         Reply::Verified(it) => album::verified(it),
         Reply::Log(it) => history::log(it, paint),
         Reply::Why(it) => history::why(it, paint),

@@ -23,7 +23,6 @@ pub(super) async fn filter(
     let recipe: filters::Recipe = recipe
         .parse()
         .map_err(|error: filters::RecipeError| Failure::new(Code::Usage, error.to_string(), error.hint()))?;
-    let canonical = recipe.to_string();
     let new_name = new_name
         .map(|name| {
             crdt::name::image_name(&name).map_err(|error| {
@@ -54,53 +53,10 @@ pub(super) async fn filter(
         ))
     };
     let (id, _, source_name, source) = handle.with(source).await??;
-    let bytes = bytes_of(handle, source.hash).await?;
-    let (blobs, steps) = (handle.blobs.clone(), steps.clone());
-    let work = move || {
-        let version = import::make_version(&bytes, &recipe, &mut tell(&steps));
-        let version = version.map_err(not_made)?;
-        let stored = blobs.import_many(vec![version.bytes.clone(), version.preview.clone()]);
-        let stored: Result<Vec<_>, _> = stored.into_iter().collect();
-        let stored = stored.map_err(|error| {
-            let code = if matches!(error, store::BlobError::DiskFull { .. }) {
-                Code::DiskFull
-            } else {
-                Code::Internal
-            };
-            Failure::new(code, error.to_string(), "free some space and try again")
-        })?;
-        Ok::<_, Failure>((version, stored))
-    };
-    let (version, stored) = blocking(work).await?;
-    let [original, preview] = &stored[..] else {
-        return Err(Failure::new(
-            Code::Internal,
-            "the blob store lost a file",
-            "please report this",
-        ));
-    };
-    let hash = BlobHash(original.hash);
-    let name = new_name.unwrap_or_else(|| version_name(&source.name, &canonical, version.extension));
-    let image = Image {
-        name,
-        hash,
-        size: original.size,
-        at: clock_ms(),
-        shape: Some(version.shape),
-        taken: version.taken,
-        damaged: source.damaged,
-        preview: Some(Preview {
-            hash: BlobHash(preview.hash),
-            size: preview.size,
-        }),
-        version: Some(Box::new(Version {
-            source: source.hash,
-            recipe: canonical,
-            pixel_engine: version.pixel_engine,
-            encoder: version.encoder,
-            pixels: Digest(version.pixels),
-        })),
-    };
+    let made = make(handle, &source, recipe, tell(steps)).await;
+    let mut image = made.map_err(NotMade::failure)?;
+    image.name = new_name.unwrap_or(image.name);
+    let hash = image.hash;
     let step = move |node: &mut Node| {
         let here = vec![hash, image.preview.map_or(hash, |preview| preview.hash)];
         node.feed(engine::Event::BlobsHere { blobs: here });
@@ -143,6 +99,86 @@ pub(super) async fn filter(
     reply.await?.map(Reply::Filtered).ok_or_else(gone)
 }
 
+/// Why there is no version.
+pub(super) enum NotMade {
+    /// It was stopped.
+    Cancelled,
+    /// What to tell.
+    Failure(Failure),
+}
+
+impl NotMade {
+    /// Told as a failure, also where it was stopped.
+    fn failure(self) -> Failure {
+        match self {
+            NotMade::Cancelled => not_made(VersionError::Filter(filters::FilterError::Cancelled)),
+            NotMade::Failure(failure) => failure,
+        }
+    }
+}
+
+/// A version of an image: its bytes and preview stored, and the fact that will name them. `step` hears how far it is
+/// and may stop it.
+pub(super) async fn make(
+    handle: &Handle,
+    source: &Image,
+    recipe: filters::Recipe,
+    step: impl FnMut(u64, u64) -> ControlFlow<()> + Send + 'static,
+) -> Result<Image, NotMade> {
+    let bytes = bytes_of(handle, source.hash).await.map_err(NotMade::Failure)?;
+    let canonical = recipe.to_string();
+    let (blobs, mut step) = (handle.blobs.clone(), step);
+    let work = move || {
+        let version = import::make_version(&bytes, &recipe, &mut step).map_err(|error| match error {
+            VersionError::Filter(filters::FilterError::Cancelled) => NotMade::Cancelled,
+            error => NotMade::Failure(not_made(error)),
+        })?;
+        let stored = blobs.import_many(vec![version.bytes.clone(), version.preview.clone()]);
+        let stored: Result<Vec<_>, _> = stored.into_iter().collect();
+        let stored = stored.map_err(|error| {
+            let code = if matches!(error, store::BlobError::DiskFull { .. }) {
+                Code::DiskFull
+            } else {
+                Code::Internal
+            };
+            NotMade::Failure(Failure::new(
+                code,
+                error.to_string(),
+                "free some space and try again",
+            ))
+        })?;
+        Ok::<_, NotMade>((version, stored))
+    };
+    let (version, stored) = blocking(work).await?;
+    let [original, preview] = &stored[..] else {
+        return Err(NotMade::Failure(Failure::new(
+            Code::Internal,
+            "the blob store lost a file",
+            "please report this",
+        )));
+    };
+    Ok(Image {
+        name: version_name(&source.name, &canonical, version.extension),
+        hash: BlobHash(original.hash),
+        size: original.size,
+        at: clock_ms(),
+        shape: Some(version.shape),
+        taken: version.taken,
+        damaged: source.damaged,
+        preview: Some(Preview {
+            hash: BlobHash(preview.hash),
+            size: preview.size,
+        }),
+        version: Some(Box::new(Version {
+            source: source.hash,
+            recipe: canonical,
+            pixel_engine: version.pixel_engine,
+            encoder: version.encoder,
+            pixels: Digest(version.pixels),
+        })),
+    })
+}
+
 /// `sunset.jpg`, `grayscale+blur:2` → `sunset.grayscale+blur-2.jpg`, shortened to what a name may have.
 fn version_name(source: &str, recipe: &str, extension: &str) -> String {
     let stem = match source.rsplit_once('.') {
@@ -178,7 +214,7 @@ pub(super) async fn bytes_of(handle: &Handle, hash: BlobHash) -> Result<Vec<u8>,
 }
 
 /// Tells a door how far the filters are, and stops them where it hung up.
-pub(super) fn tell(steps: &Steps) -> impl FnMut(u64, u64) -> ControlFlow<()> {
+pub(super) fn tell(steps: &Steps) -> impl FnMut(u64, u64) -> ControlFlow<()> + use<> {
     let steps = steps.clone();
     let mut next = 0;
     move |done, total| {

@@ -6,6 +6,7 @@ mod album;
 mod away;
 mod files;
 mod filter;
+mod filter_many;
 mod find;
 mod history;
 mod images;
@@ -67,6 +68,11 @@ pub(super) async fn execute(handle: Handle, request: Request, steps: Steps) -> R
             recipe,
             new_name,
         } => filter::filter(&handle, album, name, recipe, new_name, &steps).await,
+        Request::FilterMany {
+            album,
+            recipe,
+            select,
+        } => filter_many::filter_many(&handle, album, recipe, select, &steps).await,
         Request::Verify { album, name } => verify::verify(&handle, album, name, &steps).await,
         Request::Log {
             album,
