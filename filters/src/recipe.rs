@@ -74,6 +74,24 @@ impl Recipe {
         &self.0
     }
 
+    /// Whether a small copy of a picture shows what this does to the whole: each step maps single pixels, and near colours to
+    /// near ones.
+    pub fn shows_small(&self) -> bool {
+        let smooth = |step: &Step| {
+            matches!(
+                step,
+                Step::Grayscale
+                    | Step::Sepia
+                    | Step::Invert
+                    | Step::Brightness(_)
+                    | Step::Contrast(_)
+                    | Step::Gamma(_)
+                    | Step::Levels(_)
+            )
+        };
+        self.0.iter().all(smooth)
+    }
+
     /// Applies all steps to `source` and gives the result; the source is left alone.
     ///
     /// The work is done by the threads of the rayon pool it is called in; their number does not show in the

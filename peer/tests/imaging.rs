@@ -162,3 +162,64 @@ fn what_is_made_when_the_run_is_stopped_stays() {
     assert_eq!((counts(&told), &told["total"]), ([2, 0, 0, 3], &5.into()));
     assert_eq!(home.names().len(), 7);
 }
+
+/// What a recipe makes is shown and written, and neither the album nor its image files change; a version is compared with its
+/// source, two images with each other.
+#[test]
+fn looked_at_before_it_is_added() {
+    let world = World::new();
+    let home = album(&world);
+    std::fs::write(world.path("large.bmp"), bitmap(64, 48)).unwrap();
+    home.ok(&["add-image", "large.bmp"]);
+    let (names, stored) = (home.names(), files(&world.path("alice/blobs")));
+    let drawn = home.ok(&["preview", "large.bmp", "oil:4", "--width", "20"]);
+    assert_eq!(drawn.lines().count(), 8 + 1, "{drawn}");
+    assert!(drawn.ends_with("oil:4 of large.bmp, 64×48\n"), "{drawn}");
+    let small = home.json(&["preview", "large.bmp", "Sepia"]);
+    assert_eq!((&small["small"], &small["path"]), (&true.into(), &Value::Null));
+    let wrote = home.json(&["preview", "large.bmp", "sepia+resize:32", "-o", "seen.webp"]);
+    assert_eq!(
+        (&wrote["small"], &wrote["width"], &wrote["height"]),
+        (&false.into(), &32.into(), &24.into())
+    );
+    assert_eq!(home.run(&["preview", "large.bmp", "sepai"], "").code, 2);
+    assert_eq!(home.run(&["preview", "large.bmp", "crop:60,0,9,9"], "").code, 2);
+    assert_eq!(home.run(&["preview", "nowhere.bmp", "sepia"], "").code, 4);
+    assert_eq!((home.names(), files(&world.path("alice/blobs"))), (names, stored));
+
+    // The file is the one that /filter adds.
+    home.ok(&["filter", "large.bmp", "sepia+resize:32", "--as", "added.webp"]);
+    home.ok(&["save", "added.webp", "saved.webp"]);
+    let [seen, saved] = ["seen.webp", "saved.webp"].map(|name| std::fs::read(world.path(name)).unwrap());
+    assert!(seen == saved);
+
+    let versions = home.json(&["compare", "added.webp"]);
+    assert_eq!(
+        (&versions["b"]["name"], &versions["width"], &versions["scaled"]),
+        (&"large.bmp".into(), &32.into(), &true.into())
+    );
+    assert!(versions["psnr"].as_f64().unwrap() < 30.0 && versions["ssim"].as_f64().unwrap() < 1.0);
+    let bins = versions["a"]["histogram"].as_array().unwrap();
+    let pixels: u64 = bins.iter().map(|bin| bin.as_u64().unwrap()).sum();
+    assert_eq!((bins.len(), pixels), (256, 32 * 24));
+    let same = home.json(&["compare", "large.bmp", "large.bmp", "-o", "nothing.png"]);
+    assert_eq!(
+        (&same["identical"], &same["psnr"], &same["ssim"], &same["mse"]),
+        (&true.into(), &Value::Null, &1.0.into(), &0.0.into())
+    );
+    assert!(world.path("nothing.png").exists());
+    let text = home.ok(&["compare", "a.bmp", "b.bmp", "--width", "30"]);
+    assert!(
+        text.contains("SSIM none below 11 pixels") && text.contains("240–255"),
+        "{text}"
+    );
+    let refused = home.run(&["compare", "a.bmp", "large.bmp"], "");
+    assert_eq!(refused.code, 2);
+    assert!(
+        refused.err.contains("a.bmp has 4×2, large.bmp has 64×48"),
+        "{}",
+        refused.err
+    );
+    // An original was made of nothing.
+    assert_eq!(home.run(&["compare", "a.bmp"], "").code, 4);
+}

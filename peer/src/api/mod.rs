@@ -10,6 +10,7 @@ mod apply;
 mod failure;
 mod history;
 mod inspect;
+mod look;
 mod node;
 mod notice;
 mod select;
@@ -19,6 +20,7 @@ pub use apply::*;
 pub use failure::*;
 pub use history::*;
 pub use inspect::*;
+pub use look::*;
 pub use node::*;
 pub use notice::*;
 pub use select::*;
@@ -187,6 +189,12 @@ pub enum Request {
         album: Option<String>,
         name: String,
         source: bool,
+        /// Another image, to stand beside it.
+        #[serde(default)]
+        beside: Option<String>,
+        /// The images themselves, not their previews.
+        #[serde(default)]
+        whole: bool,
     },
     /// Refuses links with a peer (user name or device prefix) until unblocked.
     Block { peer: String },
@@ -284,6 +292,10 @@ pub enum Reply {
     Shown(Shown),
     /// `apply`.
     Applied(Applied),
+    /// `preview`.
+    Previewed(Previewed),
+    /// `compare`.
+    Compared(Box<Compared>),
     /// `fsck`.
     Checked(Checked),
     /// `prompt`.

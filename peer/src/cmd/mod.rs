@@ -15,6 +15,7 @@ mod block;
 pub mod central;
 mod chat;
 mod check;
+mod compare;
 pub mod completions;
 mod config;
 mod create_album;
@@ -40,6 +41,7 @@ mod open;
 pub mod paths;
 pub mod pattern;
 mod peers;
+mod preview;
 mod rate_image;
 mod register;
 mod remove_image;
@@ -287,6 +289,8 @@ verbs! {
     RateImage(rate_image::RateImage),
     Filter(filter::Filter),
     Filters(filters::Filters),
+    Preview(preview::Preview),
+    Compare(compare::Compare),
     Verify(verify::Verify),
     Show(show::Show),
     Open(open::Open),

@@ -19,6 +19,7 @@ mod demo;
 mod fsck;
 mod host;
 mod interrupt;
+mod look;
 mod oneshot;
 mod papers;
 mod password;

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::control::{Control, was_ending};
 use super::interrupt::Interrupt;
+use super::look::{self, Preview};
 use super::repeat;
 use crate::api::{Code, Failure, Reply, Request};
 use crate::cmd::Act;
@@ -67,6 +68,8 @@ pub async fn stoppable(
         Act::Ask(Request::AddImage { .. } | Request::FilterMany { .. } | Request::Export { .. })
     );
     let work = perform(act, control, ui, &stop);
+    // What runs in this process ends with its command.
+    let _ended = stop.clone().drop_guard();
     tokio::pin!(work);
     loop {
         tokio::select! {
@@ -109,6 +112,34 @@ async fn perform(act: Act, control: &Control, ui: &Ui, stop: &CancellationToken)
                 reply => ui.reply(reply)?,
             }
         }
+        Act::Preview {
+            request,
+            recipe,
+            out,
+            width,
+            beside,
+        } => {
+            if let Reply::Shown(shown) = ask(request, control, ui, stop).await? {
+                let what = Preview {
+                    recipe,
+                    out,
+                    width,
+                    beside,
+                };
+                let (ui, stop) = (*ui, stop.clone());
+                let work = move || look::preview(&shown, &what, &ui, &stop);
+                let (told, drawing) = worked(tokio::task::spawn_blocking(work).await)?;
+                seen(Reply::Previewed(told), drawing.as_deref(), &ui)?;
+            }
+        }
+        Act::Compare { request, out, width } => {
+            if let Reply::Shown(shown) = ask(request, control, ui, stop).await? {
+                let ui = *ui;
+                let work = move || look::compare(&shown, out.as_deref(), width, &ui);
+                let (told, drawing) = worked(tokio::task::spawn_blocking(work).await)?;
+                seen(Reply::Compared(Box::new(told)), drawing.as_deref(), &ui)?;
+            }
+        }
         Act::Watch => {
             let mut news = control.watch().await?;
             while let Some(notice) = news.next().await? {
@@ -138,6 +169,19 @@ async fn perform(act: Act, control: &Control, ui: &Ui, stop: &CancellationToken)
         }
     }
     Ok(())
+}
+
+/// What a task in this process came to.
+fn worked<T>(done: Result<Result<T, Failure>, tokio::task::JoinError>) -> Result<T, Failure> {
+    done.map_err(|_| not_drawn("the work failed"))?
+}
+
+/// A drawing, where there is one, and what is told of it.
+fn seen(reply: Reply, drawing: Option<&str>, ui: &Ui) -> Result<(), Trouble> {
+    if let Some(drawing) = drawing {
+        ui.drawing(drawing)?;
+    }
+    Ok(ui.reply(&reply)?)
 }
 
 /// Asks with progress; what was done only in part is a failure that carries the reply.

@@ -88,6 +88,8 @@ pub fn reply(reply: &Reply, failure: Option<(&Failure, Spelling)>) -> String {
         Exported,
         Saved,
         Applied,
+        Previewed,
+        Compared,
         Checked,
         Prompt,
         Names,

@@ -13,6 +13,8 @@ use crate::api::{Code, Failure, Picture, Shown};
 
 /// Columns where there is no terminal to tell.
 const COLUMNS: usize = 80;
+/// Rows that a picture has at least, where the terminal has so many.
+const ROWS_MIN: usize = 10;
 /// Columns between a version and its source.
 const GAP: usize = 2;
 /// Pixels that Kitty gets for a column; a row is twice as high.
@@ -65,28 +67,42 @@ impl Means {
 /// # Errors
 /// `damaged`, `not_an_image` or `too_large`: the bytes cannot be decoded.
 pub fn draw(shown: &Shown, width: Option<u16>, ui: &Ui) -> Result<String, Failure> {
-    let size = screen::size();
-    let means = Means::of(ui.out.0, size.is_some(), &|name| std::env::var_os(name));
-    let columns = width.map_or(size.map_or(COLUMNS, |(columns, _)| columns), usize::from);
-    // A picture without a width of its own leaves the prompt and the caption on the screen.
-    let rows = match (width, size) {
-        (None, Some((_, rows))) => rows.saturating_sub(2 + shown.source.iter().count()).max(1),
-        _ => usize::MAX,
-    };
     let pictures: Vec<Pixels> = [Some(&shown.image), shown.source.as_ref()]
         .into_iter()
         .flatten()
         .map(read)
         .collect::<Result<_, _>>()?;
-    let drawing = if means == Means::Kitty {
-        kitty(&pictures, columns, rows)
-    } else {
-        characters(&pictures, columns, rows, means)
-    };
+    let drawing = drawn(&pictures, width, 1 + shown.source.iter().count(), ui);
+    let columns = width.map_or(
+        screen::size().map_or(COLUMNS, |(columns, _)| columns),
+        usize::from,
+    );
     Ok(format!(
         "{drawing}{}\n",
         shorten(&caption(shown), columns.max(20))
     ))
+}
+
+/// Pictures of 8 bits, red, green and blue, side by side as this terminal can show them; `below` lines are to follow.
+pub fn drawing(pictures: &[Raster], width: Option<u16>, below: usize, ui: &Ui) -> String {
+    let pictures: Vec<Pixels> = pictures.iter().filter_map(pixels).collect();
+    drawn(&pictures, width, below, ui)
+}
+
+fn drawn(pictures: &[Pixels], width: Option<u16>, below: usize, ui: &Ui) -> String {
+    let size = screen::size();
+    let means = Means::of(ui.out.0, size.is_some(), &|name| std::env::var_os(name));
+    let columns = width.map_or(size.map_or(COLUMNS, |(columns, _)| columns), usize::from);
+    // A picture without a width of its own leaves the prompt and what follows on the screen, but is never too small to see.
+    let rows = match (width, size) {
+        (None, Some((_, rows))) => rows.saturating_sub(1 + below).max(rows.min(ROWS_MIN)).max(1),
+        _ => usize::MAX,
+    };
+    if means == Means::Kitty {
+        kitty(pictures, columns, rows)
+    } else {
+        characters(pictures, columns, rows, means)
+    }
 }
 
 /// `dusk.jpg  768×512  sepia of sunset.jpg`
@@ -111,29 +127,33 @@ struct Pixels {
     rgb: Vec<u8>,
 }
 
-fn read(picture: &Picture) -> Result<Pixels, Failure> {
-    let failure = |code, why: String| {
-        let hint = "/open NAME hands it to the system's viewer";
-        let message = format!("{} cannot be drawn: {why}", super::clean(&picture.name));
-        Failure::new(code, message, hint)
-    };
+/// A picture's file decoded.
+///
+/// # Errors
+/// `not_found`, `damaged`, `not_an_image` or `too_large`.
+pub fn decoded(picture: &Picture) -> Result<codec::Decoded, Failure> {
     let wrong = |e: codec::CodecError| {
         let code = match e.code() {
             "too_large" => Code::TooLarge,
             "damaged" => Code::Damaged,
             _ => Code::NotAnImage,
         };
-        failure(code, e.to_string())
+        failure(picture, code, e.to_string())
     };
-    let limits = Limits::default();
-    let bytes = std::fs::read(&picture.path).map_err(|e| failure(Code::NotFound, e.to_string()))?;
-    let mut raster = codec::decode(&bytes, &limits).map_err(wrong)?.raster;
-    // A preview is 8 bits deep and has no alpha.
-    if !picture.preview {
-        let small = codec::preview(&raster).map_err(|e| failure(Code::Internal, e.to_string()))?;
-        raster = codec::decode(&small, &limits).map_err(wrong)?.raster;
-    }
-    pixels(&raster).ok_or_else(|| failure(Code::Internal, "its preview has an unknown form".into()))
+    let bytes = std::fs::read(&picture.path).map_err(|e| failure(picture, Code::NotFound, e.to_string()))?;
+    codec::decode(&bytes, &Limits::default()).map_err(wrong)
+}
+
+fn failure(picture: &Picture, code: Code, why: String) -> Failure {
+    let hint = "/open NAME hands it to the system's viewer";
+    let message = format!("{} cannot be drawn: {why}", super::clean(&picture.name));
+    Failure::new(code, message, hint)
+}
+
+fn read(picture: &Picture) -> Result<Pixels, Failure> {
+    let internal = |why: String| failure(picture, Code::Internal, why);
+    let shown = codec::shown(&decoded(picture)?.raster).map_err(|e| internal(e.to_string()))?;
+    pixels(&shown).ok_or_else(|| internal("it has an unknown form".into()))
 }
 
 fn pixels(raster: &Raster) -> Option<Pixels> {
@@ -167,11 +187,11 @@ impl Pixels {
         let mut rgb = Vec::with_capacity(width * height * 3);
         for y in 0..height {
             for x in 0..width {
-                let (mut sum, mut count) = ([0u32; 3], 0);
+                let (mut sum, mut count) = ([0u64; 3], 0);
                 for line in span(y, height, self.height) {
                     for column in span(x, width, self.width) {
                         let at = (line * self.width + column) * 3;
-                        (0..3).for_each(|c| sum[c] += u32::from(self.rgb[at + c]));
+                        (0..3).for_each(|c| sum[c] += u64::from(self.rgb[at + c]));
                         count += 1;
                     }
                 }

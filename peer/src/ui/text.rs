@@ -1,6 +1,6 @@
 //! Each reply as text: which page it becomes, and what could come next.
 
-use super::{Page, Paint, album, history, human, in_quotes, inspect, local, node, people};
+use super::{Page, Paint, album, history, human, in_quotes, inspect, local, look, node, people};
 use crate::api::{Done, Entered, Exported, Membership, Rated, Removed, Reply, Saved, Session, Synced};
 
 /// The page of a reply, as wide as it likes.
@@ -46,6 +46,8 @@ fn page_of(reply: &Reply, paint: Paint, columns: Option<usize>) -> Page {
         Reply::Saved(it) => saved(it),
         Reply::Shown(it) => format!("{}\n", super::picture::caption(it)).into(),
         Reply::Applied(it) => local::applied(it),
+        Reply::Previewed(it) => look::previewed(it),
+        Reply::Compared(it) => look::compared(it, paint),
         Reply::Checked(it) => local::checked(it),
         Reply::Names(it) => it
             .names

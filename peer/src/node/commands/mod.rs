@@ -113,7 +113,21 @@ pub(super) async fn execute(handle: Handle, request: Request, steps: Steps) -> R
             force,
         } => files::save(&handle, album, name, path, force).await,
         Request::Locate { album, name } => files::locate(&handle, album, name).await,
-        Request::Picture { album, name, source } => picture::picture(&handle, album, name, source).await,
+        Request::Picture {
+            album,
+            name,
+            source,
+            beside,
+            whole,
+        } => {
+            let wanted = picture::Wanted {
+                name,
+                source,
+                beside,
+                whole,
+            };
+            picture::picture(&handle, album, wanted).await
+        }
         Request::Block { peer } => state::block(&handle, peer, true).await,
         Request::Unblock { peer } => state::block(&handle, peer, false).await,
         Request::Prompt => state::prompt(&handle).await,
