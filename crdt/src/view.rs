@@ -169,6 +169,16 @@ impl Album {
         group.filter_map(|at| self.view_of(at)).collect()
     }
 
+    /// The live entries whose file's hash is not below this one, in its order, without the names they show under, which
+    /// cost more: their identity, what they say, and who added them.
+    pub fn entries_from(&self, hash: &BlobHash) -> impl Iterator<Item = (FactId, Image, UserId)> + '_ {
+        let from = self.live.files_from(&self.graph, hash);
+        from.filter_map(|at| match self.graph.fact(at) {
+            Fact::Image(image) => Some((self.fact_id(at), image, self.user_of(at))),
+            _ => None,
+        })
+    }
+
     /// Whether a live entry names this file, as image or as preview.
     pub fn names_blob(&self, blob: &BlobHash) -> bool {
         self.live.has_file(&self.graph, blob) || self.live.has_preview(&self.graph, blob)

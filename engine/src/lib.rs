@@ -284,6 +284,11 @@ impl Engine {
         self.transfer.is_fetching(blob)
     }
 
+    /// Whether these bytes, wanted and not here, are on their way or may be at a linked peer.
+    pub fn may_come(&self, blob: &BlobHash) -> bool {
+        self.transfer.may_come(blob)
+    }
+
     /// Bytes wanted and not here: (blobs, bytes).
     pub fn pending(&self) -> (u64, u64) {
         self.transfer.pending()

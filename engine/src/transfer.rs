@@ -94,6 +94,11 @@ impl Transfer {
         self.wants.get(blob).is_some_and(|want| want.fetching.is_some())
     }
 
+    /// Whether a linked peer holds it, or has not said yet, or it is on its way.
+    pub(crate) fn may_come(&self, blob: &BlobHash) -> bool {
+        self.is_fetching(blob) || self.holders.values().any(|holder| holder.may_hold(blob))
+    }
+
     pub(crate) fn pending(&self) -> (u64, u64) {
         (
             self.wants.len() as u64,
@@ -277,10 +282,7 @@ impl Transfer {
     /// Blobs of an album that a linked peer holds, or has not said yet whether it holds.
     pub(crate) fn obtainable(&self, album: &AlbumId) -> usize {
         let of_album = self.wants.iter().filter(|(_, want)| want.albums.contains(album));
-        let obtainable = of_album.filter(|(blob, want)| {
-            want.fetching.is_some() || self.holders.values().any(|holder| holder.may_hold(blob))
-        });
-        obtainable.count()
+        of_album.filter(|(blob, _)| self.may_come(blob)).count()
     }
 
     pub(crate) fn have_ended(&mut self, now: u64, peer: PublicKey, album: AlbumId) {

@@ -321,8 +321,19 @@ pub struct Verified {
     pub verified: Option<bool>,
     /// What is not as stated.
     pub differs: Option<Differs>,
+    /// The first step of the recipe that was not done as stated, where that can be told.
+    pub step: Option<Step>,
     /// More about it, in words.
     pub why: Option<String>,
+}
+
+/// A step of a recipe.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// Which one, from 1.
+    pub number: u64,
+    /// Its text: `blur:2`.
+    pub recipe: String,
 }
 
 /// Where a version differs from what is made of its source.

@@ -64,6 +64,9 @@ pub struct Status {
     pub disk_bytes: u64,
     /// Images whose bytes no linked member is known to have.
     pub only_copies: u64,
+    /// How the versions in my albums stand.
+    #[serde(default)]
+    pub versions: Versions,
     /// `connected`, `down`, `none`.
     pub central: String,
     /// Address of the central.
@@ -81,6 +84,22 @@ pub struct Status {
     /// The same by member's device as far as it is known, the worst first. Of what the links refuse, at most 20 a second
     /// have a sender here.
     pub refused_from: Vec<RefusedFrom>,
+}
+
+/// Versions of images, counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Versions {
+    /// Made again here, and just as stated.
+    pub verified: u64,
+    /// Made again here, and not as stated.
+    #[serde(rename = "false")]
+    pub not_as_stated: u64,
+    /// Not looked at yet.
+    pub unverified: u64,
+    /// Filters, a decoder or a size that this program has not.
+    pub not_verifiable: u64,
+    /// Whose bytes were made here instead of fetched, since the start.
+    pub rebuilt: u64,
 }
 
 /// See [`Status::refused_from`].

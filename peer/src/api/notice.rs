@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{Differs, Step};
+
 /// How far a long request is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
@@ -54,6 +56,21 @@ pub enum News {
         hash: String,
         author: String,
         size: u64,
+        /// Made here from source and recipe instead of fetched.
+        #[serde(default)]
+        rebuilt: bool,
+    },
+    /// A version of somebody else's, made again here, is not what its author states.
+    VersionFalse {
+        name: String,
+        hash: String,
+        author: String,
+        version_of: String,
+        source: Option<String>,
+        recipe: String,
+        differs: Differs,
+        step: Option<Step>,
+        why: Option<String>,
     },
     /// Somebody rated.
     Rated {

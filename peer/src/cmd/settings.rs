@@ -70,6 +70,8 @@ pub struct Settings {
     pub replication: Set<Replication>,
     /// The guard's address.
     pub listen: Set<Option<SocketAddr>>,
+    /// Whether versions that others made are checked in spare time.
+    pub verify: Set<bool>,
     /// Colours.
     pub color: Set<Color>,
     /// The file that was read, or would be.
@@ -84,6 +86,7 @@ struct File {
     central_dir: Option<PathBuf>,
     replication: Option<Replication>,
     listen: Option<SocketAddr>,
+    verify: Option<bool>,
     color: Option<Color>,
 }
 
@@ -180,6 +183,10 @@ impl Settings {
                 origin: of_file(file.listen.is_some()),
             },
         };
+        let verify = Set {
+            value: file.verify.unwrap_or(true),
+            origin: of_file(file.verify.is_some()),
+        };
         let color = pick(process.color, "--color").unwrap_or_else(|| Set {
             value: file.color.unwrap_or_default(),
             origin: of_file(file.color.is_some()),
@@ -196,6 +203,7 @@ impl Settings {
             },
             replication,
             listen,
+            verify,
             color,
             file: path,
         })
@@ -231,6 +239,7 @@ impl Settings {
                 or(self.listen.value.map(|a| a.to_string()), "automatic"),
                 &self.listen.origin,
             ),
+            line("verify", self.verify.value.to_string(), &self.verify.origin),
             line(
                 "color",
                 format!("{:?}", self.color.value).to_lowercase(),
@@ -252,6 +261,7 @@ impl Settings {
             listen: self.listen.value,
             replication: self.replication.value.into(),
             lock_wait,
+            verify: self.verify.value,
             anti_entropy: std::env::var_os("CALOTYPE_TEST_GOSSIP_ONLY").is_none(),
             watchdog: watchdog(std::env::var("CALOTYPE_TEST_WATCHDOG").ok().as_deref()),
         }
@@ -296,7 +306,7 @@ impl File {
             Failure::new(
                 Code::Usage,
                 format!("{}, line {line}: {}", path.display(), wrong.message()),
-                "its keys are home, central, central_dir, replication, listen and color",
+                "its keys are home, central, central_dir, replication, listen, verify and color",
             )
         })
     }
@@ -430,6 +440,7 @@ mod tests {
         central_dir=/home/alice/.local/share/calotype/central (default)
         replication=op (default)
         listen=automatic (default)
+        verify=true (default)
         color=auto (default)
         ");
     }

@@ -77,6 +77,9 @@ async fn serve_door(stream: UnixStream, handle: Handle, at_work: TaskTrackerToke
         drop(at_work);
         return watch(handle, &mut write, &mut reader).await;
     }
+    // The prompt asks by itself, and that is no work.
+    let at_work = !matches!(ask.request, Request::Prompt | Request::Names { .. });
+    let _at_work = at_work.then(|| handle.busy.enter());
     let (progress, mut steps) = mpsc::channel::<Progress>(PROGRESS_QUEUE);
     let work = commands::execute(handle, ask.request, progress);
     tokio::pin!(work);

@@ -32,6 +32,7 @@ pub(super) fn start(dir: &std::path::Path) -> (Handle, tokio::task::JoinHandle<R
         replication: engine::Strategy::Op,
         lock_wait: Duration::ZERO,
         anti_entropy: true,
+        verify: true,
         watchdog: super::watchdog::Pace::default(),
     };
     let (mut node, inputs) = Node::new(Parts {

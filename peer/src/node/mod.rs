@@ -5,6 +5,7 @@
 
 mod account;
 mod blobs;
+mod busy;
 mod central;
 mod checkpoint;
 mod commands;
@@ -13,12 +14,14 @@ mod counted;
 mod fsck;
 mod gate;
 mod import;
+mod judge;
 #[cfg(test)]
 mod lost;
 mod news;
 mod place;
 mod refused;
 mod run;
+mod spare;
 mod view;
 pub mod watchdog;
 
@@ -76,6 +79,8 @@ pub struct Config {
     pub lock_wait: Duration,
     /// Off only in tests of live gossip.
     pub anti_entropy: bool,
+    /// Whether versions that others made are checked in spare time.
+    pub verify: bool,
     /// When a node that no longer moves is ended; other than the default only in tests.
     pub watchdog: Pace,
 }
@@ -91,6 +96,7 @@ pub struct Running {
     accepting: JoinHandle<()>,
     central: JoinHandle<()>,
     beating: JoinHandle<()>,
+    spare: JoinHandle<()>,
     loop_beat: Beat,
     _watchdog: Watchdog,
 }
@@ -174,6 +180,7 @@ pub async fn start(config: Config) -> Result<Running, Failure> {
     handle.with(Node::scrub).await?;
     let doors = TaskTracker::new();
     let accepting = tokio::spawn(control::serve(listener, handle.clone(), doors.clone()));
+    let spare = tokio::spawn(spare::run(handle.clone()));
     let central = tokio::spawn(central::run(handle.clone(), central_choice));
     let peer_address = handle.with(|node| node.net.as_ref().map(Net::local_addr)).await?;
     Ok(Running {
@@ -186,6 +193,7 @@ pub async fn start(config: Config) -> Result<Running, Failure> {
         accepting,
         central,
         beating,
+        spare,
         loop_beat,
         _watchdog: watchdog,
     })
@@ -236,6 +244,7 @@ impl Running {
     pub async fn stop(self) {
         // Nobody new; those at work finish, as far as there is time.
         self.accepting.abort();
+        self.spare.abort();
         let _ = std::fs::remove_file(&self.control);
         self.doors.close();
         if tokio::time::timeout(LAST_REQUESTS, self.doors.wait())
@@ -440,6 +449,9 @@ impl Node {
             if let (Ok(album), Ok(count)) = (key.try_into(), value.try_into()) {
                 self.seen.insert(AlbumId(album), u64::from_be_bytes(count));
             }
+        }
+        for (key, value) in db.scan("verified", b"").map_err(unreadable)? {
+            self.findings.load(key, &value);
         }
         for (key, value) in db.scan("devices", b"").map_err(unreadable)? {
             let known: Option<Known> = serde_json::from_slice(&value).ok();

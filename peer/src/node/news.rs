@@ -39,8 +39,8 @@ pub(super) fn peer(node: &Node, device: PublicKey, certificate: &Certificate, re
     tell(node, None, news);
 }
 
-/// An image's bytes are here.
-pub(super) fn bytes_ready(node: &Node, id: AlbumId, blob: BlobHash) {
+/// An image's bytes are here: fetched, or made again.
+pub(super) fn bytes_ready(node: &Node, id: AlbumId, blob: BlobHash, rebuilt: bool) {
     let Some(album) = node.engine.album(&id) else {
         return;
     };
@@ -51,6 +51,7 @@ pub(super) fn bytes_ready(node: &Node, id: AlbumId, blob: BlobHash) {
             hash: blob.hex(),
             author,
             size: view.image.size,
+            rebuilt,
         };
         tell(node, Some(album.name().to_owned()), news);
     }

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use crdt::FactId;
 use crdt::id::{AlbumId, BlobHash, Incarnation, PublicKey};
 use crdt::keys::Certificate;
 use engine::{Action, AskId, CallId, Engine, Event, FetchId, Me, Outcome, Token};
@@ -14,11 +13,14 @@ use store::{Blobs, CommitError, Db, Home, Write};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::account::Account;
+use super::busy::Busy;
 use super::central::CentralState;
 use super::checkpoint::Checkpoints;
 use super::counted::{Counted, Moved};
 use super::gate::Gate;
+use super::judge::Findings;
 use super::refused::Refusals;
+use super::spare::{self, Spare};
 use super::{Config, blobs, news};
 use crate::api::{Code, Failure, Notice};
 
@@ -62,6 +64,8 @@ pub(super) struct Handle {
     pub(super) blobs: Blobs,
     /// How many of them passed.
     pub(super) moved: Moved,
+    /// Commands at work.
+    pub(super) busy: Busy,
 }
 
 impl Handle {
@@ -131,8 +135,9 @@ pub(super) struct Node {
     pub(super) answered: BTreeMap<PublicKey, VecDeque<Duration>>,
     /// Ops of each album that a person at a prompt has seen, in the order of receipt.
     pub(super) seen: BTreeMap<AlbumId, u64>,
-    /// Versions that were made again since this node started: whether they came out as stated.
-    pub(super) verified: BTreeMap<FactId, bool>,
+    /// Versions that were made again: whether they came out as stated.
+    pub(super) findings: Findings,
+    pub(super) spare: Spare,
     pub(super) central: CentralState,
     pub(super) refusals: Refusals,
     pub(super) checkpoints: Checkpoints,
@@ -181,6 +186,7 @@ impl Node {
             notices,
             blobs: parts.blobs,
             moved: Moved::default(),
+            busy: Busy::default(),
         };
         let config = engine::Config {
             strategy: parts.config.replication,
@@ -201,7 +207,8 @@ impl Node {
             blocked: BTreeSet::new(),
             answered: BTreeMap::new(),
             seen: BTreeMap::new(),
-            verified: BTreeMap::new(),
+            findings: Findings::default(),
+            spare: Spare::default(),
             central: CentralState::default(),
             refusals: Refusals::default(),
             checkpoints: Checkpoints::default(),
@@ -333,6 +340,7 @@ impl Node {
                 self.note_seen(peer);
                 self.answered.remove(&peer);
                 self.feed(Event::LinkDown { peer });
+                spare::moved(self);
             }
             net::Event::Refused { kind, peer, detail } if net::REFUSED_KINDS.contains(&kind) => {
                 self.refused(kind, peer, 1, &detail);
@@ -388,8 +396,14 @@ impl Node {
                     blob,
                     size,
                 } => self.fetch(fetch, peer, album, blob, size),
-                Action::Changed { album, changes, mine } => news::changed(self, album, &changes, mine),
-                Action::Arrived { album, blob } => news::bytes_ready(self, album, blob),
+                Action::Changed { album, changes, mine } => {
+                    news::changed(self, album, &changes, mine);
+                    spare::changed(self, album, &changes);
+                }
+                Action::Arrived { album, blob } => {
+                    news::bytes_ready(self, album, blob, false);
+                    spare::moved(self);
+                }
                 Action::Access => self.access_changed(),
             }
         }

@@ -97,7 +97,10 @@ impl Node {
                 Some(source.name)
             }),
             recipe: image.version.as_ref().map(|version| version.recipe.clone()),
-            verified: self.verified.get(&view.id).copied(),
+            verified: image
+                .version
+                .as_ref()
+                .and_then(|version| self.findings.get(version, &image.hash)),
             damaged: image.damaged,
             local,
             state: state.into(),

@@ -287,12 +287,14 @@ pub(super) fn verified(it: &Verified) -> Page {
         (Some(true), _) => format!("{name} is verified ✓: {recipe} of {source}, to the last bit\n"),
         (None, _) => format!("{name} cannot be verified here{because}\n"),
         (Some(false), Some(Differs::File)) => {
-            format!("{name} is not verified: its file is not what {recipe} of {source} gives\n")
+            format!("{name} is not verified: its file is not what {recipe} of {source} gives{because}\n")
         }
         (Some(false), Some(Differs::Recipe)) => {
             format!("{name} is not verified: {recipe} gives nothing of {source}{because}\n")
         }
-        (Some(false), _) => format!("{name} is not verified: {recipe} of {source} gives other pixels\n"),
+        (Some(false), _) => {
+            format!("{name} is not verified: {recipe} of {source} gives other pixels{because}\n")
+        }
     }
     .into()
 }

@@ -2,7 +2,7 @@
 
 use super::table::{columns, left};
 use super::{Page, Paint, human};
-use crate::api::{Lag, PeerEntry, Peers, Status};
+use crate::api::{Lag, PeerEntry, Peers, Status, Versions};
 
 pub(super) fn peers(it: &Peers, paint: Paint) -> Page {
     let rows: Vec<_> = it
@@ -83,6 +83,7 @@ pub(super) fn status(it: &Status, paint: Paint) -> Page {
         ),
         ("on disk", human::bytes(it.disk_bytes)),
         ("only copies", human::count(it.only_copies, "image", "images")),
+        ("versions", versions(&it.versions)),
         (
             "central",
             format!("{} {}", it.central, it.central_address.as_deref().unwrap_or(""))
@@ -94,6 +95,9 @@ pub(super) fn status(it: &Status, paint: Paint) -> Page {
         ("home", it.home.clone()),
         ("process", it.pid.to_string()),
     ];
+    if it.versions == Versions::default() {
+        facts.retain(|(key, _)| *key != "versions");
+    }
     if let Some(line) = refused(it) {
         facts.push(("refused", line));
     }
@@ -111,6 +115,21 @@ pub(super) fn status(it: &Status, paint: Paint) -> Page {
         notes: String::new(),
         next: next.map(str::to_owned),
     }
+}
+
+/// `12 verified, 1 FALSE, 3 not looked at; 4 made here again`.
+fn versions(it: &Versions) -> String {
+    let parts = [
+        (it.verified, "verified"),
+        (it.not_as_stated, "FALSE"),
+        (it.unverified, "not looked at"),
+        (it.not_verifiable, "not verifiable here"),
+        (it.rebuilt, "made here again"),
+    ];
+    let some = parts.iter().filter(|(n, _)| *n > 0);
+    some.map(|(n, what)| format!("{} {what}", human::grouped(*n)))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// Kinds in the line about what was refused; `--json` has them all.

@@ -24,9 +24,41 @@ pub fn text(notice: &Notice) -> String {
             format!("{} removed {} from {album}", name(by), name(image))
         }
         News::BytesReady {
-            name: image, size, ..
+            name: image,
+            size,
+            rebuilt,
+            ..
         } => {
-            format!("{} is here and verified ({})", name(image), human::bytes(*size))
+            let how = if *rebuilt {
+                "was made here again by its recipe"
+            } else {
+                "is here and verified"
+            };
+            format!("{} {how} ({})", name(image), human::bytes(*size))
+        }
+        News::VersionFalse {
+            name: image,
+            author,
+            version_of,
+            source,
+            recipe,
+            why,
+            ..
+        } => {
+            let source = match source {
+                Some(source) => name(source),
+                None => human::brief(version_of),
+            };
+            let because = match why {
+                Some(why) => format!(": {}", shorten(why, 200)),
+                None => String::new(),
+            };
+            format!(
+                "{}'s {} of {source} ({}) is not what its recipe makes{because}",
+                name(author),
+                name(recipe),
+                name(image)
+            )
         }
         News::Rated {
             name: image,

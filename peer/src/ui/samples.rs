@@ -199,6 +199,13 @@ pub(super) fn replies() -> Vec<(&'static str, Reply)> {
         pending_images: 12,
         disk_bytes: 1_250_000_000,
         only_copies: 1,
+        versions: Versions {
+            verified: 12,
+            not_as_stated: 1,
+            unverified: 3,
+            not_verifiable: 2,
+            rebuilt: 4,
+        },
         central: "connected".into(),
         central_address: Some("127.0.0.1:7400".into()),
         peer_address: "127.0.0.1:4000".into(),
@@ -337,7 +344,14 @@ pub(super) fn replies() -> Vec<(&'static str, Reply)> {
         ("filtered many until stopped", filtered_many(1, 0, 39)),
         ("filtered none", filtered_many(0, 0, 0)),
         ("verified", verified(Some(true), None, None)),
-        ("other pixels", verified(Some(false), Some(Differs::Pixels), None)),
+        (
+            "other pixels",
+            verified(
+                Some(false),
+                Some(Differs::Pixels),
+                Some("the pixels are those of grayscale: the step blur:2 is missing; so is its file".into()),
+            ),
+        ),
         ("another file", verified(Some(false), Some(Differs::File), None)),
         (
             "a recipe that gives nothing",
@@ -638,6 +652,25 @@ pub(super) fn notices() -> Vec<Notice> {
             hash: hash(),
             author: s("alice"),
             size: 1_250_000,
+            rebuilt: false,
+        },
+        News::BytesReady {
+            name: name(),
+            hash: hash(),
+            author: s("bob"),
+            size: 671_000,
+            rebuilt: true,
+        },
+        News::VersionFalse {
+            name: name(),
+            hash: hash(),
+            author: s("bob"),
+            version_of: SOURCE.into(),
+            source: Some(s("lake.jpg")),
+            recipe: s("sepia"),
+            differs: Differs::Pixels,
+            step: None,
+            why: Some(EVIL.into()),
         },
         News::Rated {
             name: name(),
@@ -716,6 +749,12 @@ fn verified(verified: Option<bool>, differs: Option<Differs>, why: Option<String
         pixel_engine: "zune-jpeg-0.5.15/calotype-1".into(),
         verified,
         differs,
+        step: differs
+            .filter(|differs| *differs == Differs::Pixels)
+            .map(|_| Step {
+                number: 2,
+                recipe: "blur:2".into(),
+            }),
         why,
     })
 }

@@ -81,6 +81,7 @@ fn hang(dir: std::path::PathBuf) {
         replication: engine::Strategy::Op,
         lock_wait: Duration::ZERO,
         anti_entropy: true,
+        verify: true,
         watchdog: Pace {
             period: Duration::from_millis(5),
             ticks: 20,

@@ -19,7 +19,7 @@ use report::Report;
 use stage::Stage;
 
 /// What is shown, and what it proves where it holds.
-const STEPS: [(&str, &str); 7] = [
+const STEPS: [(&str, &str); 8] = [
     (
         "Three people share an album",
         "edits and image bytes reach every member, and arrive unharmed.",
@@ -31,6 +31,10 @@ const STEPS: [(&str, &str); 7] = [
     (
         "A filtered version is a new entry",
         "a version travels like any image and stays linked to its source.",
+    ),
+    (
+        "Carol makes bob's version again",
+        "nobody has to believe a recipe: anyone can run it, and gets the same bits.",
     ),
     (
         "Everyone rates, someone chats",
@@ -142,9 +146,10 @@ async fn play(stage: &mut Stage, report: &mut Report) {
             0 => steps::share(stage, report).await,
             1 => steps::same_name(stage, report).await,
             2 => steps::version(stage, report).await,
-            3 => steps::opinions(stage, report).await,
-            4 => steps::partition(stage, report).await,
-            5 => crash::crash(stage, report).await,
+            3 => steps::verified(stage, report).await,
+            4 => steps::opinions(stage, report).await,
+            5 => steps::partition(stage, report).await,
+            6 => crash::crash(stage, report).await,
             _ => steps::removal(stage, report).await,
         };
         if let Err(failure) = played {

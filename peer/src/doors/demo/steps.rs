@@ -178,6 +178,35 @@ pub async fn version(stage: &mut Stage, report: &mut Report) -> Result<(), Failu
     Ok(())
 }
 
+/// Bob's version, made again at carol's.
+pub async fn verified(stage: &mut Stage, report: &mut Report) -> Result<(), Failure> {
+    let carol = &stage.carol;
+    stage.together(&stage.all()).await?;
+    let images = carol.images().await?;
+    let version = images.into_iter().find(|image| image.version_of.is_some());
+    let version = version.ok_or_else(|| Failure::new(Code::Internal, "carol has no version", ""))?;
+    let request = Request::Verify {
+        album: None,
+        name: version.name.clone(),
+    };
+    let Reply::Verified(found) = carol.ask(request).await? else {
+        return Err(Failure::new(Code::Internal, "carol's node verified nothing", ""));
+    };
+    let source = found.source.as_deref().unwrap_or("its source");
+    report.did(format!("carol ran {} over {source} once more", found.recipe));
+    report.saw(
+        found.verified == Some(true),
+        format!("{}: verified ✓, the same pixels and the same file", found.name),
+    );
+    let shown = carol.image(&version.name).await?;
+    let shown = shown.and_then(|image| image.verified);
+    report.saw(
+        shown == Some(true),
+        "and carol's list of images shows it from now on",
+    );
+    Ok(())
+}
+
 /// Ratings by all, and a line of chat.
 pub async fn opinions(stage: &mut Stage, report: &mut Report) -> Result<(), Failure> {
     const LINE: &str = "the light was better than this, believe me";

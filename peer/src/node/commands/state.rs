@@ -152,6 +152,7 @@ pub(super) async fn status(handle: &Handle) -> Result<Reply, Failure> {
             pending_images,
             disk_bytes,
             only_copies: only_copies.count() as u64,
+            versions: node.versions(),
             central: node.central.word(node.signed_in).into(),
             central_address: node.central.address.clone(),
             peer_address: node
