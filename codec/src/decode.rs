@@ -46,6 +46,8 @@ pub struct Probe {
     pub width: u32,
     /// Rows, upright.
     pub height: u32,
+    /// What its decoded samples take, in bytes.
+    pub decoded_bytes: u64,
     /// EXIF's orientation of the stored pixels, 1 to 8; 1 if there is none.
     pub orientation: u8,
     /// Whether there are more frames or pages than the first, which alone is shown.
@@ -176,7 +178,8 @@ impl<'a> Opened<'a> {
             metadata.icc = None;
             notes.push("CMYK converted by the plain formula: colours may be off".to_owned());
         }
-        let probe = header(Media::Jpeg, headers.size, metadata.exif.as_deref(), false);
+        let size = (headers.size, headers.channels.count() as u64);
+        let probe = header(Media::Jpeg, size, metadata.exif.as_deref(), false);
         Ok(Opened {
             probe,
             metadata,
@@ -235,6 +238,7 @@ impl<'a> Opened<'a> {
         } else {
             exif.as_deref()
         };
+        let size = (size, u64::from(color.bytes_per_pixel()));
         let probe = header(media, size, fields, frames_ignored);
         let metadata = Metadata {
             exif,
@@ -279,7 +283,9 @@ impl<'a> Opened<'a> {
     }
 }
 
-fn header(media: Media, (width, height): (u32, u32), exif: Option<&[u8]>, frames_ignored: bool) -> Probe {
+/// `size` is the stored width and height, and the bytes of a decoded pixel.
+fn header(media: Media, size: ((u32, u32), u64), exif: Option<&[u8]>, frames_ignored: bool) -> Probe {
+    let ((width, height), bytes_per_pixel) = size;
     let exif = exif.and_then(Exif::new);
     let orientation = exif.map_or(1, |exif| exif.orientation());
     let (width, height) = if orient::swaps(orientation) {
@@ -292,6 +298,7 @@ fn header(media: Media, (width, height): (u32, u32), exif: Option<&[u8]>, frames
         media,
         width,
         height,
+        decoded_bytes: u64::from(width) * u64::from(height) * bytes_per_pixel,
         orientation,
         frames_ignored,
         taken,

@@ -4,6 +4,8 @@
 
 pub mod api;
 pub mod cmd;
+pub mod decoder;
 pub mod doors;
+pub mod explain;
 pub mod node;
 pub mod ui;

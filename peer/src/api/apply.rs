@@ -25,12 +25,13 @@ pub struct Applied {
     pub encoder: String,
     /// What is wrong with the source, where it is damaged.
     pub damaged: Option<String>,
-    /// Milliseconds.
+    /// Milliseconds, the decoder's process and the way of the pixels included.
     pub decode_ms: f64,
     /// Milliseconds.
     pub filter_ms: f64,
     /// Milliseconds.
     pub encode_ms: f64,
-    /// Most memory that the process had at once, bytes; `null` where the system does not tell.
+    /// Most memory that the process or its decoder had at once, bytes: the pixels move from one to the other. `null`
+    /// where the system does not tell.
     pub peak_bytes: Option<u64>,
 }

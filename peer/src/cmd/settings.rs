@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Color, NodeArgs, Process, Replication};
 use crate::api::{Code, Failure};
+use crate::decoder::Decoder;
 use crate::node::CentralChoice;
 use crate::node::watchdog::Pace;
 
@@ -252,6 +253,7 @@ impl Settings {
     pub fn node(&self, lock_wait: Duration) -> crate::node::Config {
         crate::node::Config {
             home: self.home.value.clone(),
+            decoder: Decoder::own(),
             central: match &self.central.value {
                 Some(address) => CentralChoice::Address(address.clone()),
                 None => CentralChoice::Embedded {

@@ -1,11 +1,11 @@
-//! `apply`: a recipe from file to file, in this process, without a node.
+//! `apply`: a recipe from file to file, without a node; the file is decoded by a process of its own.
 
 use std::io::Write as _;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Instant;
 
-use codec::{CodecError, EncodeError, Limits, Media};
+use codec::Media;
 use filters::{Progress, Recipe};
 use tokio_util::sync::CancellationToken;
 
@@ -15,6 +15,9 @@ use crate::api::{self, Applied, Code, Failure, Reply};
 use crate::cmd::apply::Apply;
 use crate::cmd::names::Spelling;
 use crate::cmd::paths;
+use crate::decoder::child::Memory;
+use crate::decoder::{Decoder, Picture};
+use crate::explain::{self, Explained as _};
 use crate::ui::{Meter, Ui};
 
 /// Applies; the exit code.
@@ -28,13 +31,13 @@ pub fn run(here: &Here, flags: &Apply) -> u8 {
     let [from, to] = [&flags.from, &flags.to].map(|path| paths::absolute(path, &at));
     let text = flags.recipe.clone();
     let stop = CancellationToken::new();
-    let heard = stop.clone();
     let code = runtime.block_on(async move {
         let mut interrupt = match Interrupt::listen() {
             Ok(interrupt) => interrupt,
             Err(failure) => return failed(&ui, &failure),
         };
-        let mut work = tokio::task::spawn_blocking(move || apply(&from, &to, &text, &ui, &heard));
+        let work = apply(&from, &to, &text, ui, &stop);
+        tokio::pin!(work);
         let done = tokio::select! {
             done = &mut work => done,
             () = interrupt.pressed() => {
@@ -44,13 +47,9 @@ pub fn run(here: &Here, flags: &Apply) -> u8 {
             }
         };
         match done {
-            Ok(Ok(Some(applied))) => ended(ui.reply(&Reply::Applied(applied))),
-            Ok(Ok(None)) => CANCELLED,
-            Ok(Err(failure)) => failed(&ui, &failure),
-            Err(_) => failed(
-                &ui,
-                &Failure::new(Code::Internal, "the work failed", "please report this"),
-            ),
+            Ok(Some(applied)) => ended(ui.reply(&Reply::Applied(applied))),
+            Ok(None) => CANCELLED,
+            Err(failure) => failed(&ui, &failure),
         }
     });
     runtime.shutdown_background();
@@ -58,24 +57,58 @@ pub fn run(here: &Here, flags: &Apply) -> u8 {
 }
 
 /// Nothing where it was stopped.
-fn apply(
+async fn apply(
     from: &Path,
     to: &Path,
     recipe: &str,
-    ui: &Ui,
+    ui: Ui,
     stop: &CancellationToken,
 ) -> Result<Option<Applied>, Failure> {
     let recipe: Recipe = recipe
         .parse()
-        .map_err(|error: filters::RecipeError| Failure::new(Code::Usage, error.to_string(), error.hint()))?;
+        .map_err(|error: filters::RecipeError| error.failure())?;
     let media = written_as(to)?;
-    let bytes = read(from)?;
+    let decoder = Decoder::own();
+    let (path, most) = (from.to_path_buf(), decoder.limits().codec.file_bytes_max);
+    let named = |failure: Failure| Failure {
+        message: format!("{}: {failure}", from.display()),
+        ..failure
+    };
+    let bytes = blocking(move || explain::read(&path, most))
+        .await?
+        .map_err(named)?;
 
     let started = Instant::now();
-    let source = codec::decode(&bytes, &Limits::default()).map_err(|error| not_decoded(from, &error))?;
+    let source = tokio::select! {
+        picture = decoder.pixels(&bytes) => picture.map_err(|error| error.failure_of(from.display()))?,
+        () = stop.cancelled() => return Ok(None),
+    };
     let decode_ms = ms(started);
     drop(bytes);
+    let (to, stop) = (to.to_path_buf(), stop.clone());
+    blocking(move || filter(source, decode_ms, &to, media, &recipe, &ui, &stop)).await?
+}
 
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
+    let failed = |_| Failure::new(Code::Internal, "the work failed", "please report this");
+    tokio::task::spawn_blocking(work).await.map_err(failed)
+}
+
+/// What is done in this process.
+fn filter(
+    source: Picture,
+    decode_ms: f64,
+    to: &Path,
+    media: Media,
+    recipe: &Recipe,
+    ui: &Ui,
+    stop: &CancellationToken,
+) -> Result<Option<Applied>, Failure> {
+    let Picture {
+        decoded: source,
+        peak_bytes: decoder_peak,
+        ..
+    } = source;
     let started = Instant::now();
     let mut meter = Meter::new(ui);
     let result = recipe.apply(&source.raster, &mut |at| {
@@ -89,17 +122,14 @@ fn apply(
     drop(meter);
     let result = match result {
         Err(filters::FilterError::Cancelled) => return Ok(None),
-        Err(error) => {
-            let hint = "`calotype filters` lists filters and ranges";
-            return Err(Failure::new(Code::Usage, error.to_string(), hint));
-        }
-        Ok(result) => result,
+        result => result.map_err(|error| error.failure())?,
     };
     let filter_ms = ms(started);
     let megapixels = f64::from(source.raster.width) * f64::from(source.raster.height) / 1e6;
 
     let started = Instant::now();
-    let encoded = codec::encode_as(media, &result, &source.metadata).map_err(|error| not_encoded(&error))?;
+    let encoded = codec::encode_as(media, &result, &source.metadata);
+    let encoded = encoded.map_err(|error| error.failure())?;
     let encode_ms = ms(started);
     if stop.is_cancelled() {
         return Ok(None);
@@ -115,11 +145,11 @@ fn apply(
         pixel_hash: blake3::Hash::from_bytes(result.pixel_hash()).to_hex().to_string(),
         pixel_engine: codec::pixel_engine(source.probe.media),
         encoder: encoded.encoder.to_owned(),
-        damaged: source.damaged.map(|why| why.to_string()),
+        damaged: source.damaged,
         decode_ms,
         filter_ms,
         encode_ms,
-        peak_bytes: peak(),
+        peak_bytes: Memory::of_this_process().peak().max(decoder_peak),
     }))
 }
 
@@ -152,46 +182,6 @@ pub(super) fn written_as(to: &Path) -> Result<Media, Failure> {
     }
 }
 
-fn read(from: &Path) -> Result<Vec<u8>, Failure> {
-    let most = Limits::default().file_bytes_max;
-    let unreadable = |error: std::io::Error| {
-        let (code, hint) = match error.kind() {
-            std::io::ErrorKind::NotFound => (Code::NotFound, "check the path; quote it if it has spaces"),
-            std::io::ErrorKind::PermissionDenied => (Code::Denied, "check the file's permissions"),
-            _ => (Code::Internal, "check the file"),
-        };
-        Failure::new(code, format!("cannot read {}: {error}", from.display()), hint)
-    };
-    let meta = std::fs::metadata(from).map_err(unreadable)?;
-    if !meta.is_file() {
-        let message = format!("{} is not a file", from.display());
-        return Err(Failure::new(Code::NotAnImage, message, "give an image file"));
-    }
-    if meta.len() > most {
-        let message = format!("{} has {} bytes, the limit is {most}", from.display(), meta.len());
-        let hint = "scale it down, or save it in a smaller format";
-        return Err(Failure::new(Code::TooLarge, message, hint));
-    }
-    std::fs::read(from).map_err(unreadable)
-}
-
-fn not_decoded(from: &Path, error: &CodecError) -> Failure {
-    let code = match error.code() {
-        "too_large" => Code::TooLarge,
-        "damaged" => Code::Damaged,
-        _ => Code::NotAnImage,
-    };
-    Failure::new(code, format!("{}: {error}", from.display()), error.hint())
-}
-
-pub(super) fn not_encoded(error: &EncodeError) -> Failure {
-    let (code, hint) = match error {
-        EncodeError::Side { .. } => (Code::TooLarge, "write a .png, or resize it first"),
-        _ => (Code::Internal, "please report this"),
-    };
-    Failure::new(code, error.to_string(), hint)
-}
-
 /// The file is the old one or the new one, whatever happens.
 pub(super) fn replace(to: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let failure = |error: &std::io::Error| {
@@ -217,12 +207,4 @@ pub(super) fn replace(to: &Path, bytes: &[u8]) -> Result<(), Failure> {
         file.persist(to).map_err(|error| error.error)
     };
     write().map(drop).map_err(|error: std::io::Error| failure(&error))
-}
-
-/// Most memory that this process had at once: `VmHWM` of proc(5).
-fn peak() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kib * 1024)
 }

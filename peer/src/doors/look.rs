@@ -3,12 +3,14 @@
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use codec::{Decoded, EncodeError};
-use filters::{FilterError, Raster, Recipe, Samples};
+use codec::{Decoded, Media};
+use filters::{Raster, Recipe, Samples};
 use tokio_util::sync::CancellationToken;
 
-use super::apply::{filtering, not_encoded, replace, written_as};
+use super::apply::{filtering, replace, written_as};
 use crate::api::{Code, Compare, Compared, Failure, Picture, Previewed, Shown};
+use crate::decoder::{self, Decoder};
+use crate::explain::Explained as _;
 use crate::ui::{Meter, Ui, picture};
 
 /// What was found, and its drawing where one is wanted.
@@ -31,9 +33,26 @@ pub struct Preview {
 /// # Errors
 /// The bytes cannot be decoded, the recipe does not fit them, the file cannot be written; `usage` saying `cancelled` where
 /// `stop` was.
-pub fn preview(shown: &Shown, what: &Preview, ui: &Ui, stop: &CancellationToken) -> Found<Previewed> {
+pub async fn preview(shown: Shown, what: Preview, ui: Ui, stop: CancellationToken) -> Found<Previewed> {
     let media = what.out.as_deref().map(written_as).transpose()?;
-    let source = picture::decoded(&shown.image)?;
+    let source = picture::decoded(&shown.image, &Decoder::own(), None).await?;
+    blocking(move || previewed(&shown, source, &what, media, &ui, &stop)).await
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Found<T> + Send + 'static) -> Found<T> {
+    let failed = |_| Failure::new(Code::Internal, "the work failed", "please report this");
+    tokio::task::spawn_blocking(work).await.map_err(failed)?
+}
+
+fn previewed(
+    shown: &Shown,
+    source: decoder::Picture,
+    what: &Preview,
+    media: Option<Media>,
+    ui: &Ui,
+    stop: &CancellationToken,
+) -> Found<Previewed> {
+    let source = source.decoded;
     let mut meter = Meter::new(ui);
     let filtered = what.recipe.apply(&source.raster, &mut |at| {
         meter.update(&filtering(at));
@@ -44,7 +63,7 @@ pub fn preview(shown: &Shown, what: &Preview, ui: &Ui, stop: &CancellationToken)
         }
     });
     drop(meter);
-    let raster = filtered.map_err(|error| not_filtered(&error))?;
+    let raster = filtered.map_err(|error| error.failure())?;
     let mut told = Previewed {
         album: shown.album.clone(),
         source: shown.image.name.clone(),
@@ -57,7 +76,7 @@ pub fn preview(shown: &Shown, what: &Preview, ui: &Ui, stop: &CancellationToken)
         damaged: source.damaged,
     };
     if let (Some(out), Some(media)) = (&what.out, media) {
-        let encoded = codec::encode_as(media, &raster, &source.metadata).map_err(|e| not_encoded(&e))?;
+        let encoded = codec::encode_as(media, &raster, &source.metadata).map_err(|e| e.failure())?;
         replace(out, &encoded.bytes)?;
         told.path = Some(out.display().to_string());
         told.size = Some(encoded.bytes.len() as u64);
@@ -78,8 +97,8 @@ pub fn preview(shown: &Shown, what: &Preview, ui: &Ui, stop: &CancellationToken)
 ///
 /// # Errors
 /// The bytes cannot be decoded; `usage` where their sizes do not fit; the file cannot be written.
-pub fn compare(shown: &Shown, out: Option<&Path>, width: Option<u16>, ui: &Ui) -> Found<Compared> {
-    let media = out.map(written_as).transpose()?;
+pub async fn compare(shown: Shown, out: Option<PathBuf>, width: Option<u16>, ui: Ui) -> Found<Compared> {
+    let media = out.as_deref().map(written_as).transpose()?;
     let Some(other) = &shown.source else {
         return Err(Failure::new(
             Code::Internal,
@@ -87,8 +106,21 @@ pub fn compare(shown: &Shown, out: Option<&Path>, width: Option<u16>, ui: &Ui) -
             "please report this",
         ));
     };
-    let [a, b] = [&shown.image, other].map(picture::decoded);
-    let (a, b) = (a?, b?);
+    let decoder = Decoder::own();
+    let a = picture::decoded(&shown.image, &decoder, None).await?;
+    let b = picture::decoded(other, &decoder, Some(&a)).await?;
+    blocking(move || compared(&shown, (a, b), (out.as_deref(), media), width, &ui)).await
+}
+
+fn compared(
+    shown: &Shown,
+    (a, b): (decoder::Picture, decoder::Picture),
+    (out, media): (Option<&Path>, Option<Media>),
+    width: Option<u16>,
+    ui: &Ui,
+) -> Found<Compared> {
+    let (a, b) = (a.decoded, b.decoded);
+    let other = shown.source.as_ref().unwrap_or(&shown.image);
     let [of_a, of_b] = [(&a, &shown.image), (&b, other)].map(|(decoded, entry)| side(decoded, entry));
     let (small_a, small_b, scaled) = of_one_size(&shown.image.name, a.raster, &other.name, b.raster)?;
     let found = codec::compare(&small_a, &small_b).map_err(|error| not_compared(&error))?;
@@ -96,8 +128,7 @@ pub fn compare(shown: &Shown, out: Option<&Path>, width: Option<u16>, ui: &Ui) -
     let difference = brighter(found.difference, gain);
     if let (Some(out), Some(media)) = (out, media) {
         let plain = codec::Metadata::default();
-        let encoded =
-            codec::encode_as(media, &difference, &plain).map_err(|e: EncodeError| not_encoded(&e))?;
+        let encoded = codec::encode_as(media, &difference, &plain).map_err(|e| e.failure())?;
         replace(out, &encoded.bytes)?;
     }
     let [histogram_a, histogram_b] = found.histograms.map(Vec::from);
@@ -164,7 +195,7 @@ fn of_one_size(name_a: &str, a: Raster, name_b: &str, b: Raster) -> Result<(Rast
             .parse()
             .map_err(|_| refuse())?;
         let fitted = recipe.apply(large, &mut |_| ControlFlow::Continue(()));
-        let fitted = fitted.map_err(|error| not_filtered(&error))?;
+        let fitted = fitted.map_err(|error| error.failure())?;
         (size(&fitted) == size(small))
             .then_some(fitted)
             .ok_or_else(refuse)
@@ -189,7 +220,7 @@ fn brighter(mut raster: Raster, gain: u8) -> Raster {
 }
 
 fn seen(raster: &Raster) -> Result<Raster, Failure> {
-    codec::shown(raster).map_err(|error| not_filtered(&error))
+    codec::shown(raster).map_err(|error| error.failure())
 }
 
 fn not_filtered(error: &FilterError) -> Failure {

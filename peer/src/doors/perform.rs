@@ -13,6 +13,7 @@ use super::look::{self, Preview};
 use super::repeat;
 use crate::api::{Code, Failure, Reply, Request};
 use crate::cmd::Act;
+use crate::decoder::Decoder;
 use crate::ui::{Meter, Ui, picture};
 
 /// How often the meter may be drawn while nothing is heard.
@@ -105,9 +106,7 @@ async fn perform(act: Act, control: &Control, ui: &Ui, stop: &CancellationToken)
             let reply = ask(request, control, ui, stop).await?;
             match &reply {
                 Reply::Shown(shown) if !ui.json => {
-                    let (shown, out) = (shown.clone(), *ui);
-                    let drawn = tokio::task::spawn_blocking(move || picture::draw(&shown, width, &out));
-                    ui.drawing(&drawn.await.map_err(|_| not_drawn("the decoder failed"))??)?;
+                    ui.drawing(&picture::draw(shown, width, ui, &Decoder::own()).await?)?;
                 }
                 reply => ui.reply(reply)?,
             }
@@ -126,18 +125,14 @@ async fn perform(act: Act, control: &Control, ui: &Ui, stop: &CancellationToken)
                     width,
                     beside,
                 };
-                let (ui, stop) = (*ui, stop.clone());
-                let work = move || look::preview(&shown, &what, &ui, &stop);
-                let (told, drawing) = worked(tokio::task::spawn_blocking(work).await)?;
-                seen(Reply::Previewed(told), drawing.as_deref(), &ui)?;
+                let (told, drawing) = look::preview(shown, what, *ui, stop.clone()).await?;
+                seen(Reply::Previewed(told), drawing.as_deref(), ui)?;
             }
         }
         Act::Compare { request, out, width } => {
             if let Reply::Shown(shown) = ask(request, control, ui, stop).await? {
-                let ui = *ui;
-                let work = move || look::compare(&shown, out.as_deref(), width, &ui);
-                let (told, drawing) = worked(tokio::task::spawn_blocking(work).await)?;
-                seen(Reply::Compared(Box::new(told)), drawing.as_deref(), &ui)?;
+                let (told, drawing) = look::compare(shown, out, width, *ui).await?;
+                seen(Reply::Compared(Box::new(told)), drawing.as_deref(), ui)?;
             }
         }
         Act::Watch => {
@@ -169,11 +164,6 @@ async fn perform(act: Act, control: &Control, ui: &Ui, stop: &CancellationToken)
         }
     }
     Ok(())
-}
-
-/// What a task in this process came to.
-fn worked<T>(done: Result<Result<T, Failure>, tokio::task::JoinError>) -> Result<T, Failure> {
-    done.map_err(|_| not_drawn("the work failed"))?
 }
 
 /// A drawing, where there is one, and what is told of it.
@@ -247,11 +237,6 @@ fn settle(reply: Reply) -> Result<Reply, Failure> {
         reply: Some(Box::new(reply)),
         ..Failure::new(code, message, hint)
     })
-}
-
-fn not_drawn(why: &str) -> Failure {
-    let hint = "/open NAME hands it to the system's viewer";
-    Failure::new(Code::Damaged, format!("the picture cannot be drawn: {why}"), hint)
 }
 
 /// Hands a file to the system's viewer.

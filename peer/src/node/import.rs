@@ -1,15 +1,17 @@
-//! Looking at files before they become entries: what they are, their preview, their hash. Runs on the blocking pool, two
-//! files at a time, so that memory is bounded by two decoded images.
+//! Looking at files before they become entries: what they are, their preview, their hash. And making versions of them.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use codec::{CodecError, Limits, Media};
+use codec::Media;
 use crdt::fact::{Image, Preview, Shape};
 use crdt::id::BlobHash;
-use store::{BlobError, Blobs};
 
-use crate::api::{Code, Failed};
+use super::blobs::blocking;
+use super::run::Handle;
+use crate::api::{Code, Failed, Failure};
+use crate::decoder::DecodeError;
+use crate::explain::{self, Explained};
 
 /// Files looked at and stored as one group: bytes are durable once per group.
 pub(super) const GROUP: usize = 16;
@@ -108,75 +110,59 @@ fn looks_like_image(path: &Path) -> bool {
     named || starts()
 }
 
-/// Decodes a file as a check and for its preview, and stores both.
-pub(super) fn look(path: &Path, name: String, blobs: &Blobs, at: u64) -> Result<Looked, Failed> {
-    let limits = Limits::default();
-    let meta = std::fs::metadata(path).map_err(|error| unreadable(path, &error))?;
-    if !meta.is_file() {
-        let message = "not a file".to_owned();
-        return Err(failed(
-            path,
-            Code::NotAnImage,
-            message,
-            "give image files or folders of them",
-        ));
-    }
-    if meta.len() > limits.file_bytes_max {
-        let message = format!(
-            "{} bytes are more than the limit of {}",
-            meta.len(),
-            limits.file_bytes_max
-        );
-        return Err(failed(
-            path,
-            Code::TooLarge,
-            message,
-            "scale it down, or save it in a smaller format",
-        ));
-    }
-    let bytes = std::fs::read(path).map_err(|error| unreadable(path, &error))?;
-    let decoded = codec::decode(&bytes, &limits).map_err(|error| not_decoded(path, &error))?;
-    let preview = codec::preview(&decoded.raster)
-        .map_err(|error| failed(path, Code::Internal, error.to_string(), "please report this"))?;
-    let stored = blobs.import_many(vec![bytes, preview]);
+/// Has a file decoded as a check and for its preview, and stores both.
+pub(super) async fn look(
+    handle: &Handle,
+    path: PathBuf,
+    name: Option<String>,
+    at: u64,
+) -> Result<Looked, Failed> {
+    let name = name.map_or_else(|| name_of(&path), Ok)?;
+    let wrong = |failure: Failure| failed(&path, failure.code, failure.message, &failure.hint);
+    let (file, most) = (path.clone(), handle.decoder.limits().codec.file_bytes_max);
+    let bytes = blocking(move || explain::read(&file, most))
+        .await
+        .map_err(wrong)?;
+    let looked = handle.decoder.look(&bytes).await;
+    let looked = looked.map_err(|error| wrong(error.failure()))?;
+    let (blobs, preview) = (handle.blobs.clone(), looked.preview);
+    let stored = blocking(move || blobs.import_many(vec![bytes, preview])).await;
     let mut stored = stored
         .into_iter()
-        .map(|blob| blob.map_err(|error| not_stored(path, &error)));
+        .map(|blob| blob.map_err(|error| wrong(error.failure())));
     let (Some(original), Some(preview)) = (stored.next(), stored.next()) else {
         return Err(failed(
-            path,
+            &path,
             Code::Internal,
             "the blob store lost a file".into(),
             "please report this",
         ));
     };
     let (original, preview) = (original?, preview?);
+    let probe = looked.probe;
     let image = Image {
         name,
         hash: BlobHash(original.hash),
         size: original.size,
         at,
         shape: Some(Shape {
-            media: decoded.probe.media.mime().into(),
-            width: decoded.probe.width,
-            height: decoded.probe.height,
+            media: probe.media.mime().into(),
+            width: probe.width,
+            height: probe.height,
         }),
-        taken: decoded.probe.taken,
-        damaged: decoded.damaged.is_some(),
+        taken: probe.taken,
+        damaged: looked.damaged.is_some(),
         preview: Some(Preview {
             hash: BlobHash(preview.hash),
             size: preview.size,
         }),
         version: None,
     };
-    Ok(Looked {
-        path: path.to_path_buf(),
-        image,
-    })
+    Ok(Looked { path, image })
 }
 
 /// A file's own name as an entry's name.
-pub(super) fn name_of(path: &Path) -> Result<String, Failed> {
+fn name_of(path: &Path) -> Result<String, Failed> {
     let name = path.file_name().and_then(|name| name.to_str());
     let checked = name.map(crdt::name::image_name);
     match checked {
@@ -202,40 +188,6 @@ pub(super) fn name_of(path: &Path) -> Result<String, Failed> {
     }
 }
 
-fn unreadable(path: &Path, error: &std::io::Error) -> Failed {
-    let code = match error.kind() {
-        std::io::ErrorKind::NotFound => Code::NotFound,
-        std::io::ErrorKind::PermissionDenied => Code::Denied,
-        _ => Code::Internal,
-    };
-    let (message, hint) = match code {
-        Code::NotFound => (
-            "no such file".to_owned(),
-            "check the path; quote it if it has spaces",
-        ),
-        _ => (format!("cannot be read: {error}"), "check the file's permissions"),
-    };
-    failed(path, code, message, hint)
-}
-
-fn not_decoded(path: &Path, error: &CodecError) -> Failed {
-    let code = match error.code() {
-        "too_large" => Code::TooLarge,
-        "damaged" => Code::Damaged,
-        _ => Code::NotAnImage,
-    };
-    failed(path, code, error.to_string(), error.hint())
-}
-
-fn not_stored(path: &Path, error: &BlobError) -> Failed {
-    let code = if matches!(error, BlobError::DiskFull { .. }) {
-        Code::DiskFull
-    } else {
-        Code::Internal
-    };
-    failed(path, code, error.to_string(), "free some space and try again")
-}
-
 /// A file that did not become an entry; the message speaks of it without naming it.
 pub(super) fn failed(path: &Path, code: Code, message: String, hint: &str) -> Failed {
     Failed {
@@ -246,13 +198,12 @@ pub(super) fn failed(path: &Path, code: Code, message: String, hint: &str) -> Fa
     }
 }
 
-/// Filters an original into a version's bytes and preview. `step` hears how far it is and may stop it.
+/// Filters a decoded original into a version's bytes and preview. `step` hears how far it is and may stop it.
 pub(super) fn make_version(
-    bytes: &[u8],
+    decoded: &codec::Decoded,
     recipe: &filters::Recipe,
     step: &mut dyn FnMut(u64, u64) -> ControlFlow<()>,
 ) -> Result<Version, VersionError> {
-    let decoded = codec::decode(bytes, &Limits::default())?;
     let total = recipe.steps().len() as u64 * 100;
     let raster = recipe.apply(&decoded.raster, &mut |at| {
         step(at.done * total / at.total.max(1), total)
@@ -270,7 +221,7 @@ pub(super) fn make_version(
         pixel_engine: codec::pixel_engine(decoded.probe.media),
         encoder: encoded.encoder.into(),
         bytes: encoded.bytes,
-        taken: decoded.probe.taken,
+        taken: decoded.probe.taken.clone(),
     })
 }
 
@@ -290,9 +241,29 @@ pub(super) struct Version {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum VersionError {
     #[error(transparent)]
-    Decode(#[from] CodecError),
+    Decode(#[from] DecodeError),
     #[error(transparent)]
     Filter(#[from] filters::FilterError),
     #[error(transparent)]
     Encode(#[from] codec::EncodeError),
+}
+
+impl Explained for VersionError {
+    fn code(&self) -> Code {
+        match self {
+            // An entry of an album said that it was a picture.
+            VersionError::Decode(error) if error.code() == Code::NotAnImage => Code::Damaged,
+            VersionError::Decode(error) => error.code(),
+            VersionError::Filter(error) => error.code(),
+            VersionError::Encode(error) => error.code(),
+        }
+    }
+
+    fn hint(&self) -> String {
+        match self {
+            VersionError::Decode(error) => error.hint(),
+            VersionError::Filter(error) => error.hint(),
+            VersionError::Encode(error) => error.hint(),
+        }
+    }
 }

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::LazyLock;
 
-use codec::{CodecError, Limits, Media};
+use codec::{CodecError, Media};
 use crdt::fact::Version;
 use crdt::id::BlobHash;
 use filters::{FilterError, Raster, Recipe};
 
 use super::import::VersionError;
 use crate::api::{Differs, Step};
+use crate::decoder::{DecodeError, Picture};
 
 /// Findings that are kept; of more, those of others are forgotten and found again when asked for.
 pub(super) const FINDINGS_MAX: usize = 65_536;
@@ -123,26 +124,35 @@ fn is_encoder(id: &str) -> bool {
     ENCODERS.contains(&id)
 }
 
+/// Where files become pixels.
+pub(super) type Decode<'a> = dyn Fn(&[u8]) -> Result<Picture, VersionError> + 'a;
+
 /// Makes a version again and compares. `file` is asked for the version's own bytes where they say more; `tell` hears how
 /// far the filters are and may stop them.
 ///
 /// # Errors
-/// The encoder failed, or `tell` said stop: nothing is known.
+/// The encoder failed, the decoder could not work, or `tell` said stop: nothing is known.
 pub(super) fn judge(
     version: &Version,
     hash: &BlobHash,
     source: &[u8],
     file: &dyn Fn() -> Option<Vec<u8>>,
+    decode: &Decode<'_>,
     tell: &mut dyn FnMut(u64, u64) -> ControlFlow<()>,
 ) -> Result<Judgement, VersionError> {
     let recipe = match may_judge(version) {
         Ok(recipe) => recipe,
         Err(why) => return Ok(Judgement::Unknown(why)),
     };
-    let decoded = match codec::decode(source, &Limits::default()) {
-        Ok(decoded) => decoded,
-        Err(error) => return Ok(not_decoded(&error)),
+    let picture = match decode(source) {
+        Ok(picture) => picture,
+        Err(VersionError::Decode(DecodeError::File(error))) => return Ok(not_decoded(&error)),
+        Err(VersionError::Decode(error @ (DecodeError::Memory | DecodeError::Time))) => {
+            return Ok(Judgement::Unknown(format!("its source: {error}")));
+        }
+        Err(error) => return Err(error),
     };
+    let decoded = &picture.decoded;
     let here = codec::pixel_engine(decoded.probe.media);
     if version.pixel_engine != here {
         let why = format!("it was made by {}, here is {here}", version.pixel_engine);
@@ -152,22 +162,22 @@ pub(super) fn judge(
     let applied = recipe.apply(&decoded.raster, &mut |at| {
         tell(at.done * total / at.total.max(1), total)
     });
-    let mut again = Again {
+    let again = Again {
         version,
         recipe: &recipe,
-        decoded: &decoded,
+        decode,
     };
     let raster = match applied {
         Ok(raster) => raster,
-        Err(FilterError::CropOutside { .. }) => return again.no_picture(tell),
+        Err(FilterError::CropOutside { .. }) => return again.no_picture(&picture, tell),
         // The limits of a program are no part of its engine's name.
         Err(error @ FilterError::TooLarge { .. }) => return Ok(Judgement::Unknown(error.to_string())),
         Err(error) => return Err(error.into()),
     };
     if version.pixels.0 != raster.pixel_hash() {
-        return again.other_pixels(hash, file, tell);
+        return again.other_pixels(picture, hash, file, tell);
     }
-    let encoded = again.encode(&raster)?;
+    let encoded = again.encode(&picture, &raster)?;
     if version.encoder != encoded.encoder {
         let why = format!(
             "its pixels are right, but its file was written by {}, here is {}",
@@ -178,7 +188,7 @@ pub(super) fn judge(
     if blake3::hash(&encoded.bytes) == hash.0 {
         return Ok(Judgement::True);
     }
-    again.another_file(hash, file, tell)
+    again.another_file(picture, hash, file, tell)
 }
 
 /// What cannot be made of it was not made of it; but the limits of a program are no part of its engine's name.
@@ -197,7 +207,7 @@ fn not_decoded(error: &CodecError) -> Judgement {
 struct Again<'a> {
     version: &'a Version,
     recipe: &'a Recipe,
-    decoded: &'a codec::Decoded,
+    decode: &'a Decode<'a>,
 }
 
 /// What is there after some of the steps.
@@ -208,28 +218,29 @@ struct Stage {
 }
 
 impl Again<'_> {
-    fn encode(&self, raster: &Raster) -> Result<codec::Encoded, codec::EncodeError> {
-        codec::encode_version(raster, self.decoded.probe.media, &self.decoded.metadata)
+    fn encode(&self, source: &Picture, raster: &Raster) -> Result<codec::Encoded, codec::EncodeError> {
+        codec::encode_version(raster, source.decoded.probe.media, &source.decoded.metadata)
     }
 
     /// The source, and the picture after each step, as far as they go; and the step that fails with its reason.
     fn stages(
         &self,
+        source: &Picture,
         tell: &mut dyn FnMut(u64, u64) -> ControlFlow<()>,
     ) -> Result<(Vec<Stage>, Option<FilterError>), VersionError> {
         let stage = |raster: &Raster| Stage {
             pixels: raster.pixel_hash(),
             file: self
-                .encode(raster)
+                .encode(source, raster)
                 .ok()
                 .map(|encoded| blake3::hash(&encoded.bytes)),
         };
-        let mut stages = vec![stage(&self.decoded.raster)];
+        let mut stages = vec![stage(&source.decoded.raster)];
         let mut now: Option<Raster> = None;
         let steps = self.recipe.steps().len() as u64;
         for (at, step) in (0..).zip(self.recipe.steps()) {
             let alone: Recipe = step.to_string().parse().expect("a step is a recipe");
-            let input = now.as_ref().unwrap_or(&self.decoded.raster);
+            let input = now.as_ref().unwrap_or(&source.decoded.raster);
             let mut told = |progress: filters::Progress| {
                 tell(
                     at * 100 + progress.done * 100 / progress.total.max(1),
@@ -279,10 +290,11 @@ impl Again<'_> {
     }
 
     fn no_picture(
-        &mut self,
+        &self,
+        source: &Picture,
         tell: &mut dyn FnMut(u64, u64) -> ControlFlow<()>,
     ) -> Result<Judgement, VersionError> {
-        let (stages, failed) = self.stages(tell)?;
+        let (stages, failed) = self.stages(source, tell)?;
         Ok(Judgement::False(Lie {
             differs: Differs::Recipe,
             step: self.step(stages.len() - 1),
@@ -291,12 +303,15 @@ impl Again<'_> {
     }
 
     fn other_pixels(
-        &mut self,
+        &self,
+        source: Picture,
         hash: &BlobHash,
         file: &dyn Fn() -> Option<Vec<u8>>,
         tell: &mut dyn FnMut(u64, u64) -> ControlFlow<()>,
     ) -> Result<Judgement, VersionError> {
-        let (stages, _) = self.stages(tell)?;
+        let (stages, _) = self.stages(&source, tell)?;
+        // Its memory may be needed for the file.
+        drop(source);
         let stated = stages
             .iter()
             .position(|stage| stage.pixels == self.version.pixels.0);
@@ -323,12 +338,15 @@ impl Again<'_> {
     }
 
     fn another_file(
-        &mut self,
+        &self,
+        source: Picture,
         hash: &BlobHash,
         file: &dyn Fn() -> Option<Vec<u8>>,
         tell: &mut dyn FnMut(u64, u64) -> ControlFlow<()>,
     ) -> Result<Judgement, VersionError> {
-        let (stages, _) = self.stages(tell)?;
+        let (stages, _) = self.stages(&source, tell)?;
+        // Its memory may be needed for the file.
+        drop(source);
         let made = stages
             .iter()
             .position(|stage| stage.file.is_some_and(|made| made == hash.0));
@@ -350,10 +368,12 @@ impl Again<'_> {
     /// What a file shows that none of the steps gives, if it is here.
     fn other_file(&self, stages: &[Stage], file: &dyn Fn() -> Option<Vec<u8>>) -> Option<String> {
         let bytes = file()?;
-        let shown = match codec::decode(&bytes, &Limits::default()) {
-            Ok(decoded) => decoded.raster.pixel_hash(),
-            Err(error) if error.code() == "too_large" => return None,
-            Err(error) => return Some(format!("its file shows no picture: {error}")),
+        let shown = match (self.decode)(&bytes) {
+            Ok(picture) => picture.decoded.raster.pixel_hash(),
+            Err(VersionError::Decode(DecodeError::File(error))) if error.code() != "too_large" => {
+                return Some(format!("its file shows no picture: {error}"));
+            }
+            Err(_) => return None,
         };
         Some(match stages.iter().position(|stage| stage.pixels == shown) {
             Some(n) if n + 1 == stages.len() => {
@@ -381,6 +401,12 @@ mod tests {
         ControlFlow::Continue(())
     }
 
+    /// In this process, which is the test's.
+    fn decode(file: &[u8]) -> Result<Picture, VersionError> {
+        let decoded = codec::decode(file, &codec::Limits::default()).map_err(DecodeError::from)?;
+        Ok(decoded.into())
+    }
+
     /// A picture with some structure, as a file.
     fn source(media: Media) -> Vec<u8> {
         let samples = (0..20 * 14 * 3u32).map(|at| (at * at % 251) as u8).collect();
@@ -392,7 +418,8 @@ mod tests {
 
     /// The version that `recipe` makes of it, as its author would state it, and its file.
     fn honest(source: &[u8], recipe: &str) -> (Version, Vec<u8>) {
-        let made = import::make_version(source, &recipe.parse().unwrap(), &mut on).unwrap();
+        let source_of = decode(source).unwrap().decoded;
+        let made = import::make_version(&source_of, &recipe.parse().unwrap(), &mut on).unwrap();
         let version = Version {
             source: BlobHash(*blake3::hash(source).as_bytes()),
             recipe: recipe.to_owned(),
@@ -405,7 +432,7 @@ mod tests {
 
     fn judged(source: &[u8], version: &Version, file: &[u8]) -> Judgement {
         let hash = BlobHash(*blake3::hash(file).as_bytes());
-        judge(version, &hash, source, &|| Some(file.to_vec()), &mut on).unwrap()
+        judge(version, &hash, source, &|| Some(file.to_vec()), &decode, &mut on).unwrap()
     }
 
     /// Bob states a recipe and sends what some of its steps make: what is missing is named, in the pixels that he
@@ -419,12 +446,7 @@ mod tests {
             |recipe: &str, pixels_of: &str, file_of: &str, differs, step: Option<(u64, &str)>, why: &str| {
                 let (right, file) = honest(&source, recipe);
                 let pixels = match pixels_of {
-                    "" => Digest(
-                        codec::decode(&source, &Limits::default())
-                            .unwrap()
-                            .raster
-                            .pixel_hash(),
-                    ),
+                    "" => Digest(decode(&source).unwrap().decoded.raster.pixel_hash()),
                     "right" => right.pixels,
                     other => honest(&source, other).0.pixels,
                 };
@@ -522,14 +544,14 @@ mod tests {
         assert!(why(judged(&jpeg, &version, &file[..40])).starts_with("its file shows no picture: "));
         let png = source(Media::Png);
         let (version, file) = honest(&png, "sepia");
-        let raster = codec::decode(&file, &Limits::default()).unwrap().raster;
+        let raster = decode(&file).unwrap().decoded.raster;
         let same = codec::encode_as(Media::Png, &raster, &codec::Metadata::default()).unwrap();
         assert_eq!(
             why(judged(&png, &version, &same.bytes)),
             "its file shows the right pixels, written otherwise"
         );
         let hash = BlobHash([9; 32]);
-        let away = judge(&version, &hash, &png, &|| None, &mut on).unwrap();
+        let away = judge(&version, &hash, &png, &|| None, &decode, &mut on).unwrap();
         let lie = Lie {
             differs: Differs::File,
             step: None,
@@ -599,6 +621,27 @@ mod tests {
             ..version
         };
         assert!(open(encoded, &other).starts_with("its pixels are right"));
+    }
+
+    /// A decoder that did not come to an end says nothing about the version.
+    #[test]
+    fn a_decoder_that_fails_is_no_proof() {
+        let png = source(Media::Png);
+        let (version, file) = honest(&png, "sepia");
+        let hash = BlobHash(*blake3::hash(&file).as_bytes());
+        let judged = |error: DecodeError| {
+            let fails = move |_: &[u8]| Err(VersionError::Decode(error.clone()));
+            judge(&version, &hash, &png, &|| None, &fails, &mut on)
+        };
+        for error in [DecodeError::Memory, DecodeError::Time] {
+            assert!(matches!(judged(error), Ok(Judgement::Unknown(_))));
+        }
+        for error in [
+            DecodeError::Killed("signal 9".into()),
+            DecodeError::Disbelieved("a lie"),
+        ] {
+            assert!(judged(error).is_err());
+        }
     }
 
     /// A finding stands for all that was stated, and for an engine and an encoder that are here.

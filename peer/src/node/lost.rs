@@ -27,6 +27,7 @@ pub(super) fn start(dir: &std::path::Path) -> (Handle, tokio::task::JoinHandle<R
     };
     let config = Config {
         home: home.path().into(),
+        decoder: crate::decoder::Decoder::own(),
         central: CentralChoice::Address("127.0.0.1:1".into()),
         listen: None,
         replication: engine::Strategy::Op,

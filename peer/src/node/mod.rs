@@ -42,6 +42,7 @@ pub use fsck::check;
 pub use place::control_path;
 
 use crate::api::{Code, Failure};
+use crate::decoder::Decoder;
 use account::Account;
 use run::{Handle, Input, Known, Node, Parts};
 use watchdog::{Beat, Pace, Watchdog};
@@ -68,6 +69,8 @@ pub enum CentralChoice {
 pub struct Config {
     /// The home folder; made if absent.
     pub home: PathBuf,
+    /// What turns foreign bytes into pixels.
+    pub decoder: Decoder,
     /// Which central.
     pub central: CentralChoice,
     /// The guard's address; `None`: 127.0.0.1 while the central is on loopback, else all interfaces, with the port kept

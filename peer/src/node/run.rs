@@ -23,6 +23,7 @@ use super::refused::Refusals;
 use super::spare::{self, Spare};
 use super::{Config, blobs, news};
 use crate::api::{Code, Failure, Notice};
+use crate::decoder::Decoder;
 
 /// Frames and transfers that may wait for the loop; their tasks wait when it is full.
 const FRAMES_QUEUE: usize = 64;
@@ -62,6 +63,8 @@ pub(super) struct Handle {
     notices: broadcast::Sender<Notice>,
     /// Image bytes.
     pub(super) blobs: Blobs,
+    /// What turns them into pixels.
+    pub(super) decoder: Decoder,
     /// How many of them passed.
     pub(super) moved: Moved,
     /// Commands at work.
@@ -185,6 +188,7 @@ impl Node {
             inputs: inputs_in,
             notices,
             blobs: parts.blobs,
+            decoder: parts.config.decoder.clone(),
             moved: Moved::default(),
             busy: Busy::default(),
         };

@@ -13,6 +13,7 @@ use crdt::id::{AlbumId, BlobHash, UserId};
 use crdt::{Album, Change, FactId};
 use rand::RngCore as _;
 use store::Blobs;
+use tokio::runtime::Handle as Runtime;
 use tokio::sync::{Notify, oneshot};
 
 use super::busy::Busy;
@@ -21,6 +22,7 @@ use super::judge::{Claim, Judgement, Lie, judge, may_judge};
 use super::news;
 use super::run::{Handle, Node};
 use crate::api::{News, Versions};
+use crate::decoder::Picture;
 
 /// Checks take at most one part of so many of the time: a tenth.
 const CHECK_SHARE: u32 = 10;
@@ -173,6 +175,7 @@ pub(super) async fn run(handle: Handle) {
                 let share = if job.missing { REMAKE_SHARE } else { CHECK_SHARE };
                 let work = Work {
                     blobs: handle.blobs.clone(),
+                    decode: decoding(&handle, halt.0.clone()),
                     busy: handle.busy.clone(),
                     halt: halt.0.clone(),
                     pause_max: PAUSE_MAX,
@@ -218,9 +221,31 @@ impl Drop for Halt {
     }
 }
 
+/// Decoding by a process that yields as the thread does which starts it, and ends when the node does.
+fn decoding(
+    handle: &Handle,
+    halt: Arc<AtomicBool>,
+) -> Box<dyn Fn(&[u8]) -> Result<Picture, VersionError> + Send> {
+    let (decoder, runtime) = (handle.decoder.up_to(PIXELS_MAX), Runtime::current());
+    Box::new(move |file| {
+        runtime.block_on(async {
+            let halted = async {
+                while !halt.load(Ordering::Relaxed) {
+                    tokio::time::sleep(LOOK_REST * 10).await;
+                }
+            };
+            tokio::select! {
+                picture = decoder.pixels(file) => Ok(picture?),
+                () = halted => Err(filters::FilterError::Cancelled.into()),
+            }
+        })
+    })
+}
+
 /// What a job works with, on its thread.
 struct Work {
     blobs: Blobs,
+    decode: Box<dyn Fn(&[u8]) -> Result<Picture, VersionError> + Send>,
     busy: Busy,
     halt: Arc<AtomicBool>,
     pause_max: Duration,
@@ -247,10 +272,6 @@ impl Work {
             Ok(source) => source,
             Err(error) => return Done::Open(format!("its source: {error}")),
         };
-        let probe = codec::probe(&source, &codec::Limits::default());
-        if probe.is_ok_and(|probe| u64::from(probe.width) * u64::from(probe.height) > PIXELS_MAX) {
-            return Done::Open(format!("its source has more than {PIXELS_MAX} pixels"));
-        }
         let done = if job.missing {
             self.remake(job, &source)
         } else {
@@ -265,7 +286,9 @@ impl Work {
     fn check(&self, job: &Job, source: &[u8]) -> Result<Done, VersionError> {
         let hash = job.image.hash;
         let file = || self.blobs.read(&hash.0).ok();
-        let judgement = judge(&job.version, &hash, source, &file, &mut |_, _| self.go_on())?;
+        let judgement = judge(&job.version, &hash, source, &file, &*self.decode, &mut |_, _| {
+            self.go_on()
+        })?;
         Ok(match judgement {
             Judgement::True => Done::True,
             Judgement::False(lie) => Done::False(lie),
@@ -278,7 +301,9 @@ impl Work {
         let Ok(recipe) = may_judge(&job.version) else {
             return Ok(Done::PutOff);
         };
-        let made = import::make_version(source, &recipe, &mut |_, _| self.go_on());
+        let made = (self.decode)(source);
+        let made = made
+            .and_then(|picture| import::make_version(&picture.decoded, &recipe, &mut |_, _| self.go_on()));
         let is = |bytes: &[u8], hash: BlobHash| *blake3::hash(bytes).as_bytes() == hash.0;
         let made = match made {
             Ok(made) if is(&made.bytes, job.image.hash) => made,
@@ -666,6 +691,10 @@ mod tests {
         let home = store::Home::open(dir.path(), Duration::from_secs(10)).unwrap();
         let work = Work {
             blobs: Blobs::open(&home),
+            decode: Box::new(|file| {
+                let decoded = codec::decode(file, &codec::Limits::default());
+                Ok(decoded.map_err(crate::decoder::DecodeError::from)?.into())
+            }),
             busy: Busy::default(),
             halt: Arc::default(),
             pause_max: Duration::ZERO,

@@ -2,14 +2,17 @@
 //! plain characters. Nothing is asked of the terminal, so nothing can hang.
 
 use std::ffi::OsString;
+use std::fmt::Display;
+use std::path::PathBuf;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use codec::Limits;
 use filters::{Channels, Raster, Samples};
 
 use super::{Ui, screen, shorten};
 use crate::api::{Code, Failure, Picture, Shown};
+use crate::decoder::{self, DecodeError, Decoder};
+use crate::explain::{self, Explained as _};
 
 /// Columns where there is no terminal to tell.
 const COLUMNS: usize = 80;
@@ -62,16 +65,15 @@ impl Means {
     }
 }
 
-/// The picture as this terminal can show it, and its caption; decodes files, so it blocks.
+/// The picture as this terminal can show it, and its caption.
 ///
 /// # Errors
 /// `damaged`, `not_an_image` or `too_large`: the bytes cannot be decoded.
-pub fn draw(shown: &Shown, width: Option<u16>, ui: &Ui) -> Result<String, Failure> {
-    let pictures: Vec<Pixels> = [Some(&shown.image), shown.source.as_ref()]
-        .into_iter()
-        .flatten()
-        .map(read)
-        .collect::<Result<_, _>>()?;
+pub async fn draw(shown: &Shown, width: Option<u16>, ui: &Ui, decoder: &Decoder) -> Result<String, Failure> {
+    let mut pictures = Vec::new();
+    for picture in [Some(&shown.image), shown.source.as_ref()].into_iter().flatten() {
+        pictures.push(read(picture, decoder).await?);
+    }
     let drawing = drawn(&pictures, width, 1 + shown.source.iter().count(), ui);
     let columns = width.map_or(
         screen::size().map_or(COLUMNS, |(columns, _)| columns),
@@ -127,33 +129,49 @@ struct Pixels {
     rgb: Vec<u8>,
 }
 
-/// A picture's file decoded.
+/// A picture's file decoded by another process; `kept` is one that stays meanwhile.
 ///
 /// # Errors
 /// `not_found`, `damaged`, `not_an_image` or `too_large`.
-pub fn decoded(picture: &Picture) -> Result<codec::Decoded, Failure> {
-    let wrong = |e: codec::CodecError| {
-        let code = match e.code() {
-            "too_large" => Code::TooLarge,
-            "damaged" => Code::Damaged,
-            _ => Code::NotAnImage,
-        };
-        failure(picture, code, e.to_string())
+pub async fn decoded(
+    picture: &Picture,
+    decoder: &Decoder,
+    kept: Option<&decoder::Picture>,
+) -> Result<decoder::Picture, Failure> {
+    let bytes = bytes(picture, decoder).await?;
+    let decoded = match kept {
+        Some(kept) => decoder.beside(kept, &bytes).await,
+        None => decoder.pixels(&bytes).await,
     };
-    let bytes = std::fs::read(&picture.path).map_err(|e| failure(picture, Code::NotFound, e.to_string()))?;
-    codec::decode(&bytes, &Limits::default()).map_err(wrong)
+    decoded.map_err(|error| failure(picture, error.code(), &error))
 }
 
-fn failure(picture: &Picture, code: Code, why: String) -> Failure {
+fn failure(picture: &Picture, code: Code, why: &dyn Display) -> Failure {
     let hint = "/open NAME hands it to the system's viewer";
     let message = format!("{} cannot be drawn: {why}", super::clean(&picture.name));
     Failure::new(code, message, hint)
 }
 
-fn read(picture: &Picture) -> Result<Pixels, Failure> {
-    let internal = |why: String| failure(picture, Code::Internal, why);
-    let shown = codec::shown(&decoded(picture)?.raster).map_err(|e| internal(e.to_string()))?;
-    pixels(&shown).ok_or_else(|| internal("it has an unknown form".into()))
+async fn bytes(picture: &Picture, decoder: &Decoder) -> Result<Vec<u8>, Failure> {
+    let (path, most) = (
+        PathBuf::from(&picture.path),
+        decoder.limits().codec.file_bytes_max,
+    );
+    let bytes = tokio::task::spawn_blocking(move || explain::read(&path, most)).await;
+    let bytes = bytes.map_err(|_| failure(picture, Code::Internal, &"reading it failed"))?;
+    bytes.map_err(|error| failure(picture, error.code, &error))
+}
+
+async fn read(picture: &Picture, decoder: &Decoder) -> Result<Pixels, Failure> {
+    let wrong = |error: DecodeError| failure(picture, error.code(), &error);
+    let mut bytes = bytes(picture, decoder).await?;
+    // A preview is 8 bits deep and has no alpha.
+    if !picture.preview {
+        bytes = decoder.look(&bytes).await.map_err(wrong)?.preview;
+    }
+    let preview = decoder.pixels(&bytes).await.map_err(wrong)?;
+    pixels(&preview.decoded.raster)
+        .ok_or_else(|| failure(picture, Code::Internal, &"its preview has an unknown form"))
 }
 
 fn pixels(raster: &Raster) -> Option<Pixels> {
@@ -445,27 +463,5 @@ mod tests {
             })
             .collect();
         assert_eq!(STANDARD.decode(data).unwrap().len(), 220 * 100 * 3);
-    }
-
-    #[test]
-    fn what_cannot_be_decoded_is_told() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), b"no image at all").unwrap();
-        let picture = |path: String| Picture {
-            name: "a\x1b.jpg".into(),
-            width: None,
-            height: None,
-            recipe: None,
-            path,
-            preview: true,
-        };
-        let failure = |path: &std::path::Path| read(&picture(path.display().to_string())).err().unwrap();
-        assert_eq!(failure(file.path()).code, Code::NotAnImage);
-        assert!(
-            failure(file.path())
-                .message
-                .starts_with("a.jpg cannot be drawn: ")
-        );
-        assert_eq!(failure(std::path::Path::new("/no/such")).code, Code::NotFound);
     }
 }

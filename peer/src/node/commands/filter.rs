@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use crdt::fact::{Fact, Image, Preview, Version};
 use crdt::id::{BlobHash, Digest};
+use tokio::runtime::Handle as Runtime;
 
 use super::super::blobs::{blocking, doubt};
 use super::super::import::{self, VersionError};
@@ -11,6 +12,8 @@ use super::super::run::{Handle, Node, clock_ms};
 use super::super::view::image_named;
 use super::{Steps, refused, settled};
 use crate::api::{Code, Failure, Filtered, Progress, Reply};
+use crate::decoder::{Decoder, Picture};
+use crate::explain::Explained as _;
 
 pub(super) async fn filter(
     handle: &Handle,
@@ -22,7 +25,7 @@ pub(super) async fn filter(
 ) -> Result<Reply, Failure> {
     let recipe: filters::Recipe = recipe
         .parse()
-        .map_err(|error: filters::RecipeError| Failure::new(Code::Usage, error.to_string(), error.hint()))?;
+        .map_err(|error: filters::RecipeError| error.failure())?;
     let new_name = new_name
         .map(|name| {
             crdt::name::image_name(&name).map_err(|error| {
@@ -53,7 +56,7 @@ pub(super) async fn filter(
         ))
     };
     let (id, _, source_name, source) = handle.with(source).await??;
-    let made = make(handle, &source, recipe, tell(steps)).await;
+    let made = make(handle, &source, recipe, steps, tell(steps)).await;
     let mut image = made.map_err(NotMade::failure)?;
     image.name = new_name.unwrap_or(image.name);
     let hash = image.hash;
@@ -111,7 +114,7 @@ impl NotMade {
     /// Told as a failure, also where it was stopped.
     fn failure(self) -> Failure {
         match self {
-            NotMade::Cancelled => not_made(VersionError::Filter(filters::FilterError::Cancelled)),
+            NotMade::Cancelled => filters::FilterError::Cancelled.failure(),
             NotMade::Failure(failure) => failure,
         }
     }
@@ -123,33 +126,23 @@ pub(super) async fn make(
     handle: &Handle,
     source: &Image,
     recipe: filters::Recipe,
+    steps: &Steps,
     step: impl FnMut(u64, u64) -> ControlFlow<()> + Send + 'static,
 ) -> Result<Image, NotMade> {
     let bytes = bytes_of(handle, source.hash).await.map_err(NotMade::Failure)?;
     let canonical = recipe.to_string();
-    let (blobs, mut step) = (handle.blobs.clone(), step);
-    let work = move || {
-        let version = import::make_version(&bytes, &recipe, &mut step).map_err(|error| match error {
-            VersionError::Filter(filters::FilterError::Cancelled) => NotMade::Cancelled,
-            error => NotMade::Failure(not_made(error)),
-        })?;
-        let stored = blobs.import_many(vec![version.bytes.clone(), version.preview.clone()]);
-        let stored: Result<Vec<_>, _> = stored.into_iter().collect();
-        let stored = stored.map_err(|error| {
-            let code = if matches!(error, store::BlobError::DiskFull { .. }) {
-                Code::DiskFull
-            } else {
-                Code::Internal
-            };
-            NotMade::Failure(Failure::new(
-                code,
-                error.to_string(),
-                "free some space and try again",
-            ))
-        })?;
-        Ok::<_, NotMade>((version, stored))
-    };
-    let (version, stored) = blocking(work).await?;
+    let version = made_of(handle, &bytes, recipe, steps, step).await;
+    let version = version.map_err(|error| match error {
+        VersionError::Filter(filters::FilterError::Cancelled) => NotMade::Cancelled,
+        error => NotMade::Failure(error.failure()),
+    })?;
+    let blobs = handle.blobs.clone();
+    let files = vec![version.bytes, version.preview];
+    let stored: Result<Vec<_>, _> = blocking(move || blobs.import_many(files))
+        .await
+        .into_iter()
+        .collect();
+    let stored = stored.map_err(|error| NotMade::Failure(error.failure()))?;
     let [original, preview] = &stored[..] else {
         return Err(NotMade::Failure(Failure::new(
             Code::Internal,
@@ -213,6 +206,34 @@ pub(super) async fn bytes_of(handle: &Handle, hash: BlobHash) -> Result<Vec<u8>,
     }
 }
 
+/// What a recipe makes of a file, which is decoded by another process. A door that stops listening ends both.
+async fn made_of(
+    handle: &Handle,
+    bytes: &[u8],
+    recipe: filters::Recipe,
+    steps: &Steps,
+    mut step: impl FnMut(u64, u64) -> ControlFlow<()> + Send + 'static,
+) -> Result<import::Version, VersionError> {
+    let picture = decoded(&handle.decoder, bytes, steps).await?;
+    blocking(move || import::make_version(&picture.decoded, &recipe, &mut step)).await
+}
+
+async fn decoded(decoder: &Decoder, bytes: &[u8], steps: &Steps) -> Result<Picture, VersionError> {
+    tokio::select! {
+        picture = decoder.pixels(bytes) => Ok(picture?),
+        () = steps.closed() => Err(filters::FilterError::Cancelled.into()),
+    }
+}
+
+/// The same for work on the blocking pool, which waits there.
+pub(super) fn decoding(
+    handle: &Handle,
+    steps: &Steps,
+) -> impl Fn(&[u8]) -> Result<Picture, VersionError> + use<> {
+    let (decoder, steps, runtime) = (handle.decoder.clone(), steps.clone(), Runtime::current());
+    move |bytes| runtime.block_on(decoded(&decoder, bytes, &steps))
+}
+
 /// Tells a door how far the filters are, and stops them where it hung up.
 pub(super) fn tell(steps: &Steps) -> impl FnMut(u64, u64) -> ControlFlow<()> + use<> {
     let steps = steps.clone();
@@ -232,26 +253,6 @@ pub(super) fn tell(steps: &Steps) -> impl FnMut(u64, u64) -> ControlFlow<()> + u
         } else {
             ControlFlow::Continue(())
         }
-    }
-}
-
-pub(super) fn not_made(error: VersionError) -> Failure {
-    let message = error.to_string();
-    match error {
-        VersionError::Decode(error) => {
-            let code = if error.code() == "too_large" {
-                Code::TooLarge
-            } else {
-                Code::Damaged
-            };
-            Failure::new(code, message, error.hint())
-        }
-        VersionError::Filter(_) => Failure::new(
-            Code::Usage,
-            message,
-            "`calotype filters` lists filters and ranges",
-        ),
-        VersionError::Encode(_) => Failure::new(Code::Internal, message, "please report this"),
     }
 }
 

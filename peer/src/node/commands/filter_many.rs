@@ -16,6 +16,7 @@ use super::filter::{NotMade, make};
 use super::images::may_add;
 use super::{Steps, find, refused, settled};
 use crate::api::{self, Code, Failure, FilteredMany, MadeBefore, Progress, Reply, Select};
+use crate::explain::Explained as _;
 
 /// Images worked on at once: two decoded images, as an import takes.
 const AT_ONCE: usize = 2;
@@ -31,7 +32,7 @@ pub(super) async fn filter_many(
 ) -> Result<Reply, Failure> {
     let recipe: Recipe = recipe
         .parse()
-        .map_err(|error: filters::RecipeError| Failure::new(Code::Usage, error.to_string(), error.hint()))?;
+        .map_err(|error: filters::RecipeError| error.failure())?;
     let canonical = recipe.to_string();
     let id = may_add(handle, label).await?;
     let wanted = canonical.clone();
@@ -87,7 +88,10 @@ fn plan(node: &Node, album: &Album, select: &Select, recipe: &str) -> Result<Pla
     let meant = find::images(node, album, select)?.views;
     let total = meant.len() as u64;
     // Versions by this recipe, but for those that are not what they say.
-    let honest = |view: &ImageView| node.verified.get(&view.id) != Some(&false);
+    let honest = |view: &ImageView| {
+        let version = view.image.version.as_ref();
+        version.and_then(|version| node.findings.get(version, &view.image.hash)) != Some(false)
+    };
     let before: BTreeMap<BlobHash, (String, BlobHash)> = album
         .images()
         .filter(honest)
@@ -153,7 +157,9 @@ async fn run(handle: &Handle, recipe: Recipe, work: Vec<(String, Image)>, steps:
             let (handle, recipe, part) = (handle.clone(), recipe.clone(), far.part(&source));
             let task = tasks.spawn(async move {
                 let step = part.clone();
-                let version = make(&handle, &source, recipe, move |done, total| step.at(done, total)).await;
+                let steps = part.of.steps.clone();
+                let step = move |done, total| step.at(done, total);
+                let version = make(&handle, &source, recipe, &steps, step).await;
                 part.whole();
                 version
             });

@@ -6,12 +6,15 @@ use std::path::PathBuf;
 use crdt::fact::{Fact, Image};
 use crdt::id::{AlbumId, BlobHash};
 
+use tokio_util::task::AbortOnDropHandle;
+
 use super::super::blobs::blocking;
 use super::super::import::{self, GROUP, Listed, Looked};
 use super::super::run::{Durable, Handle, Node, clock_ms};
 use super::super::view::image_named;
 use super::{Steps, find, refused, settled};
 use crate::api::{Added, Already, Code, Failed, Failure, Images, Progress, Rated, Removed, Reply, Select};
+use crate::decoder::AT_ONCE_MAX;
 
 pub(super) async fn list(handle: &Handle, label: Option<String>, select: Select) -> Result<Reply, Failure> {
     handle
@@ -68,21 +71,23 @@ pub(super) async fn add(
     let (total, mut left) = (files.len() as u64, 0);
     for (index, group) in files.chunks(GROUP).enumerate() {
         let done = (index * GROUP) as u64;
-        if steps.is_closed() {
-            left = total - done;
-            break;
-        }
         let _ = steps.try_send(Progress {
             doing: "importing".into(),
             done,
             total,
             unit: "images".into(),
         });
-        for outcome in look_all(handle, group, name.as_deref()).await {
+        let outcomes = look_all(handle, group, name.as_deref(), steps).await;
+        let done = done + outcomes.len() as u64;
+        for outcome in outcomes {
             match outcome {
                 Ok(image) => looked.push(image),
                 Err(failure) => failed.push(failure),
             }
+        }
+        if steps.is_closed() {
+            left = total - done;
+            break;
         }
     }
     let (added, already) = commit(handle, id, looked, rename).await?;
@@ -118,31 +123,39 @@ fn check_name(name: &str) -> Result<String, Failure> {
     })
 }
 
-async fn look_all(handle: &Handle, paths: &[PathBuf], name: Option<&str>) -> Vec<Result<Looked, Failed>> {
+/// What became of each file, in their order; nothing of those that were not done when a door asked to stop.
+async fn look_all(
+    handle: &Handle,
+    paths: &[PathBuf],
+    name: Option<&str>,
+    steps: &Steps,
+) -> Vec<Result<Looked, Failed>> {
     let at = clock_ms();
-    // Two at a time: two decoded images are the memory that an import may take.
     let mut outcomes = Vec::with_capacity(paths.len());
-    for pair in paths.chunks(2) {
-        let work: Vec<_> = pair
-            .iter()
-            .map(|path| {
-                let (path, blobs, name) = (path.clone(), handle.blobs.clone(), name.map(str::to_owned));
-                tokio::task::spawn_blocking(move || {
-                    let name = name.map_or_else(|| import::name_of(&path), Ok)?;
-                    import::look(&path, name, &blobs, at)
-                })
-            })
-            .collect();
-        for (task, path) in work.into_iter().zip(pair) {
+    // The files themselves are in memory too, so only as many as may be decoded at once.
+    for some in paths.chunks(AT_ONCE_MAX) {
+        let look = |path: &PathBuf| {
+            let (handle, path, name) = (handle.clone(), path.clone(), name.map(str::to_owned));
+            // Dropped with this command, and its decoder with it.
+            AbortOnDropHandle::new(tokio::spawn(async move {
+                import::look(&handle, path, name, at).await
+            }))
+        };
+        let tasks: Vec<_> = some.iter().map(look).collect();
+        for (task, path) in tasks.into_iter().zip(some) {
             let lost = |_| {
+                let message = "looking at it failed".to_owned();
                 Err(import::failed(
                     path,
                     Code::Internal,
-                    "the decoder failed".into(),
+                    message,
                     "please report this",
                 ))
             };
-            outcomes.push(task.await.unwrap_or_else(lost));
+            tokio::select! {
+                outcome = task => outcomes.push(outcome.unwrap_or_else(lost)),
+                () = steps.closed() => return outcomes,
+            }
         }
     }
     outcomes

@@ -5,8 +5,9 @@ use super::super::judge::{Judgement, judge, may_judge};
 use super::super::run::{Handle, Node};
 use super::super::view::image_named;
 use super::Steps;
-use super::filter::{bytes_of, not_made, tell};
+use super::filter::{bytes_of, decoding, tell};
 use crate::api::{Code, Failure, Reply, Verified};
+use crate::explain::Explained as _;
 
 pub(super) async fn verify(
     handle: &Handle,
@@ -63,11 +64,12 @@ pub(super) async fn verify(
     }
     let bytes = bytes_of(handle, version.source).await?;
     let (blobs, steps, of) = (handle.blobs.clone(), steps.clone(), version.clone());
+    let decode = decoding(handle, &steps);
     let work = move || {
         let file = || blobs.read(&hash.0).ok();
-        judge(&of, &hash, &bytes, &file, &mut tell(&steps))
+        judge(&of, &hash, &bytes, &file, &decode, &mut tell(&steps))
     };
-    let (verified, differs, step, why) = match blocking(work).await.map_err(not_made)? {
+    let (verified, differs, step, why) = match blocking(work).await.map_err(|error| error.failure())? {
         Judgement::True => (Some(true), None, None, None),
         Judgement::False(lie) => (Some(false), Some(lie.differs), lie.step, lie.why),
         Judgement::Unknown(why) => (None, None, None, Some(why)),
