@@ -28,4 +28,4 @@ pub use decode::{Decoded, Limits, Metadata, Probe, decode, pixel_engine, probe};
 pub use encode::{ENCODER_JPEG, ENCODER_PNG, ENCODER_WEBP, EncodeError, Encoded, encode_as, encode_version};
 pub use error::CodecError;
 pub use media::Media;
-pub use preview::{PREVIEW_SIDE_MAX, preview};
+pub use preview::{PREVIEW_SIDE_MAX, preview, preview_within};
