@@ -9,6 +9,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod compare;
 mod decode;
 mod encode;
 mod error;
@@ -22,6 +23,7 @@ mod preview;
 mod scan;
 mod tiff;
 
+pub use compare::{CompareError, Comparison, SSIM_WINDOW, compare, shown};
 pub use decode::{Decoded, Limits, Metadata, Probe, decode, pixel_engine, probe};
 pub use encode::{ENCODER_JPEG, ENCODER_PNG, ENCODER_WEBP, EncodeError, Encoded, encode_as, encode_version};
 pub use error::CodecError;

@@ -31,7 +31,7 @@ pub enum RecipeError {
         step: usize,
     },
     /// A name that is not in the catalog: mistyped, or from a newer program.
-    #[error("unknown filter \"{}\"{}", .name.escape_debug(), did_you_mean(.suggestion))]
+    #[error("unknown filter \"{}\"", .name.escape_debug())]
     UnknownFilter {
         /// As it was written.
         name: String,
@@ -90,10 +90,6 @@ pub enum RecipeError {
     },
 }
 
-fn did_you_mean(suggestion: &Option<&'static str>) -> String {
-    suggestion.map_or_else(String::new, |name| format!(" (did you mean {name}?)"))
-}
-
 impl RecipeError {
     /// What to do about it: one line.
     pub fn hint(&self) -> String {
@@ -104,6 +100,10 @@ impl RecipeError {
             RecipeError::TooLong { .. } | RecipeError::TooManySteps { .. } => {
                 "split it: filter the result again".into()
             }
+            RecipeError::UnknownFilter {
+                suggestion: Some(near),
+                ..
+            } => format!("did you mean {near}?"),
             RecipeError::UnknownFilter { .. } => {
                 let mut line = String::from("the filters are");
                 for (i, info) in crate::catalog().iter().enumerate() {

@@ -448,22 +448,28 @@ impl Written<'_> {
 
 /// The filter whose name is fewest edits away, if that is at most a third of the name's length.
 fn nearest(name: &str) -> Option<&'static str> {
+    let begins = |known: &str| name.len() >= 3 && known.starts_with(name);
     let candidates = catalog().iter().map(|info| (edits(name, info.name), info.name));
-    let (distance, best) = candidates.min_by_key(|(distance, _)| *distance)?;
-    (distance * 3 <= best.len()).then_some(best)
+    let near = candidates.filter(|(distance, known)| distance * 3 <= known.len() || begins(known));
+    near.min_by_key(|(distance, _)| *distance).map(|(_, known)| known)
 }
 
-/// Levenshtein's distance, in bytes.
+/// Levenshtein's distance, in bytes, with a swap of neighbours as one edit (Damerau, each byte edited once).
 fn edits(a: &str, b: &str) -> usize {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    let mut before = vec![0; b.len() + 1];
     let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.bytes().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.bytes().enumerate() {
-            let substituted = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
+    for i in 0..a.len() {
+        let mut next = vec![i + 1; b.len() + 1];
+        for j in 0..b.len() {
+            let substituted = row[j] + usize::from(a[i] != b[j]);
+            let mut best = substituted.min(row[j + 1] + 1).min(next[j] + 1);
+            if i > 0 && j > 0 && a[i] == b[j - 1] && a[i - 1] == b[j] {
+                best = best.min(before[j - 1] + 1);
+            }
+            next[j + 1] = best;
         }
+        before = std::mem::replace(&mut row, next);
     }
     row[b.len()]
 }
@@ -561,8 +567,13 @@ mod tests {
         assert_eq!(nearest("greyscale"), Some("grayscale"));
         assert_eq!(nearest("blurr"), Some("blur"));
         assert_eq!(nearest("sharp"), Some("sharpen"));
+        assert_eq!(nearest("sepai"), Some("sepia"));
+        assert_eq!(nearest("equalise"), Some("equalize"));
+        assert_eq!(nearest("bright"), Some("brightness"));
         assert_eq!(nearest("watercolor"), None);
         assert_eq!(nearest(""), None);
         assert_eq!(edits("kitten", "sitting"), 3);
+        assert_eq!(edits("sepai", "sepia"), 1);
+        assert_eq!((edits("", "ab"), edits("ab", "")), (2, 2));
     }
 }

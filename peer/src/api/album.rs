@@ -257,6 +257,49 @@ pub struct Filtered {
     pub new: bool,
 }
 
+/// See [`super::Reply::FilteredMany`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FilteredMany {
+    /// Album name.
+    pub album: String,
+    /// Canonical recipe.
+    pub recipe: String,
+    /// New entries.
+    pub made: Vec<ImageEntry>,
+    /// Images whose version is in the album already.
+    pub already: Vec<MadeBefore>,
+    /// Images of which no version could be made.
+    pub failed: Vec<NotMade>,
+    /// Images that were meant.
+    pub total: u64,
+    /// Those that the work did not come to, because it was stopped.
+    pub left: u64,
+}
+
+/// An image whose version is in the album already.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MadeBefore {
+    /// The image.
+    pub source: String,
+    /// Its version.
+    pub name: String,
+    /// The version's hash, hex.
+    pub hash: String,
+}
+
+/// An image of which no version could be made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NotMade {
+    /// The image.
+    pub source: String,
+    /// As in [`super::Failure`].
+    pub code: Code,
+    /// What and why.
+    pub message: String,
+    /// What to do.
+    pub hint: String,
+}
+
 /// See [`super::Reply::Verified`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Verified {

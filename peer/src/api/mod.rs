@@ -11,6 +11,7 @@ mod failure;
 mod gallery;
 mod history;
 mod inspect;
+mod look;
 mod node;
 mod notice;
 mod select;
@@ -21,6 +22,7 @@ pub use failure::*;
 pub use gallery::*;
 pub use history::*;
 pub use inspect::*;
+pub use look::*;
 pub use node::*;
 pub use notice::*;
 pub use select::*;
@@ -131,6 +133,12 @@ pub enum Request {
         recipe: String,
         new_name: Option<String>,
     },
+    /// Filtered versions of many images as new entries, in one command.
+    FilterMany {
+        album: Option<String>,
+        recipe: String,
+        select: Select,
+    },
     /// Whether a version is what its recipe makes of its source.
     Verify { album: Option<String>, name: String },
     /// A chat line.
@@ -183,6 +191,12 @@ pub enum Request {
         album: Option<String>,
         name: String,
         source: bool,
+        /// Another image, to stand beside it.
+        #[serde(default)]
+        beside: Option<String>,
+        /// The images themselves, not their previews.
+        #[serde(default)]
+        whole: bool,
     },
     /// An image of the gallery, by its bytes' hash in hex, with what belongs to it.
     Details { album: Option<String>, hash: String },
@@ -250,6 +264,8 @@ pub enum Reply {
     Membership(Membership),
     /// `filter`: the new entry.
     Filtered(Filtered),
+    /// `filter --all`: the new entries.
+    FilteredMany(FilteredMany),
     /// `verify`.
     Verified(Verified),
     /// `log`.
@@ -290,6 +306,10 @@ pub enum Reply {
     Gallery(Gallery),
     /// `apply`.
     Applied(Applied),
+    /// `preview`.
+    Previewed(Previewed),
+    /// `compare`.
+    Compared(Box<Compared>),
     /// `fsck`.
     Checked(Checked),
     /// `prompt`.

@@ -43,6 +43,28 @@ pub enum Act {
         /// Columns to use, where the person said.
         width: Option<u16>,
     },
+    /// Locate an image, filter it here, and draw or write what comes out.
+    Preview {
+        /// What is asked.
+        request: Request,
+        /// The steps.
+        recipe: filters::Recipe,
+        /// The file to write instead.
+        out: Option<PathBuf>,
+        /// Columns to use, where the person said.
+        width: Option<u16>,
+        /// Whether the image as it is stands beside it.
+        beside: bool,
+    },
+    /// Locate two images, compare them here, and draw both.
+    Compare {
+        /// What is asked.
+        request: Request,
+        /// The file that gets what differs.
+        out: Option<PathBuf>,
+        /// Columns to use, where the person said.
+        width: Option<u16>,
+    },
     /// Answered without a node.
     Local(Local),
 }

@@ -15,6 +15,7 @@ mod block;
 pub mod central;
 mod chat;
 mod check;
+mod compare;
 pub mod completions;
 mod config;
 mod create_album;
@@ -41,6 +42,7 @@ mod open;
 pub mod paths;
 pub mod pattern;
 mod peers;
+mod preview;
 mod rate_image;
 mod register;
 mod remove_image;
@@ -290,6 +292,8 @@ verbs! {
     RateImage(rate_image::RateImage),
     Filter(filter::Filter),
     Filters(filters::Filters),
+    Preview(preview::Preview),
+    Compare(compare::Compare),
     Verify(verify::Verify),
     Show(show::Show),
     Open(open::Open),
@@ -396,6 +400,7 @@ pub fn changes(request: &Request) -> bool {
             | Request::AddUser { .. }
             | Request::RemoveUser { .. }
             | Request::Filter { .. }
+            | Request::FilterMany { .. }
             | Request::Say { .. }
     )
 }
@@ -459,6 +464,7 @@ pub fn album_of(request: &Request) -> Option<String> {
         | Request::AddUser { album, .. }
         | Request::RemoveUser { album, .. }
         | Request::Filter { album, .. }
+        | Request::FilterMany { album, .. }
         | Request::Say { album, .. } => album.clone(),
         _ => None,
     }

@@ -31,6 +31,8 @@ impl Show {
                 album: at.album(),
                 name: self.name,
                 source: self.source,
+                beside: None,
+                whole: false,
             },
             width: self.width,
         })

@@ -8,10 +8,10 @@ fn words(name: &str) -> &'static [&'static str] {
     match name {
         "register" | "login" | "add-user" | "remove-user" | "block" | "unblock" => &["bob"],
         "create-album" | "enter-album" => &["trip"],
-        "remove-image" | "show" | "open" | "why" | "restore" | "verify" => &["a.jpg"],
+        "remove-image" | "show" | "open" | "why" | "restore" | "verify" | "compare" => &["a.jpg"],
         "add-image" => &["a.jpg", "b.jpg"],
         "rate-image" => &["a.jpg", "5"],
-        "filter" => &["a.jpg", "sepia"],
+        "filter" | "preview" => &["a.jpg", "sepia"],
         "save" => &["a.jpg", "out.jpg"],
         "export" => &["out"],
         "say" => &["hello", "there"],
@@ -40,7 +40,7 @@ fn both_spellings_parse_in_both_doors() {
 #[test]
 fn every_command_of_the_contract_is_there() {
     let contract = "register login logout list create-album enter-album leave-album get-images get-metadata get-or-set \
-        add-image remove-image rate-image add-user remove-user filter filters verify members say chat peers status net sync export save \
+        add-image remove-image rate-image add-user remove-user filter filters verify preview compare members say chat peers status net sync export save \
         open show watch block unblock config up central demo apply fsck man completions log why undo trash restore";
     let known: Vec<String> = shell()
         .get_subcommands()

@@ -112,7 +112,7 @@ fn filter(
     let started = Instant::now();
     let mut meter = Meter::new(ui);
     let result = recipe.apply(&source.raster, &mut |at| {
-        meter.update(&progress(at));
+        meter.update(&filtering(at));
         if stop.is_cancelled() {
             ControlFlow::Break(())
         } else {
@@ -157,7 +157,8 @@ fn ms(since: Instant) -> f64 {
     (since.elapsed().as_secs_f64() * 1e6).round() / 1e3
 }
 
-fn progress(at: Progress) -> api::Progress {
+/// Rows filtered, for the meter.
+pub(super) fn filtering(at: Progress) -> api::Progress {
     api::Progress {
         doing: "filtering".into(),
         done: at.done,
@@ -167,7 +168,7 @@ fn progress(at: Progress) -> api::Progress {
 }
 
 /// The kind of file that a name asks for.
-fn written_as(to: &Path) -> Result<Media, Failure> {
+pub(super) fn written_as(to: &Path) -> Result<Media, Failure> {
     let ending = to.extension().and_then(|ending| ending.to_str());
     match ending.map(str::to_ascii_lowercase).as_deref() {
         Some("png") => Ok(Media::Png),
@@ -182,7 +183,7 @@ fn written_as(to: &Path) -> Result<Media, Failure> {
 }
 
 /// The file is the old one or the new one, whatever happens.
-fn replace(to: &Path, bytes: &[u8]) -> Result<(), Failure> {
+pub(super) fn replace(to: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let failure = |error: &std::io::Error| {
         let (code, hint) = match error.kind() {
             std::io::ErrorKind::NotFound => (Code::NotFound, "make its folder first"),

@@ -20,6 +20,7 @@ mod fsck;
 mod gallery;
 mod host;
 mod interrupt;
+mod look;
 mod oneshot;
 mod papers;
 mod password;

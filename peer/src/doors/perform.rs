@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::control::{Control, was_ending};
 use super::interrupt::Interrupt;
+use super::look::{self, Preview};
 use super::repeat;
 use crate::api::{Code, Failure, Reply, Request};
 use crate::cmd::Act;
@@ -63,8 +64,13 @@ pub async fn stoppable(
     interrupt: &mut Interrupt,
 ) -> Option<Result<(), Trouble>> {
     let stop = CancellationToken::new();
-    let cleanly = matches!(&act, Act::Ask(Request::AddImage { .. } | Request::Export { .. }));
+    let cleanly = matches!(
+        &act,
+        Act::Ask(Request::AddImage { .. } | Request::FilterMany { .. } | Request::Export { .. })
+    );
     let work = perform(act, control, ui, &stop);
+    // What runs in this process ends with its command.
+    let _ended = stop.clone().drop_guard();
     tokio::pin!(work);
     loop {
         tokio::select! {
@@ -105,6 +111,30 @@ async fn perform(act: Act, control: &Control, ui: &Ui, stop: &CancellationToken)
                 reply => ui.reply(reply)?,
             }
         }
+        Act::Preview {
+            request,
+            recipe,
+            out,
+            width,
+            beside,
+        } => {
+            if let Reply::Shown(shown) = ask(request, control, ui, stop).await? {
+                let what = Preview {
+                    recipe,
+                    out,
+                    width,
+                    beside,
+                };
+                let (told, drawing) = look::preview(shown, what, *ui, stop.clone()).await?;
+                seen(Reply::Previewed(told), drawing.as_deref(), ui)?;
+            }
+        }
+        Act::Compare { request, out, width } => {
+            if let Reply::Shown(shown) = ask(request, control, ui, stop).await? {
+                let (told, drawing) = look::compare(shown, out, width, *ui).await?;
+                seen(Reply::Compared(Box::new(told)), drawing.as_deref(), ui)?;
+            }
+        }
         Act::Watch => {
             let mut news = control.watch().await?;
             while let Some(notice) = news.next().await? {
@@ -134,6 +164,14 @@ async fn perform(act: Act, control: &Control, ui: &Ui, stop: &CancellationToken)
         }
     }
     Ok(())
+}
+
+/// A drawing, where there is one, and what is told of it.
+fn seen(reply: Reply, drawing: Option<&str>, ui: &Ui) -> Result<(), Trouble> {
+    if let Some(drawing) = drawing {
+        ui.drawing(drawing)?;
+    }
+    Ok(ui.reply(&reply)?)
 }
 
 /// Asks with progress; what was done only in part is a failure that carries the reply.

@@ -2,7 +2,9 @@
 
 use super::table::{columns, left, right};
 use super::{Page, Paint, human, in_quotes, text::then};
-use crate::api::{Added, Albums, Details, Differs, Filtered, ImageEntry, Images, Metadata, Rating, Verified};
+use crate::api::{
+    Added, Albums, Details, Differs, Filtered, FilteredMany, ImageEntry, Images, Metadata, Rating, Verified,
+};
 
 const NAME_COLUMNS: usize = 48;
 
@@ -336,4 +338,50 @@ pub(super) fn filtered(it: &Filtered) -> Page {
         out,
         format!("/open {name}, /save {name} PATH, /rateImage {name} 5"),
     )
+}
+
+pub(super) fn filtered_many(it: &FilteredMany) -> Page {
+    let recipe = super::shorten(&it.recipe, 60);
+    if it.total == 0 {
+        return Page {
+            notes: format!(
+                "no image of {} fits, so none was filtered\n",
+                super::clean(&it.album)
+            ),
+            next: Some("/getImages shows all; versions are left out unless --filter names them".to_owned()),
+            ..Page::default()
+        };
+    }
+    let made = it.made.len() as u64;
+    let mut parts = vec![match it.left {
+        0 => format!("made {} {recipe}", human::count(made, "version:", "versions:")),
+        _ => format!("{made} of {} made, cancelled: {recipe}", it.total),
+    }];
+    if !it.already.is_empty() {
+        parts.push(format!("{} there already", it.already.len()));
+    }
+    if !it.failed.is_empty() {
+        parts.push(format!("{} failed", it.failed.len()));
+    }
+    let rows: Vec<_> = it
+        .made
+        .iter()
+        .map(|image| {
+            vec![
+                left(super::shorten(&image.name, NAME_COLUMNS)),
+                right(human::bytes(image.size)),
+                left(version(image).unwrap_or_default()),
+            ]
+        })
+        .collect();
+    let nothing = it.failed.len() as u64 == it.total;
+    Page {
+        out: if nothing {
+            String::new()
+        } else {
+            format!("{}\n{}", parts.join(", "), columns("  ", &rows))
+        },
+        notes: it.failed.iter().map(super::failure::of_image).collect(),
+        next: (made > 0).then(|| "/undo takes them all back, /getImages --filter any lists them".to_owned()),
+    }
 }

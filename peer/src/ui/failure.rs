@@ -1,7 +1,7 @@
 //! What went wrong, why, and the remedy last.
 
 use super::{Paint, clean};
-use crate::api::{Failed, Failure};
+use crate::api::{Failed, Failure, NotMade};
 use crate::cmd::names::{self, Spelling};
 
 /// `error: …` and `hint: …`, whole lines.
@@ -16,15 +16,24 @@ pub fn text(failure: &Failure, spelling: Spelling, paint: Paint) -> String {
 
 /// One file of a batch, whole line, in the prompt's spelling.
 pub(super) fn of_file(failed: &Failed) -> String {
-    let hint = if failed.hint.is_empty() {
+    of_one(&failed.path, &failed.message, &failed.hint)
+}
+
+/// One image of a batch, likewise.
+pub(super) fn of_image(failed: &NotMade) -> String {
+    of_one(&failed.source, &failed.message, &failed.hint)
+}
+
+fn of_one(name: &str, message: &str, hint: &str) -> String {
+    let hint = if hint.is_empty() {
         String::new()
     } else {
-        format!("; {}", clean(&failed.hint))
+        format!("; {}", clean(hint))
     };
-    let path = if failed.message.contains(&failed.path) {
+    let name = if message.contains(name) {
         String::new()
     } else {
-        format!("{}: ", clean(&failed.path))
+        format!("{}: ", clean(name))
     };
-    format!("  {path}{}{hint}\n", clean(&failed.message))
+    format!("  {name}{}{hint}\n", clean(message))
 }

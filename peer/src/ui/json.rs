@@ -58,9 +58,44 @@ pub fn reply(reply: &Reply, failure: Option<(&Failure, Spelling)>) -> String {
         ($($kind:ident),*) => { match reply { $(Reply::$kind(it) => line(it, failure),)* } };
     }
     each!(
-        Session, Done, Albums, Entered, Images, Metadata, OrSet, Added, Removed, Rated, Membership, Filtered,
-        Verified, Log, Why, Undone, Trash, Restored, Said, Chat, Members, Away, Peers, Status, Net, Synced,
-        Exported, Saved, Applied, Checked, Prompt, Names, Shown, Details, Gallery
+        Session,
+        Done,
+        Albums,
+        Entered,
+        Images,
+        Metadata,
+        OrSet,
+        Added,
+        Removed,
+        Rated,
+        Membership,
+        Filtered,
+        FilteredMany,
+        Verified,
+        Log,
+        Why,
+        Undone,
+        Trash,
+        Restored,
+        Said,
+        Chat,
+        Members,
+        Away,
+        Peers,
+        Status,
+        Net,
+        Synced,
+        Exported,
+        Saved,
+        Applied,
+        Previewed,
+        Compared,
+        Checked,
+        Prompt,
+        Names,
+        Shown,
+        Details,
+        Gallery
     )
 }
 

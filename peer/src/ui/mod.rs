@@ -19,6 +19,7 @@ mod human;
 mod inspect;
 pub mod json;
 mod local;
+mod look;
 mod node;
 pub mod notice;
 mod paint;

@@ -11,11 +11,13 @@ use filters::{Channels, Raster, Samples};
 
 use super::{Ui, screen, shorten};
 use crate::api::{Code, Failure, Picture, Shown};
-use crate::decoder::{DecodeError, Decoder};
+use crate::decoder::{self, DecodeError, Decoder};
 use crate::explain::{self, Explained as _};
 
 /// Columns where there is no terminal to tell.
 const COLUMNS: usize = 80;
+/// Rows that a picture has at least, where the terminal has so many.
+const ROWS_MIN: usize = 10;
 /// Columns between a version and its source.
 const GAP: usize = 2;
 /// Pixels that Kitty gets for a column; a row is twice as high.
@@ -68,27 +70,41 @@ impl Means {
 /// # Errors
 /// `damaged`, `not_an_image` or `too_large`: the bytes cannot be decoded.
 pub async fn draw(shown: &Shown, width: Option<u16>, ui: &Ui, decoder: &Decoder) -> Result<String, Failure> {
-    let size = screen::size();
-    let means = Means::of(ui.out.0, size.is_some(), &|name| std::env::var_os(name));
-    let columns = width.map_or(size.map_or(COLUMNS, |(columns, _)| columns), usize::from);
-    // A picture without a width of its own leaves the prompt and the caption on the screen.
-    let rows = match (width, size) {
-        (None, Some((_, rows))) => rows.saturating_sub(2 + shown.source.iter().count()).max(1),
-        _ => usize::MAX,
-    };
     let mut pictures = Vec::new();
     for picture in [Some(&shown.image), shown.source.as_ref()].into_iter().flatten() {
         pictures.push(read(picture, decoder).await?);
     }
-    let drawing = if means == Means::Kitty {
-        kitty(&pictures, columns, rows)
-    } else {
-        characters(&pictures, columns, rows, means)
-    };
+    let drawing = drawn(&pictures, width, 1 + shown.source.iter().count(), ui);
+    let columns = width.map_or(
+        screen::size().map_or(COLUMNS, |(columns, _)| columns),
+        usize::from,
+    );
     Ok(format!(
         "{drawing}{}\n",
         shorten(&caption(shown), columns.max(20))
     ))
+}
+
+/// Pictures of 8 bits, red, green and blue, side by side as this terminal can show them; `below` lines are to follow.
+pub fn drawing(pictures: &[Raster], width: Option<u16>, below: usize, ui: &Ui) -> String {
+    let pictures: Vec<Pixels> = pictures.iter().filter_map(pixels).collect();
+    drawn(&pictures, width, below, ui)
+}
+
+fn drawn(pictures: &[Pixels], width: Option<u16>, below: usize, ui: &Ui) -> String {
+    let size = screen::size();
+    let means = Means::of(ui.out.0, size.is_some(), &|name| std::env::var_os(name));
+    let columns = width.map_or(size.map_or(COLUMNS, |(columns, _)| columns), usize::from);
+    // A picture without a width of its own leaves the prompt and what follows on the screen, but is never too small to see.
+    let rows = match (width, size) {
+        (None, Some((_, rows))) => rows.saturating_sub(1 + below).max(rows.min(ROWS_MIN)).max(1),
+        _ => usize::MAX,
+    };
+    if means == Means::Kitty {
+        kitty(pictures, columns, rows)
+    } else {
+        characters(pictures, columns, rows, means)
+    }
 }
 
 /// `dusk.jpg  768×512  sepia of sunset.jpg`
@@ -113,26 +129,49 @@ struct Pixels {
     rgb: Vec<u8>,
 }
 
-async fn read(picture: &Picture, decoder: &Decoder) -> Result<Pixels, Failure> {
-    let failure = |code, why: &dyn Display| {
-        let hint = "/open NAME hands it to the system's viewer";
-        let message = format!("{} cannot be drawn: {why}", super::clean(&picture.name));
-        Failure::new(code, message, hint)
+/// A picture's file decoded by another process; `kept` is one that stays meanwhile.
+///
+/// # Errors
+/// `not_found`, `damaged`, `not_an_image` or `too_large`.
+pub async fn decoded(
+    picture: &Picture,
+    decoder: &Decoder,
+    kept: Option<&decoder::Picture>,
+) -> Result<decoder::Picture, Failure> {
+    let bytes = bytes(picture, decoder).await?;
+    let decoded = match kept {
+        Some(kept) => decoder.beside(kept, &bytes).await,
+        None => decoder.pixels(&bytes).await,
     };
-    let wrong = |error: DecodeError| failure(error.code(), &error);
+    decoded.map_err(|error| failure(picture, error.code(), &error))
+}
+
+fn failure(picture: &Picture, code: Code, why: &dyn Display) -> Failure {
+    let hint = "/open NAME hands it to the system's viewer";
+    let message = format!("{} cannot be drawn: {why}", super::clean(&picture.name));
+    Failure::new(code, message, hint)
+}
+
+async fn bytes(picture: &Picture, decoder: &Decoder) -> Result<Vec<u8>, Failure> {
     let (path, most) = (
         PathBuf::from(&picture.path),
         decoder.limits().codec.file_bytes_max,
     );
     let bytes = tokio::task::spawn_blocking(move || explain::read(&path, most)).await;
-    let bytes = bytes.map_err(|_| failure(Code::Internal, &"reading it failed"))?;
-    let mut bytes = bytes.map_err(|error| failure(error.code, &error))?;
+    let bytes = bytes.map_err(|_| failure(picture, Code::Internal, &"reading it failed"))?;
+    bytes.map_err(|error| failure(picture, error.code, &error))
+}
+
+async fn read(picture: &Picture, decoder: &Decoder) -> Result<Pixels, Failure> {
+    let wrong = |error: DecodeError| failure(picture, error.code(), &error);
+    let mut bytes = bytes(picture, decoder).await?;
     // A preview is 8 bits deep and has no alpha.
     if !picture.preview {
         bytes = decoder.look(&bytes).await.map_err(wrong)?.preview;
     }
     let preview = decoder.pixels(&bytes).await.map_err(wrong)?;
-    pixels(&preview.decoded.raster).ok_or_else(|| failure(Code::Internal, &"its preview has an unknown form"))
+    pixels(&preview.decoded.raster)
+        .ok_or_else(|| failure(picture, Code::Internal, &"its preview has an unknown form"))
 }
 
 fn pixels(raster: &Raster) -> Option<Pixels> {
@@ -166,11 +205,11 @@ impl Pixels {
         let mut rgb = Vec::with_capacity(width * height * 3);
         for y in 0..height {
             for x in 0..width {
-                let (mut sum, mut count) = ([0u32; 3], 0);
+                let (mut sum, mut count) = ([0u64; 3], 0);
                 for line in span(y, height, self.height) {
                     for column in span(x, width, self.width) {
                         let at = (line * self.width + column) * 3;
-                        (0..3).for_each(|c| sum[c] += u32::from(self.rgb[at + c]));
+                        (0..3).for_each(|c| sum[c] += u64::from(self.rgb[at + c]));
                         count += 1;
                     }
                 }

@@ -97,6 +97,9 @@ fn line(progress: &Progress, elapsed: Duration, columns: usize) -> String {
         total,
         unit,
     } = progress;
+    if unit == "share" {
+        return super::shorten(&share(doing, *done, *total, elapsed), columns);
+    }
     let rate = *done as f64 / elapsed.as_secs_f64().max(0.001);
     let left = total.saturating_sub(*done);
     let (amount, speed) = if unit == "bytes" {
@@ -118,6 +121,18 @@ fn line(progress: &Progress, elapsed: Duration, columns: usize) -> String {
         ));
     }
     super::shorten(&text, columns)
+}
+
+/// `filtering 12 of 40 images  31 %  2 min left`
+fn share(doing: &str, done: u64, total: u64, elapsed: Duration) -> String {
+    let part = (done as f64 / total.max(1) as f64).min(1.0);
+    let mut text = format!("{}  {:.0} %", super::clean(doing), part * 100.0);
+    // What the first moments say of the rest is a guess.
+    if part > 0.01 {
+        let left = elapsed.as_secs_f64() * (1.0 - part) / part;
+        text.push_str(&format!("  {} left", human::seconds(left.ceil() as u64)));
+    }
+    text
 }
 
 #[cfg(test)]
@@ -157,6 +172,9 @@ mod tests {
             1000,
             "importing 10 of 100000 images  10/s  3 h left",
         );
+        check(310, 1000, "share", 31_000, "importing  31 %  69 s left");
+        check(0, 1000, "share", 9000, "importing  0 %");
+        check(9, 7, "share", 9000, "importing  100 %  0 s left");
         check(7, 5, "steps", 1000, "importing 7 of 5 steps  7/s  0 s left");
         let progress = Progress {
             doing: "importing".into(),

@@ -4,6 +4,7 @@ use crate::api::*;
 
 mod history;
 mod inside;
+mod look;
 
 const HASH: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
 const SOURCE: &str = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae";
@@ -244,6 +245,30 @@ pub(super) fn replies() -> Vec<(&'static str, Reply)> {
             new,
         })
     };
+    let filtered_many = |made: usize, failed: usize, left: u64| {
+        let failure = NotMade {
+            source: EVIL.into(),
+            code: Code::NotFound,
+            message: "its bytes are not here yet".into(),
+            hint: "/sync brings what linked members hold".into(),
+        };
+        Reply::FilteredMany(FilteredMany {
+            album: album(),
+            recipe: "sepia".into(),
+            made: images().into_iter().skip(1).take(made).collect(),
+            already: vec![
+                MadeBefore {
+                    source: "a.jpg".into(),
+                    name: format!("a{EVIL}.jpg"),
+                    hash: HASH.into(),
+                };
+                failed
+            ],
+            failed: vec![failure; failed],
+            total: (made + 2 * failed) as u64 + left,
+            left,
+        })
+    };
     let rating = |mine| Rating {
         mean: Some(4.5),
         count: 2,
@@ -314,6 +339,10 @@ pub(super) fn replies() -> Vec<(&'static str, Reply)> {
         ("no member", membership(EVIL, "none", true)),
         ("filtered", filtered(true)),
         ("filtered before", filtered(false)),
+        ("filtered many", filtered_many(2, 0, 0)),
+        ("filtered many in part", filtered_many(1, 1, 0)),
+        ("filtered many until stopped", filtered_many(1, 0, 39)),
+        ("filtered none", filtered_many(0, 0, 0)),
         ("verified", verified(Some(true), None, None)),
         (
             "other pixels",
@@ -545,6 +574,7 @@ pub(super) fn replies() -> Vec<(&'static str, Reply)> {
             }),
         ),
     ];
+    all.extend(look::replies());
     all.extend(history::replies());
     all
 }

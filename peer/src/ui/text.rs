@@ -1,6 +1,6 @@
 //! Each reply as text: which page it becomes, and what could come next.
 
-use super::{Page, Paint, album, history, human, in_quotes, inspect, local, node, people};
+use super::{Page, Paint, album, history, human, in_quotes, inspect, local, look, node, people};
 use crate::api::{Done, Entered, Exported, Membership, Rated, Removed, Reply, Saved, Session, Synced};
 
 /// The page of a reply, as wide as it likes.
@@ -27,6 +27,7 @@ fn page_of(reply: &Reply, paint: Paint, columns: Option<usize>) -> Page {
         Reply::Rated(it) => rated(it),
         Reply::Membership(it) => membership(it),
         Reply::Filtered(it) => album::filtered(it),
+        Reply::FilteredMany(it) => album::filtered_many(it),
         Reply::Verified(it) => album::verified(it),
         Reply::Log(it) => history::log(it, paint),
         Reply::Why(it) => history::why(it, paint),
@@ -47,6 +48,8 @@ fn page_of(reply: &Reply, paint: Paint, columns: Option<usize>) -> Page {
         Reply::Details(it) => album::details(it, paint),
         Reply::Gallery(it) => local::gallery(it),
         Reply::Applied(it) => local::applied(it),
+        Reply::Previewed(it) => look::previewed(it),
+        Reply::Compared(it) => look::compared(it, paint),
         Reply::Checked(it) => local::checked(it),
         Reply::Names(it) => it
             .names

@@ -74,6 +74,12 @@ pub const CALLS: &[Call] = &[
         &["a.bmp", "applied.png", "invert"],
         &["a.bmp", "applied.gif", "invert"],
     ),
+    call(
+        "preview",
+        &["a.bmp", "sepia"],
+        &["a.bmp", "sepia", "-o", "preview.gif"],
+    ),
+    call("compare", &["gray.png"], &["a.bmp"]),
     call("verify", &["gray.png"], &["a.bmp"]),
     call("remove-image", &["b.bmp"], &["b.bmp~1"]),
     call("trash", &[], NOWHERE),

@@ -103,6 +103,10 @@ fn read(words: &[String], spot: &mut Spot) {
             flag = of_flag(known, word).map(|arg| arg.get_id().as_str());
         }
     }
+    // Of all images, so none is named.
+    if spot.command == "filter" && arguments.iter().any(|word| word == "--all") {
+        spot.before += 1;
+    }
     let (name, begun) = match spot.typed.split_once('=') {
         Some((name, begun)) if is_flag(name) && flag.is_none() && !only_values => (Some(name), begun),
         _ => (None, ""),
@@ -375,6 +379,7 @@ mod tests {
         check("/rateImage a\\ b", image.clone(), 11, "a b");
         check("/rateImage a.jpg ", Some(Want::Nothing), 17, "");
         check("/filter a.jpg gray", Some(Want::Recipe), 14, "gray");
+        check("/filter --all gray", Some(Want::Recipe), 14, "gray");
         check("/enterAlbum t", album.clone(), 12, "t");
         check("/list --album t", album.clone(), 14, "t");
         check("/removeUser b", member.clone(), 12, "b");

@@ -200,7 +200,8 @@ mod tests {
         check("/rateImage a.jpg 5", None);
         check("/addImage ", Some("PATH…"));
         check("/add", None);
-        check("/filter", Some(" NAME RECIPE"));
+        check("/filter", Some(" [NAME] RECIPE"));
+        check("/filter --all ", Some("RECIPE"));
         check("/filter a.jpg sepia+blur", Some(":SIGMA (0.1-250)"));
         check("/filter a.jpg sepia+blur:", Some("SIGMA (0.1-250)"));
         check("/filter a.jpg sepia+blur:2", None);

@@ -26,7 +26,6 @@ pub(super) async fn filter(
     let recipe: filters::Recipe = recipe
         .parse()
         .map_err(|error: filters::RecipeError| error.failure())?;
-    let canonical = recipe.to_string();
     let new_name = new_name
         .map(|name| {
             crdt::name::image_name(&name).map_err(|error| {
@@ -57,45 +56,10 @@ pub(super) async fn filter(
         ))
     };
     let (id, _, source_name, source) = handle.with(source).await??;
-    let bytes = bytes_of(handle, source.hash).await?;
-    let version = made_of(handle, &bytes, recipe, steps).await;
-    let version = version.map_err(|error| error.failure())?;
-    let blobs = handle.blobs.clone();
-    let files = vec![version.bytes, version.preview];
-    let stored: Result<Vec<_>, _> = blocking(move || blobs.import_many(files))
-        .await
-        .into_iter()
-        .collect();
-    let stored = stored.map_err(|error| error.failure())?;
-    let [original, preview] = &stored[..] else {
-        return Err(Failure::new(
-            Code::Internal,
-            "the blob store lost a file",
-            "please report this",
-        ));
-    };
-    let hash = BlobHash(original.hash);
-    let name = new_name.unwrap_or_else(|| version_name(&source.name, &canonical, version.extension));
-    let image = Image {
-        name,
-        hash,
-        size: original.size,
-        at: clock_ms(),
-        shape: Some(version.shape),
-        taken: version.taken,
-        damaged: source.damaged,
-        preview: Some(Preview {
-            hash: BlobHash(preview.hash),
-            size: preview.size,
-        }),
-        version: Some(Box::new(Version {
-            source: source.hash,
-            recipe: canonical,
-            pixel_engine: version.pixel_engine,
-            encoder: version.encoder,
-            pixels: Digest(version.pixels),
-        })),
-    };
+    let made = make(handle, &source, recipe, steps, tell(steps)).await;
+    let mut image = made.map_err(NotMade::failure)?;
+    image.name = new_name.unwrap_or(image.name);
+    let hash = image.hash;
     let step = move |node: &mut Node| {
         let here = vec![hash, image.preview.map_or(hash, |preview| preview.hash)];
         node.feed(engine::Event::BlobsHere { blobs: here });
@@ -138,6 +102,76 @@ pub(super) async fn filter(
     reply.await?.map(Reply::Filtered).ok_or_else(gone)
 }
 
+/// Why there is no version.
+pub(super) enum NotMade {
+    /// It was stopped.
+    Cancelled,
+    /// What to tell.
+    Failure(Failure),
+}
+
+impl NotMade {
+    /// Told as a failure, also where it was stopped.
+    fn failure(self) -> Failure {
+        match self {
+            NotMade::Cancelled => filters::FilterError::Cancelled.failure(),
+            NotMade::Failure(failure) => failure,
+        }
+    }
+}
+
+/// A version of an image: its bytes and preview stored, and the fact that will name them. `step` hears how far it is
+/// and may stop it.
+pub(super) async fn make(
+    handle: &Handle,
+    source: &Image,
+    recipe: filters::Recipe,
+    steps: &Steps,
+    step: impl FnMut(u64, u64) -> ControlFlow<()> + Send + 'static,
+) -> Result<Image, NotMade> {
+    let bytes = bytes_of(handle, source.hash).await.map_err(NotMade::Failure)?;
+    let canonical = recipe.to_string();
+    let version = made_of(handle, &bytes, recipe, steps, step).await;
+    let version = version.map_err(|error| match error {
+        VersionError::Filter(filters::FilterError::Cancelled) => NotMade::Cancelled,
+        error => NotMade::Failure(error.failure()),
+    })?;
+    let blobs = handle.blobs.clone();
+    let files = vec![version.bytes, version.preview];
+    let stored: Result<Vec<_>, _> = blocking(move || blobs.import_many(files))
+        .await
+        .into_iter()
+        .collect();
+    let stored = stored.map_err(|error| NotMade::Failure(error.failure()))?;
+    let [original, preview] = &stored[..] else {
+        return Err(NotMade::Failure(Failure::new(
+            Code::Internal,
+            "the blob store lost a file",
+            "please report this",
+        )));
+    };
+    Ok(Image {
+        name: version_name(&source.name, &canonical, version.extension),
+        hash: BlobHash(original.hash),
+        size: original.size,
+        at: clock_ms(),
+        shape: Some(version.shape),
+        taken: version.taken,
+        damaged: source.damaged,
+        preview: Some(Preview {
+            hash: BlobHash(preview.hash),
+            size: preview.size,
+        }),
+        version: Some(Box::new(Version {
+            source: source.hash,
+            recipe: canonical,
+            pixel_engine: version.pixel_engine,
+            encoder: version.encoder,
+            pixels: Digest(version.pixels),
+        })),
+    })
+}
+
 /// `sunset.jpg`, `grayscale+blur:2` → `sunset.grayscale+blur-2.jpg`, shortened to what a name may have.
 fn version_name(source: &str, recipe: &str, extension: &str) -> String {
     let stem = match source.rsplit_once('.') {
@@ -173,15 +207,15 @@ pub(super) async fn bytes_of(handle: &Handle, hash: BlobHash) -> Result<Vec<u8>,
 }
 
 /// What a recipe makes of a file, which is decoded by another process. A door that stops listening ends both.
-pub(super) async fn made_of(
+async fn made_of(
     handle: &Handle,
     bytes: &[u8],
     recipe: filters::Recipe,
     steps: &Steps,
+    mut step: impl FnMut(u64, u64) -> ControlFlow<()> + Send + 'static,
 ) -> Result<import::Version, VersionError> {
     let picture = decoded(&handle.decoder, bytes, steps).await?;
-    let steps = steps.clone();
-    blocking(move || import::make_version(&picture.decoded, &recipe, &mut tell(&steps))).await
+    blocking(move || import::make_version(&picture.decoded, &recipe, &mut step)).await
 }
 
 async fn decoded(decoder: &Decoder, bytes: &[u8], steps: &Steps) -> Result<Picture, VersionError> {
@@ -201,7 +235,7 @@ pub(super) fn decoding(
 }
 
 /// Tells a door how far the filters are, and stops them where it hung up.
-pub(super) fn tell(steps: &Steps) -> impl FnMut(u64, u64) -> ControlFlow<()> {
+pub(super) fn tell(steps: &Steps) -> impl FnMut(u64, u64) -> ControlFlow<()> + use<> {
     let steps = steps.clone();
     let mut next = 0;
     move |done, total| {

@@ -95,7 +95,7 @@ pub(super) async fn add(
 }
 
 /// Checks that the user may add, before any work is done.
-async fn may_add(handle: &Handle, label: Option<String>) -> Result<AlbumId, Failure> {
+pub(super) async fn may_add(handle: &Handle, label: Option<String>) -> Result<AlbumId, Failure> {
     let step = move |node: &mut Node| {
         let album = node.album(label.as_deref())?;
         let need = crdt::fact::Role::Contributor;

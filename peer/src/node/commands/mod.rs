@@ -6,6 +6,7 @@ mod album;
 mod away;
 mod files;
 mod filter;
+mod filter_many;
 mod find;
 mod history;
 mod images;
@@ -67,6 +68,11 @@ pub(super) async fn execute(handle: Handle, request: Request, steps: Steps) -> R
             recipe,
             new_name,
         } => filter::filter(&handle, album, name, recipe, new_name, &steps).await,
+        Request::FilterMany {
+            album,
+            recipe,
+            select,
+        } => filter_many::filter_many(&handle, album, recipe, select, &steps).await,
         Request::Verify { album, name } => verify::verify(&handle, album, name, &steps).await,
         Request::Log {
             album,
@@ -107,7 +113,21 @@ pub(super) async fn execute(handle: Handle, request: Request, steps: Steps) -> R
             force,
         } => files::save(&handle, album, name, path, force).await,
         Request::Locate { album, name } => files::locate(&handle, album, name).await,
-        Request::Picture { album, name, source } => picture::picture(&handle, album, name, source).await,
+        Request::Picture {
+            album,
+            name,
+            source,
+            beside,
+            whole,
+        } => {
+            let wanted = picture::Wanted {
+                name,
+                source,
+                beside,
+                whole,
+            };
+            picture::picture(&handle, album, wanted).await
+        }
         Request::Details { album, hash } => picture::details(&handle, album, hash).await,
         Request::PictureOf { album, hash, whole } => picture::picture_of(&handle, album, hash, whole).await,
         Request::Block { peer } => state::block(&handle, peer, true).await,

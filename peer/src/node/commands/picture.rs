@@ -11,33 +11,59 @@ use crate::api::{Code, Details, Failure, Picture, Reply, Shown, Stars};
 /// Versions of one image that its details name.
 const VERSIONS_MAX: usize = 100;
 
-/// The file of an image's preview, else of the image itself; with `source` also of what it was made of.
+/// Which pictures are wanted.
+pub(super) struct Wanted {
+    /// Of this image.
+    pub(super) name: String,
+    /// Also of what it was made of.
+    pub(super) source: bool,
+    /// Also of this one.
+    pub(super) beside: Option<String>,
+    /// Of the images themselves only.
+    pub(super) whole: bool,
+}
+
+/// The file of an image's preview, else of the image itself; also of another that is to stand beside it.
 pub(super) async fn picture(
     handle: &Handle,
     label: Option<String>,
-    name: String,
-    with_source: bool,
+    wanted: Wanted,
 ) -> Result<Reply, Failure> {
+    let whole = wanted.whole;
     let step = move |node: &mut Node| {
         let album = node.album(label.as_deref())?;
-        let view = image_named(album, &name)?;
-        let source = with_source.then(|| source(album, &view)).transpose()?;
-        Ok::<_, Failure>((album.name().to_owned(), view, source))
+        let view = image_named(album, &wanted.name)?;
+        let beside = match &wanted.beside {
+            Some(other) => Some(image_named(album, other)?),
+            None => wanted.source.then(|| source(album, &view, whole)).transpose()?,
+        };
+        Ok::<_, Failure>((album.name().to_owned(), view, beside))
     };
     let (album, view, source) = handle.with(step).await??;
-    let image = file(handle, &view, false).await?;
+    let image = file(handle, &view, whole).await?;
     let source = match source {
-        Some(source) => Some(file(handle, &source, false).await?),
+        Some(source) => Some(file(handle, &source, whole).await?),
         None => None,
     };
+    let small = std::iter::once(&image)
+        .chain(&source)
+        .find(|it| whole && it.preview);
+    if let Some(small) = small {
+        return Err(not_here(&small.name));
+    }
     Ok(Reply::Shown(Shown { album, image, source }))
 }
 
 /// The image that a version was made of.
-fn source(album: &Album, view: &ImageView) -> Result<ImageView, Failure> {
+fn source(album: &Album, view: &ImageView, whole: bool) -> Result<ImageView, Failure> {
+    let hint = if whole {
+        "name another image to compare it with"
+    } else {
+        "show it without --source"
+    };
     let Some(version) = &view.image.version else {
         let message = format!("{} was not made of another image", view.name);
-        return Err(Failure::new(Code::NotFound, message, "show it without --source"));
+        return Err(Failure::new(Code::NotFound, message, hint));
     };
     let found = album.images_of_blob(&version.source).into_iter().next();
     found.ok_or_else(|| {
@@ -45,7 +71,7 @@ fn source(album: &Album, view: &ImageView) -> Result<ImageView, Failure> {
             "the image that {} was made of is not in the album any more",
             view.name
         );
-        Failure::new(Code::NotFound, message, "show it without --source")
+        Failure::new(Code::NotFound, message, hint)
     })
 }
 
@@ -130,11 +156,15 @@ async fn file(handle: &Handle, view: &ImageView, whole: bool) -> Result<Picture,
             });
         }
     }
-    Err(Failure::new(
+    Err(not_here(&view.name))
+}
+
+fn not_here(name: &str) -> Failure {
+    Failure::new(
         Code::NotFound,
-        format!("the bytes of {} are not here yet", view.name),
+        format!("the bytes of {name} are not here yet"),
         "`calotype sync` brings what linked members hold",
-    ))
+    )
 }
 
 /// The path of a blob that is here; what rotted is set aside first.
