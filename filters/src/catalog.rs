@@ -94,6 +94,12 @@ pub fn catalog() -> &'static [FilterInfo] {
             "darkens it towards the corners",
         ),
         filter(
+            "transfer",
+            "L,A,B,DL,DA,DB (percent: means, deviations)",
+            "transfer:60,2,5,20,3,5",
+            "gives it the colours that another picture has on the whole",
+        ),
+        filter(
             "blur",
             "SIGMA (0.1-250)",
             "blur:2",

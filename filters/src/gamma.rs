@@ -24,11 +24,17 @@ const RECIPROCALS: [u128; 41] = {
 /// max · (value / range)^(1/G) rounded to the nearest, for `0 < value ≤ range ≤ 65535`, with G in thousandths.
 /// Where G is 1 it is the plain proportion, rounded half up.
 pub(crate) fn power(value: u32, range: u32, gamma: u32, max: u32) -> u16 {
-    let (value, range, max) = (u64::from(value), u64::from(range), u64::from(max));
+    let (value, range) = (u64::from(value), u64::from(range));
     if gamma == 1000 {
+        let max = u64::from(max);
         return ((2 * value * max + range) / (2 * range)) as u16;
     }
-    let exponent = (ln(range) - ln(value)) * 1000 / u128::from(gamma);
+    raised(value, range, (1000, gamma), max)
+}
+
+/// max · (value / range)^(up/down) rounded to the nearest, for `0 < value ≤ range < 2³²`.
+pub(crate) fn raised(value: u64, range: u64, (up, down): (u32, u32), max: u32) -> u16 {
+    let exponent = (ln(range) - ln(value)) * u128::from(up) / u128::from(down);
     ((exp_of_minus(exponent) * u128::from(max) + ONE / 2) >> FRACTION) as u16
 }
 

@@ -37,6 +37,7 @@ mod levels;
 pub mod limits;
 mod median;
 mod oil;
+mod oklab;
 mod pencil;
 mod pixelate;
 mod plan;
@@ -53,6 +54,7 @@ mod step;
 mod survey;
 mod threshold;
 mod tone;
+mod transfer;
 mod view;
 mod vignette;
 mod ycrcb;
@@ -69,6 +71,7 @@ pub use recipe::{Progress, Recipe};
 pub use resize::Fit;
 pub use rotate::Turn;
 pub use step::Step;
+pub use transfer::Palette;
 
 /// Version of the kernels: changes whenever any filter gives other bytes for any raster.
 pub const PIXEL_ENGINE: &str = "calotype-1";

@@ -56,6 +56,14 @@ pub const CLIP_MAX: u32 = 10_000;
 pub const CLAHE_CLIP_MIN: u32 = 100;
 /// Largest contrast limit of `clahe`, in thousandths.
 pub const CLAHE_CLIP_MAX: u32 = 40_000;
+/// Farthest mean of a or b of `transfer` from gray, in thousandths of a percent; the colours of sRGB are within 32 %.
+pub const OPPONENT_MAX: i32 = 50_000;
+/// Largest mean of lightness of `transfer`, in thousandths of a percent.
+pub const LIGHTNESS_MAX: u32 = 100_000;
+/// Largest deviation of `transfer`, in thousandths of a percent: half black and half white has it.
+pub const DEVIATION_MAX: u32 = 50_000;
+/// Most times that `transfer` stretches a difference, so that the noise of a flat picture stays noise.
+pub const STRETCH_MAX: i64 = 4;
 /// Most tiles of `clahe` along a side. Memory bounds it: each has a histogram, 256 KiB for 16-bit pictures.
 pub const TILES_MAX: u32 = 16;
 /// Largest angle of `rotate` either way, in thousandths of a degree.

@@ -19,7 +19,7 @@ use crate::survey::Survey;
 use crate::view::View;
 use crate::{
     box_mean, brightness, cartoon, clahe, contrast, edges, equalize, grayscale, invert, kuwahara, levels,
-    median, oil, pencil, pixelate, posterize, sepia, sharpen, threshold, tone, vignette,
+    median, oil, pencil, pixelate, posterize, sepia, sharpen, threshold, tone, transfer, vignette,
 };
 
 /// What every kernel needs of a sample.
@@ -39,7 +39,7 @@ impl Step {
                 channels: source.channels.to_gray(),
                 ..source
             }),
-            Step::Sepia => Ok(Shape {
+            Step::Sepia | Step::Transfer(_) => Ok(Shape {
                 channels: source.channels.to_rgb(),
                 ..source
             }),
@@ -96,6 +96,7 @@ enum Tables {
     /// The result of each sample.
     Curve(Vec<u16>),
     Mapping(clahe::Mapping),
+    Transfer(transfer::Mapping),
     Turning(Turning),
 }
 
@@ -151,8 +152,13 @@ impl Plan {
             (Step::AutoLevels { clip }, Survey::Histogram(histogram)) => {
                 Tables::Curve(histogram.autolevels_table(*clip))
             }
+            (Step::Transfer(palette), Survey::Moments(moments)) => {
+                Tables::Transfer(moments.mapping(*palette))
+            }
             (_, Survey::Histogram(histogram)) => Tables::Curve(histogram.equalize_table()),
-            (_, Survey::Tiles(_)) => unreachable!("only clahe has tiles"),
+            (_, Survey::Tiles(_) | Survey::Moments(_)) => {
+                unreachable!("only clahe has tiles, only transfer moments")
+            }
         };
     }
 
@@ -260,6 +266,7 @@ impl Plan {
             (Step::Equalize, Tables::Curve(table)) => {
                 equalize::apply(channels, table, source.rows(rows), out)
             }
+            (_, Tables::Transfer(mapping)) => mapping.apply(channels, source.rows(rows), out),
             (_, Tables::Mapping(mapping)) => mapping.apply(source, rows, out),
             (_, Tables::Curve(table)) => tone::apply_table(channels, table, source.rows(rows), out),
             (_, Tables::Turning(turning)) => turning.apply(source, rows, out),
@@ -314,6 +321,7 @@ mod tests {
         "clahe:3,1",
         "clahe:2,3",
         "vignette:70",
+        "transfer:60,2,-5,20,3,5",
         "edges",
         "box:1",
         "box:9",

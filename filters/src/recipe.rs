@@ -181,6 +181,10 @@ mod tests {
         check("levels: 010 , 200", Ok("levels:10,200"));
         check("levels:10,200,1.0", Ok("levels:10,200"));
         check("levels:10,200,1.5", Ok("levels:10,200,1.5"));
+        check(
+            "transfer: 60.50,-2.0,5,20,3.125,0 + transfer:0,-0,0,0,0,0",
+            Ok("transfer:60.5,-2,5,20,3.125,0+transfer:0,0,0,0,0,0"),
+        );
         check("posterize:04", Ok("posterize:4"));
         check("autolevels:0.5+autolevels:0.50", Ok("autolevels+autolevels"));
         check("AutoLevels:1.50", Ok("autolevels:1.5"));
@@ -318,6 +322,34 @@ mod tests {
         check("clahe:40.001", Err("clahe: clip 40.001 is out of range 0.1-40"));
         check("clahe:2,0", Err("clahe: tiles 0 is out of range 1-16"));
         check("clahe:2,17", Err("clahe: tiles 17 is out of range 1-16"));
+        check(
+            "transfer:100,50,-50,50,50,50+transfer:0,-50,50,0,0,0",
+            Ok("transfer:100,50,-50,50,50,50+transfer:0,-50,50,0,0,0"),
+        );
+        check(
+            "transfer:100.001,0,0,0,0,0",
+            Err("transfer: l 100.001 is out of range 0-100"),
+        );
+        check(
+            "transfer:0,50.001,0,0,0,0",
+            Err("transfer: a 50.001 is out of range -50 to 50"),
+        );
+        check(
+            "transfer:0,0,-50.001,0,0,0",
+            Err("transfer: b -50.001 is out of range -50 to 50"),
+        );
+        check(
+            "transfer:0,0,0,50.001,0,0",
+            Err("transfer: dl 50.001 is out of range 0-50"),
+        );
+        check(
+            "transfer:0,0,0,0,51,0",
+            Err("transfer: da 51 is out of range 0-50"),
+        );
+        check(
+            "transfer:0,0,0,0,0,51",
+            Err("transfer: db 51 is out of range 0-50"),
+        );
         check("posterize:2+posterize:64", Ok("posterize:2+posterize:64"));
         check("posterize:1", Err("posterize: n 1 is out of range 2-64"));
         check("posterize:65", Err("posterize: n 65 is out of range 2-64"));

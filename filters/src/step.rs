@@ -11,12 +11,13 @@ use crate::flip::Flip;
 use crate::levels::Levels;
 use crate::limits::{
     AMOUNT_MAX, ANGLE_MAX, BLOCK_MAX, BLOCK_MIN, BOX_RADIUS_MAX, BRIGHTNESS_MAX, CLAHE_CLIP_MAX,
-    CLAHE_CLIP_MIN, CLIP_MAX, CONTRAST_MAX, GAMMA_MAX, GAMMA_MIN, LENGTH_MAX, LEVEL_MAX, MEDIAN_RADIUS_MAX,
-    OIL_LEVELS_MAX, OIL_LEVELS_MIN, PAINT_RADIUS_MAX, POSTERIZE_MAX, POSTERIZE_MIN, SIGMA_MAX, SIGMA_MIN,
-    TILES_MAX, VIGNETTE_MAX,
+    CLAHE_CLIP_MIN, CLIP_MAX, CONTRAST_MAX, DEVIATION_MAX, GAMMA_MAX, GAMMA_MIN, LENGTH_MAX, LEVEL_MAX,
+    LIGHTNESS_MAX, MEDIAN_RADIUS_MAX, OIL_LEVELS_MAX, OIL_LEVELS_MIN, OPPONENT_MAX, PAINT_RADIUS_MAX,
+    POSTERIZE_MAX, POSTERIZE_MIN, SIGMA_MAX, SIGMA_MIN, TILES_MAX, VIGNETTE_MAX,
 };
 use crate::resize::Fit;
 use crate::rotate::Turn;
+use crate::transfer::Palette;
 
 /// A filter with its parameters, all within their ranges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +54,8 @@ pub enum Step {
         /// Tiles along a side.
         tiles: u32,
     },
+    /// Colours of another picture.
+    Transfer(Palette),
     /// Darkens the corners by this many percent.
     Vignette(u32),
     /// Gaussian blur.
@@ -234,6 +237,18 @@ impl Written<'_> {
                 self.count("one parameter, AMOUNT", 1..=1)?;
                 Ok(Step::Vignette(self.whole(0, "amount", 0, VIGNETTE_MAX)?))
             }
+            "transfer" => {
+                self.count("six parameters, L,A,B,DL,DA,DB", 6..=6)?;
+                let deviation = |i: usize, name| self.decimal(i, name, 0, DEVIATION_MAX);
+                Ok(Step::Transfer(Palette {
+                    mean: [
+                        self.decimal(0, "l", 0, LIGHTNESS_MAX)? as i32,
+                        self.signed_decimal(1, "a", OPPONENT_MAX)?,
+                        self.signed_decimal(2, "b", OPPONENT_MAX)?,
+                    ],
+                    deviation: [deviation(3, "dl")?, deviation(4, "da")?, deviation(5, "db")?],
+                }))
+            }
             "pixelate" => {
                 self.count("one parameter, N", 1..=1)?;
                 Ok(Step::Pixelate(self.whole(0, "n", BLOCK_MIN, BLOCK_MAX)?))
@@ -312,7 +327,7 @@ impl Written<'_> {
             }
             "rotate" => {
                 self.count("one parameter, DEG", 1..=1)?;
-                let thousandths = self.angle()?;
+                let thousandths = self.signed_decimal(0, "angle", ANGLE_MAX)?;
                 Ok(match thousandths.rem_euclid(ANGLE_MAX) {
                     90_000 => Step::Rotate(Turn::Quarter),
                     180_000 => Step::Rotate(Turn::Half),
@@ -380,13 +395,13 @@ impl Written<'_> {
         Err(self.out_of_range(name, format!("{}-{}", Thousandths(min), Thousandths(max)), text))
     }
 
-    /// An angle in thousandths of a degree.
-    fn angle(&self) -> Result<i32, RecipeError> {
-        let text = self.parameters[0];
-        let size = self.thousandths("angle", text.strip_prefix('-').unwrap_or(text), text)?;
-        let size = i32::try_from(size).ok().filter(|size| *size <= ANGLE_MAX);
-        let most = ANGLE_MAX / 1000;
-        let size = size.ok_or_else(|| self.out_of_range("angle", format!("-{most} to {most}"), text))?;
+    /// A number of either sign, in thousandths.
+    fn signed_decimal(&self, i: usize, name: &'static str, most: i32) -> Result<i32, RecipeError> {
+        let text = self.parameters[i];
+        let size = self.thousandths(name, text.strip_prefix('-').unwrap_or(text), text)?;
+        let size = i32::try_from(size).ok().filter(|size| *size <= most);
+        let most = Thousandths(most.unsigned_abs());
+        let size = size.ok_or_else(|| self.out_of_range(name, format!("-{most} to {most}"), text))?;
         Ok(if text.starts_with('-') { -size } else { size })
     }
 
@@ -506,6 +521,7 @@ impl fmt::Display for Step {
                 tiles: TILES_DEFAULT,
             } => write!(f, "clahe:{}", Thousandths(clip)),
             Step::Clahe { clip, tiles } => write!(f, "clahe:{},{tiles}", Thousandths(clip)),
+            Step::Transfer(palette) => write!(f, "transfer:{palette}"),
             Step::Vignette(percent) => write!(f, "vignette:{percent}"),
             Step::Blur { sigma } => write!(f, "blur:{}", Thousandths(sigma)),
             Step::Box { radius } => write!(f, "box:{radius}"),

@@ -10,6 +10,7 @@ use crate::histogram::Histogram;
 use crate::raster::Shape;
 use crate::sample::Sample;
 use crate::step::Step;
+use crate::transfer::Moments;
 use crate::view::View;
 
 /// What was counted so far.
@@ -18,6 +19,8 @@ pub(crate) enum Survey {
     Histogram(Histogram),
     /// For each tile.
     Tiles(Tiles),
+    /// Sums over the colours.
+    Moments(Moments),
 }
 
 impl Survey {
@@ -26,6 +29,7 @@ impl Survey {
         match step {
             Step::Equalize | Step::AutoLevels { .. } => Some(Survey::Histogram(Histogram::new(bits))),
             Step::Clahe { tiles, .. } => Some(Survey::Tiles(Tiles::new(source, bits, *tiles))),
+            Step::Transfer(_) => Some(Survey::Moments(Moments::default())),
             _ => None,
         }
     }
@@ -35,6 +39,7 @@ impl Survey {
         match self {
             Survey::Histogram(histogram) => histogram.add(source.shape.channels, source.rows(rows)),
             Survey::Tiles(tiles) => tiles.add(source, rows),
+            Survey::Moments(moments) => moments.add(source.shape.channels, source.rows(rows)),
         }
     }
 
@@ -43,6 +48,7 @@ impl Survey {
         match (self, other) {
             (Survey::Histogram(sum), Survey::Histogram(more)) => sum.merge(more),
             (Survey::Tiles(sum), Survey::Tiles(more)) => sum.merge(more),
+            (Survey::Moments(sum), Survey::Moments(more)) => sum.merge(more),
             _ => unreachable!("one step makes one kind of survey"),
         }
     }

@@ -132,6 +132,16 @@ const FROZEN: &[(&str, [&str; 5])] = &[
         ],
     ),
     (
+        "transfer:60,-2,5,20,3,5",
+        [
+            "7d5a43e88e596d51",
+            "d2a3e8a157fd80d0",
+            "b23e3bfaa3177f4f",
+            "78c26839f12cb0f7",
+            "4b434eae05cd50bc",
+        ],
+    ),
+    (
         "blur:0.8",
         [
             "e3bb923fb7e3b992",
