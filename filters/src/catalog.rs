@@ -95,7 +95,7 @@ pub fn catalog() -> &'static [FilterInfo] {
         ),
         filter(
             "transfer",
-            "L,A,B,DL,DA,DB (percent: means, deviations)",
+            "IMAGE, or L,A,B,DL,DA,DB (percent: means, deviations)",
             "transfer:60,2,5,20,3,5",
             "gives it the colours that another picture has on the whole",
         ),

@@ -67,7 +67,7 @@ pub use flip::Flip;
 pub use histogram::Histogram;
 pub use levels::Levels;
 pub use raster::{Channels, Raster, Samples, Shape};
-pub use recipe::{Progress, Recipe};
+pub use recipe::{Draft, Progress, Recipe};
 pub use resize::Fit;
 pub use rotate::Turn;
 pub use step::Step;

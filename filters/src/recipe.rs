@@ -10,6 +10,7 @@ use crate::limits::{RECIPE_BYTES_MAX, STEPS_MAX};
 use crate::plan::Plan;
 use crate::raster::Raster;
 use crate::step::Step;
+use crate::transfer::Palette;
 
 /// 1 to [`STEPS_MAX`] steps, each with its parameters in range.
 ///
@@ -29,33 +30,95 @@ pub struct Progress {
     pub total: u64,
 }
 
+/// A recipe as people write it: `transfer` may name a picture, whose colours are yet to be looked up.
+///
+/// Only what has its numbers instead of the name is a [`Recipe`], so what a recipe makes never hangs on another picture.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Draft(Vec<Part>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Part {
+    Step(Step),
+    /// `transfer` of this picture.
+    Style(String),
+}
+
+impl FromStr for Draft {
+    type Err = RecipeError;
+
+    fn from_str(text: &str) -> Result<Draft, RecipeError> {
+        let part = |text: &str| match style(text) {
+            Some(name) => Ok(Part::Style(name.to_owned())),
+            None => Step::parse(text).map(Part::Step),
+        };
+        parts(text, part).map(Draft)
+    }
+}
+
+impl Draft {
+    /// The pictures that are named, in order.
+    pub fn styles(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|part| match part {
+            Part::Step(_) => None,
+            Part::Style(name) => Some(name.as_str()),
+        })
+    }
+
+    /// The recipe, each picture's name replaced by what `palette` says of it.
+    ///
+    /// # Errors
+    /// The first that `palette` gives; [`RecipeError::TooLong`] where the numbers need more room than the names.
+    pub fn finish<E: From<RecipeError>>(
+        self,
+        mut palette: impl FnMut(&str) -> Result<Palette, E>,
+    ) -> Result<Recipe, E> {
+        let step = |part| match part {
+            Part::Step(step) => Ok(step),
+            Part::Style(name) => palette(&name).map(Step::Transfer),
+        };
+        let recipe = Recipe(self.0.into_iter().map(step).collect::<Result<_, E>>()?);
+        match recipe.to_string().len() {
+            bytes if bytes > RECIPE_BYTES_MAX => Err(RecipeError::TooLong { bytes }.into()),
+            _ => Ok(recipe),
+        }
+    }
+}
+
+/// The picture that a step `transfer` names, if it does not have numbers.
+fn style(step: &str) -> Option<&str> {
+    let (filter, name) = step.split_once(':')?;
+    let is_transfer = filter.trim().eq_ignore_ascii_case("transfer");
+    let is_number = |c: char| c.is_ascii_digit() || "+-., ".contains(c);
+    (is_transfer && !name.chars().all(is_number)).then(|| name.trim())
+}
+
 impl FromStr for Recipe {
     type Err = RecipeError;
 
     fn from_str(text: &str) -> Result<Recipe, RecipeError> {
-        if text.len() > RECIPE_BYTES_MAX {
-            return Err(RecipeError::TooLong { bytes: text.len() });
-        }
-        if text.trim().is_empty() {
-            return Err(RecipeError::Empty);
-        }
-        let parts: Vec<&str> = text.split('+').collect();
-        if parts.len() > STEPS_MAX {
-            return Err(RecipeError::TooManySteps { steps: parts.len() });
-        }
-        let parse = |(i, part): (usize, &&str)| {
-            if part.trim().is_empty() {
-                return Err(RecipeError::EmptyStep { step: i + 1 });
-            }
-            Step::parse(part)
-        };
-        parts
-            .iter()
-            .enumerate()
-            .map(parse)
-            .collect::<Result<Vec<_>, _>>()
-            .map(Recipe)
+        parts(text, Step::parse).map(Recipe)
     }
+}
+
+/// What `read` makes of each step of a text.
+fn parts<T>(text: &str, read: impl Fn(&str) -> Result<T, RecipeError>) -> Result<Vec<T>, RecipeError> {
+    if text.len() > RECIPE_BYTES_MAX {
+        return Err(RecipeError::TooLong { bytes: text.len() });
+    }
+    if text.trim().is_empty() {
+        return Err(RecipeError::Empty);
+    }
+    let parts: Vec<&str> = text.split('+').collect();
+    if parts.len() > STEPS_MAX {
+        return Err(RecipeError::TooManySteps { steps: parts.len() });
+    }
+    let part = |(i, part): (usize, &&str)| {
+        if part.trim().is_empty() {
+            return Err(RecipeError::EmptyStep { step: i + 1 });
+        }
+        read(part)
+    };
+    parts.iter().enumerate().map(part).collect()
 }
 
 impl fmt::Display for Recipe {
@@ -191,6 +254,44 @@ mod tests {
         check("clahe:2,8+clahe:2.0", Ok("clahe+clahe"));
         check("clahe:3,8+clahe:2,04", Ok("clahe:3+clahe:2,4"));
         check("Flip: H +flip:V", Ok("flip:h+flip:v"));
+    }
+
+    /// A picture's name stands where its palette will; numbers are numbers, and what is wrong is told as of a recipe.
+    #[test]
+    fn a_draft_may_name_pictures() {
+        let draft = |text: &str| text.parse::<Draft>();
+        let named = draft("sepia+Transfer: sunset at 5,30.jpg +blur:2").unwrap();
+        assert_eq!(named.styles().collect::<Vec<_>>(), ["sunset at 5,30.jpg"]);
+        let palette = Palette {
+            mean: [60_500, -2000, 0],
+            deviation: [3125, 0, 1],
+        };
+        let asked = |name: &str| {
+            (name == "sunset at 5,30.jpg")
+                .then_some(palette)
+                .ok_or(RecipeError::Empty)
+        };
+        let recipe = named.finish(asked).unwrap().to_string();
+        assert_eq!(recipe, "sepia+transfer:60.5,-2,0,3.125,0,0.001+blur:2");
+        assert_eq!(
+            draft("transfer:nobody").unwrap().finish(asked),
+            Err(RecipeError::Empty)
+        );
+        let many = draft(&["transfer:a"; 8].join("+")).unwrap();
+        let long = many.finish(|_| Ok::<_, RecipeError>(palette));
+        assert_eq!(long, Err(RecipeError::TooLong { bytes: 8 * 32 + 7 }));
+        for text in [&recipe, "sepia", "flip:h"] {
+            let draft = draft(text).unwrap();
+            assert_eq!(draft.styles().count(), 0);
+            assert_eq!(draft.finish(asked), Ok(text.parse().unwrap()));
+        }
+        for text in ["", "sepai", "transfer:1,2", "blur:x", "transfer", "transfer: "] {
+            assert_eq!(draft(text).unwrap_err(), text.parse::<Recipe>().unwrap_err());
+        }
+        check(
+            "transfer:a",
+            Err("transfer takes six parameters, L,A,B,DL,DA,DB, not 1 of them"),
+        );
     }
 
     #[test]
