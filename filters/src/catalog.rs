@@ -95,9 +95,9 @@ pub fn catalog() -> &'static [FilterInfo] {
         ),
         filter(
             "transfer",
-            "IMAGE, or L,A,B,DL,DA,DB (percent: means, deviations)",
-            "transfer:60,2,5,20,3,5",
-            "gives it the colours that another picture has on the whole",
+            "IMAGE, or L,A,B,DL,DA,DB: its means and deviations in percent",
+            "transfer:sunset.jpg",
+            "gives it the colours of another image",
         ),
         filter(
             "blur",

@@ -572,9 +572,13 @@ mod tests {
     #[test]
     fn the_catalogs_examples_are_steps_in_canonical_text() {
         for info in catalog() {
+            assert!(info.example.starts_with(info.name));
+            if info.name == "transfer" {
+                // It names a picture, which only a draft may.
+                continue;
+            }
             let step = Step::parse(info.example).expect(info.example);
             assert_eq!(step.to_string(), info.example);
-            assert!(info.example.starts_with(info.name));
         }
     }
 

@@ -4,7 +4,7 @@
 
 use std::ops::ControlFlow;
 
-use filters::{Channels, FilterError, Progress, Raster, Recipe, Samples};
+use filters::{Channels, Draft, FilterError, Palette, Progress, Raster, Recipe, RecipeError, Samples};
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 
@@ -117,7 +117,8 @@ proptest! {
     #[test]
     fn every_filter_of_the_catalog_takes_any_picture(raster in rasters()) {
         for info in filters::catalog() {
-            let recipe: Recipe = info.example.parse().unwrap();
+            let draft: Draft = info.example.parse().unwrap();
+            let recipe = draft.finish(|_| Palette::of(&raster).map_err(|_| RecipeError::Empty)).unwrap();
             let mut last = None;
             let found = recipe.apply(&raster, &mut |progress| {
                 last = Some(progress);
