@@ -64,6 +64,14 @@ impl Draft {
         })
     }
 
+    /// [`Recipe::shows_small`], whatever the pictures' colours are.
+    pub fn shows_small(&self) -> bool {
+        self.0.iter().all(|part| match part {
+            Part::Step(step) => step.shows_small(),
+            Part::Style(_) => true,
+        })
+    }
+
     /// The recipe, each picture's name replaced by what `palette` says of it.
     ///
     /// # Errors
@@ -140,19 +148,7 @@ impl Recipe {
     /// Whether a small copy of a picture shows what this does to the whole: each step maps single pixels, and near colours to
     /// near ones.
     pub fn shows_small(&self) -> bool {
-        let smooth = |step: &Step| {
-            matches!(
-                step,
-                Step::Grayscale
-                    | Step::Sepia
-                    | Step::Invert
-                    | Step::Brightness(_)
-                    | Step::Contrast(_)
-                    | Step::Gamma(_)
-                    | Step::Levels(_)
-            )
-        };
-        self.0.iter().all(smooth)
+        self.0.iter().all(Step::shows_small)
     }
 
     /// Applies all steps to `source` and gives the result; the source is left alone.

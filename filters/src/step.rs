@@ -162,6 +162,23 @@ impl Step {
     }
 }
 
+impl Step {
+    /// Whether it maps single pixels, and near colours to near ones.
+    pub(crate) fn shows_small(&self) -> bool {
+        matches!(
+            self,
+            Step::Grayscale
+                | Step::Sepia
+                | Step::Invert
+                | Step::Brightness(_)
+                | Step::Contrast(_)
+                | Step::Gamma(_)
+                | Step::Levels(_)
+                | Step::Transfer(_)
+        )
+    }
+}
+
 impl Written<'_> {
     fn step(&self) -> Result<Step, RecipeError> {
         let plain = |step| self.count("no parameters", 0..=0).map(|()| step);

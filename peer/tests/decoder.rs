@@ -459,6 +459,7 @@ async fn what_cannot_be_drawn_is_told() {
             preview: false,
         };
         let shown = Shown {
+            recipe: None,
             album: "trip".into(),
             image,
             source: None,

@@ -197,6 +197,9 @@ pub enum Request {
         /// The images themselves, not their previews.
         #[serde(default)]
         whole: bool,
+        /// What is to be done with it: the answer has it with numbers in place of images' names.
+        #[serde(default)]
+        recipe: Option<String>,
     },
     /// An image of the gallery, by its bytes' hash in hex, with what belongs to it.
     Details { album: Option<String>, hash: String },

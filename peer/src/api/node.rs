@@ -163,6 +163,9 @@ pub struct Shown {
     pub image: Picture,
     /// What it was made of, where that was asked for.
     pub source: Option<Picture>,
+    /// Canonical text of the recipe that was asked about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipe: Option<String>,
 }
 
 /// A file with a picture of an image.

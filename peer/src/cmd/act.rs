@@ -47,8 +47,6 @@ pub enum Act {
     Preview {
         /// What is asked.
         request: Request,
-        /// The steps.
-        recipe: filters::Recipe,
         /// The file to write instead.
         out: Option<PathBuf>,
         /// Columns to use, where the person said.

@@ -45,6 +45,7 @@ impl Compare {
                 source: self.other.is_none(),
                 beside: self.other,
                 whole: true,
+                recipe: None,
             },
             out,
             width: self.width,

@@ -41,11 +41,10 @@ pub struct Filter {
 impl Filter {
     pub(super) fn act(self, at: &Context<'_>) -> Result<Act, Failure> {
         let usage = |message: &str, hint: &str| Failure::new(Code::Usage, message, hint);
-        let recipe = self
-            .recipe
-            .parse::<filters::Recipe>()
-            .map_err(|wrong| usage(&wrong.to_string(), &wrong.hint()))?
-            .to_string();
+        let recipe = self.recipe;
+        recipe
+            .parse::<filters::Draft>()
+            .map_err(|wrong| usage(&wrong.to_string(), &wrong.hint()))?;
         let album = at.album();
         let mut select = self.which.select(None);
         match (self.image, self.all) {

@@ -37,9 +37,9 @@ pub struct Preview {
 
 impl Preview {
     pub(super) fn act(self, at: &Context<'_>) -> Result<Act, Failure> {
-        let recipe = self
+        let draft = self
             .recipe
-            .parse::<filters::Recipe>()
+            .parse::<filters::Draft>()
             .map_err(|wrong| Failure::new(Code::Usage, wrong.to_string(), wrong.hint()))?;
         let out = self.output.map(|path| super::paths::one(&path, at)).transpose()?;
         Ok(Act::Preview {
@@ -48,9 +48,9 @@ impl Preview {
                 name: self.name,
                 source: false,
                 beside: None,
-                whole: out.is_some() || !recipe.shows_small(),
+                whole: out.is_some() || !draft.shows_small(),
+                recipe: Some(self.recipe),
             },
-            recipe,
             out,
             width: self.width,
             beside: self.source,

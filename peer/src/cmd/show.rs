@@ -33,6 +33,7 @@ impl Show {
                 source: self.source,
                 beside: None,
                 whole: false,
+                recipe: None,
             },
             width: self.width,
         })

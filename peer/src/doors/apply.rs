@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use codec::Media;
-use filters::{Progress, Recipe};
+use filters::{Draft, Palette, Progress, Recipe, RecipeError};
 use tokio_util::sync::CancellationToken;
 
 use super::interrupt::Interrupt;
@@ -64,11 +64,32 @@ async fn apply(
     ui: Ui,
     stop: &CancellationToken,
 ) -> Result<Option<Applied>, Failure> {
-    let recipe: Recipe = recipe
-        .parse()
-        .map_err(|error: filters::RecipeError| error.failure())?;
+    let draft: Draft = recipe.parse().map_err(|error: RecipeError| error.failure())?;
     let media = written_as(to)?;
     let decoder = Decoder::own();
+    let mut palettes = Vec::new();
+    for path in draft.styles() {
+        let style = tokio::select! {
+            picture = picture(&decoder, Path::new(path)) => picture?.0.decoded.raster,
+            () = stop.cancelled() => return Ok(None),
+        };
+        let palette = blocking(move || Palette::of(&style)).await?;
+        palettes.push(palette.map_err(|error| error.failure_of(path))?);
+    }
+    let mut palettes = palettes.into_iter();
+    // One for each, in order.
+    let recipe = draft.finish(|_| palettes.next().ok_or(RecipeError::Empty));
+    let recipe = recipe.map_err(|error| error.failure())?;
+    let (source, decode_ms) = tokio::select! {
+        picture = picture(&decoder, from) => picture?,
+        () = stop.cancelled() => return Ok(None),
+    };
+    let (to, stop) = (to.to_path_buf(), stop.clone());
+    blocking(move || filter(source, decode_ms, &to, media, &recipe, &ui, &stop)).await?
+}
+
+/// A picture of a file, and how long its decoding took, in milliseconds.
+async fn picture(decoder: &Decoder, from: &Path) -> Result<(Picture, f64), Failure> {
     let (path, most) = (from.to_path_buf(), decoder.limits().codec.file_bytes_max);
     let named = |failure: Failure| Failure {
         message: format!("{}: {failure}", from.display()),
@@ -77,16 +98,10 @@ async fn apply(
     let bytes = blocking(move || explain::read(&path, most))
         .await?
         .map_err(named)?;
-
     let started = Instant::now();
-    let source = tokio::select! {
-        picture = decoder.pixels(&bytes) => picture.map_err(|error| error.failure_of(from.display()))?,
-        () = stop.cancelled() => return Ok(None),
-    };
-    let decode_ms = ms(started);
-    drop(bytes);
-    let (to, stop) = (to.to_path_buf(), stop.clone());
-    blocking(move || filter(source, decode_ms, &to, media, &recipe, &ui, &stop)).await?
+    let picture = decoder.pixels(&bytes).await;
+    let picture = picture.map_err(|error| error.failure_of(from.display()))?;
+    Ok((picture, ms(started)))
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {

@@ -223,14 +223,6 @@ fn seen(raster: &Raster) -> Result<Raster, Failure> {
     codec::shown(raster).map_err(|error| error.failure())
 }
 
-fn not_filtered(error: &FilterError) -> Failure {
-    Failure::new(
-        Code::Usage,
-        error.to_string(),
-        "/filters lists filters and ranges",
-    )
-}
-
 fn not_compared(error: &codec::CompareError) -> Failure {
     Failure::new(Code::Internal, error.to_string(), "please report this")
 }

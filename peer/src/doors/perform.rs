@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::process::Stdio;
 use std::time::Duration;
 
+use filters::RecipeError;
 use tokio_util::sync::CancellationToken;
 
 use super::control::{Control, was_ending};
@@ -14,6 +15,7 @@ use super::repeat;
 use crate::api::{Code, Failure, Reply, Request};
 use crate::cmd::Act;
 use crate::decoder::Decoder;
+use crate::explain::Explained as _;
 use crate::ui::{Meter, Ui, picture};
 
 /// How often the meter may be drawn while nothing is heard.
@@ -113,14 +115,14 @@ async fn perform(act: Act, control: &Control, ui: &Ui, stop: &CancellationToken)
         }
         Act::Preview {
             request,
-            recipe,
             out,
             width,
             beside,
         } => {
             if let Reply::Shown(shown) = ask(request, control, ui, stop).await? {
+                let recipe = shown.recipe.as_deref().unwrap_or_default();
                 let what = Preview {
-                    recipe,
+                    recipe: recipe.parse().map_err(|error: RecipeError| error.failure())?,
                     out,
                     width,
                     beside,

@@ -548,6 +548,7 @@ pub(super) fn replies() -> Vec<(&'static str, Reply)> {
         (
             "shown",
             Reply::Shown(Shown {
+                recipe: None,
                 album: album(),
                 image: Picture {
                     name: "dusk.jpg".into(),

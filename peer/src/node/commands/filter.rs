@@ -23,9 +23,7 @@ pub(super) async fn filter(
     new_name: Option<String>,
     steps: &Steps,
 ) -> Result<Reply, Failure> {
-    let recipe: filters::Recipe = recipe
-        .parse()
-        .map_err(|error: filters::RecipeError| error.failure())?;
+    let recipe = super::recipe::recipe(handle, label.as_deref(), &recipe).await?;
     let new_name = new_name
         .map(|name| {
             crdt::name::image_name(&name).map_err(|error| {
@@ -178,10 +176,12 @@ fn version_name(source: &str, recipe: &str, extension: &str) -> String {
         Some((stem, ending)) if !stem.is_empty() && ending.len() <= 5 => stem,
         _ => source,
     };
-    let recipe: String = recipe
-        .chars()
-        .map(|c| if matches!(c, ':' | ',') { '-' } else { c })
-        .collect();
+    let step = |step: &str| match step.split_once(':') {
+        // Numbers that nobody typed.
+        Some(("transfer", _)) => "transfer".to_owned(),
+        _ => step.replace([':', ','], "-"),
+    };
+    let recipe = recipe.split('+').map(step).collect::<Vec<_>>().join("+");
     let room = 255 - extension.len() - 1;
     let mut name = format!("{stem}.{recipe}");
     while name.len() > room {
@@ -266,6 +266,10 @@ mod tests {
         assert_eq!(
             version_name("a.b.png", "grayscale+blur:2", "webp"),
             "a.b.grayscale+blur-2.webp"
+        );
+        assert_eq!(
+            version_name("a.png", "sepia+transfer:60,-2,0,3,4,5+blur:2", "webp"),
+            "a.sepia+transfer+blur-2.webp"
         );
         assert_eq!(version_name(".hidden", "invert", "webp"), ".hidden.invert.webp");
         let long = version_name(&"ü".repeat(127), "crop:1,2,3,4", "webp");

@@ -16,7 +16,6 @@ use super::filter::{NotMade, make};
 use super::images::may_add;
 use super::{Steps, find, refused, settled};
 use crate::api::{self, Code, Failure, FilteredMany, MadeBefore, Progress, Reply, Select};
-use crate::explain::Explained as _;
 
 /// Images worked on at once: two decoded images, as an import takes.
 const AT_ONCE: usize = 2;
@@ -30,9 +29,7 @@ pub(super) async fn filter_many(
     select: Select,
     steps: &Steps,
 ) -> Result<Reply, Failure> {
-    let recipe: Recipe = recipe
-        .parse()
-        .map_err(|error: filters::RecipeError| error.failure())?;
+    let recipe = super::recipe::recipe(handle, label.as_deref(), &recipe).await?;
     let canonical = recipe.to_string();
     let id = may_add(handle, label).await?;
     let wanted = canonical.clone();

@@ -14,6 +14,7 @@ mod inspect;
 mod members;
 mod names;
 mod picture;
+mod recipe;
 mod state;
 mod sync;
 mod undo;
@@ -119,12 +120,14 @@ pub(super) async fn execute(handle: Handle, request: Request, steps: Steps) -> R
             source,
             beside,
             whole,
+            recipe,
         } => {
             let wanted = picture::Wanted {
                 name,
                 source,
                 beside,
                 whole,
+                recipe,
             };
             picture::picture(&handle, album, wanted).await
         }

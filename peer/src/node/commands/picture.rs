@@ -21,6 +21,8 @@ pub(super) struct Wanted {
     pub(super) beside: Option<String>,
     /// Of the images themselves only.
     pub(super) whole: bool,
+    /// What is to be done with it.
+    pub(super) recipe: Option<String>,
 }
 
 /// The file of an image's preview, else of the image itself; also of another that is to stand beside it.
@@ -30,6 +32,10 @@ pub(super) async fn picture(
     wanted: Wanted,
 ) -> Result<Reply, Failure> {
     let whole = wanted.whole;
+    let recipe = match &wanted.recipe {
+        Some(text) => Some(super::recipe::recipe(handle, label.as_deref(), text).await?),
+        None => None,
+    };
     let step = move |node: &mut Node| {
         let album = node.album(label.as_deref())?;
         let view = image_named(album, &wanted.name)?;
@@ -51,7 +57,13 @@ pub(super) async fn picture(
     if let Some(small) = small {
         return Err(not_here(&small.name));
     }
-    Ok(Reply::Shown(Shown { album, image, source }))
+    let recipe = recipe.map(|recipe| recipe.to_string());
+    Ok(Reply::Shown(Shown {
+        album,
+        image,
+        source,
+        recipe,
+    }))
 }
 
 /// The image that a version was made of.
@@ -126,6 +138,7 @@ pub(super) async fn picture_of(
         album,
         image,
         source: None,
+        recipe: None,
     }))
 }
 
