@@ -131,6 +131,7 @@ fn main() {
             .expect("our own file")
             .raster
     };
+    let small = || codec::decode_small(&jpeg, &Limits::default()).expect("our own file");
     for line in io::stdin().lock().lines() {
         let line = line.expect("standard input");
         let words: Vec<&str> = line.split(' ').collect();
@@ -140,7 +141,7 @@ fn main() {
             ["alone", recipe] => one.install(|| alone(|| apply(recipe, &source))),
             ["encode"] => alone(encode),
             ["decode"] => alone(decode),
-            ["thumbnail"] => alone(|| codec::preview(&decode()).expect("it can be written")),
+            ["thumbnail"] => alone(|| codec::preview(&small()).expect("it can be written")),
             _ => panic!("not a line this knows: {line}"),
         };
         println!("{number}");

@@ -99,7 +99,29 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, CodecError> {
     guarded(media, || Opened::new(media, bytes, limits)?.decode(bytes))
 }
 
-/// Which decoder and which kernels the pixels of a version rest on: `zune-jpeg-0.5.15/calotype-1`.
+/// Decodes what [`preview()`](crate::preview()) needs of a file, upright: a large JPEG at a half, a quarter or an eighth of
+/// its size, all else as [`decode()`] does. Which one it is and what its pixels are may change with any version.
+///
+/// # Errors
+/// As [`decode()`].
+pub fn decode_small(bytes: &[u8], limits: &Limits) -> Result<Raster, CodecError> {
+    let media = sniff(bytes, limits)?;
+    guarded(media, || {
+        let opened = Opened::new(media, bytes, limits)?;
+        if let Reader::Jpeg(headers) = &opened.reader
+            && let Some(raster) = jpeg::reduced(bytes, headers, SMALL_SIDE)
+        {
+            return Ok(orient::upright(raster, opened.probe.orientation));
+        }
+        Ok(opened.decode(bytes)?.raster)
+    })
+}
+
+/// The long side that is left for [`crate::preview()`] at least: twice what it makes, as libvips does, for a reduced
+/// picture is sharper than one resampled.
+const SMALL_SIDE: u16 = 2 * crate::PREVIEW_SIDE_MAX as u16;
+
+/// Which decoder and which kernels the pixels of a version rest on: `zune-jpeg-0.5.15/calotype-2`.
 pub fn pixel_engine(media: Media) -> String {
     format!("{}/{PIXEL_ENGINE}", decoder_id(media))
 }

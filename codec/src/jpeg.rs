@@ -1,6 +1,10 @@
-//! JPEG, by zune-jpeg: headers, pixels, and what damage it would not tell of by itself.
+//! JPEG, by zune-jpeg: headers, pixels, and what damage it would not tell of by itself. For previews alone, reduced
+//! pictures by jpeg-decoder.
 
-use filters::{Channels, Samples};
+use std::panic::catch_unwind;
+
+use filters::{Channels, Raster, Samples};
+use jpeg_decoder::{Decoder, PixelFormat};
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::errors::DecodeErrors;
 use zune_jpeg::zune_core::bytestream::ZCursor;
@@ -124,6 +128,37 @@ fn run(bytes: &[u8], headers: &Headers, strict: bool) -> Result<Samples, CodecEr
     Ok(Samples::U8(samples))
 }
 
+/// The picture at a half, a quarter or an eighth of its size: the least that leaves its long side at `side` pixels or
+/// more, made where the transform is undone, which saves most of the work. Nothing where that is more than a half, where
+/// the colours are not plain, and where this decoder finds fault: then the whole picture is decoded.
+pub(crate) fn reduced(bytes: &[u8], headers: &Headers, side: u16) -> Option<Raster> {
+    let (width, height) = headers.size;
+    if headers.cmyk || width.max(height).div_ceil(2) < side.into() {
+        return None;
+    }
+    // As of the other decoders, of this one no panic is known; it would be a fault like others.
+    catch_unwind(|| undone(bytes, headers, side)).ok().flatten()
+}
+
+/// The transform undone at the size that `side` asks for.
+fn undone(bytes: &[u8], headers: &Headers, side: u16) -> Option<Raster> {
+    let mut decoder = Decoder::new(bytes);
+    decoder.read_info().ok()?;
+    let info = decoder.info()?;
+    let expected = if headers.channels == Channels::Gray {
+        PixelFormat::L8
+    } else {
+        PixelFormat::RGB24
+    };
+    if (info.width.into(), info.height.into()) != headers.size || info.pixel_format != expected {
+        return None;
+    }
+    let (width, height) = decoder.scale(side, side).ok()?;
+    decoder.set_max_decoding_buffer_size(usize::from(width) * usize::from(height) * headers.channels.count());
+    let samples = Samples::U8(decoder.decode().ok()?);
+    Raster::new(width.into(), height.into(), headers.channels, samples).ok()
+}
+
 /// Whether the markers lead to an end-of-image marker (ITU-T T.81, annex B).
 fn has_end(bytes: &[u8]) -> bool {
     let mut at = 2;
@@ -164,5 +199,110 @@ mod tests {
         assert!(!has_end(&[&soi[..], &comment, &scan, &[0xff]].concat()));
         assert!(!has_end(&soi));
         assert!(!has_end(&[]));
+    }
+
+    /// Smooth shapes and an edge, as a JPEG of each kind: gray or colours, at each sampling, progressive or not.
+    fn kinds() -> Vec<(String, Vec<u8>)> {
+        use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
+        let (width, height) = (133_u16, 75_u16);
+        let at = |x: u16, y: u16| {
+            let disc = if x.abs_diff(60).pow(2) + y.abs_diff(30).pow(2) < 500 {
+                90
+            } else {
+                0
+            };
+            [x + disc, 2 * y + disc / 2, 160 - x].map(|c| c.min(255) as u8)
+        };
+        let rgb: Vec<u8> = (0..height)
+            .flat_map(|y| (0..width).flat_map(move |x| at(x, y)))
+            .collect();
+        let gray: Vec<u8> = rgb.iter().step_by(3).copied().collect();
+        let mut files = Vec::new();
+        for (name, color, samples) in [("gray", ColorType::Luma, &gray), ("rgb", ColorType::Rgb, &rgb)] {
+            for sampling in [
+                SamplingFactor::R_4_4_4,
+                SamplingFactor::R_4_2_2,
+                SamplingFactor::R_4_2_0,
+            ] {
+                for (progressive, restart) in [(false, 0), (false, 3), (true, 0)] {
+                    let mut bytes = Vec::new();
+                    let mut encoder = Encoder::new(&mut bytes, 95);
+                    encoder.set_sampling_factor(sampling);
+                    encoder.set_progressive(progressive);
+                    if restart > 0 {
+                        encoder.set_restart_interval(restart);
+                    }
+                    encoder.encode(samples, width, height, color).unwrap();
+                    files.push((format!("{name} {sampling:?} {progressive} {restart}"), bytes));
+                }
+            }
+        }
+        files
+    }
+
+    /// Peak signal-to-noise ratio of two pictures with 8 bits, in decibels.
+    fn psnr(a: &[u8], b: &[u8]) -> f64 {
+        let squares: u64 = a
+            .iter()
+            .zip(b)
+            .map(|(a, b)| u64::from(a.abs_diff(*b)).pow(2))
+            .sum();
+        10.0 * (255.0 * 255.0 * a.len() as f64 / squares as f64).log10()
+    }
+
+    #[test]
+    fn a_reduced_picture_looks_like_the_whole_one() {
+        for (name, bytes) in kinds() {
+            let headers = headers(&bytes).unwrap();
+            let Samples::U8(whole) = pixels(&bytes, &headers).unwrap().samples else {
+                panic!("8 bits")
+            };
+            let count = headers.channels.count();
+            for (side, factor) in [(60, 2), (30, 4), (10, 8), (67, 2), (17, 8)] {
+                let raster = reduced(&bytes, &headers, side).expect(&name);
+                assert_eq!(
+                    (raster.width, raster.height),
+                    (133_u32.div_ceil(factor), 75_u32.div_ceil(factor))
+                );
+                assert_eq!(raster.channels, headers.channels);
+                // Means of blocks that are whole.
+                let (factor, across) = (factor as usize, raster.width as usize);
+                let Samples::U8(found) = &raster.samples else {
+                    panic!("8 bits")
+                };
+                let (mut means, mut same) = (Vec::new(), Vec::new());
+                for (y, x) in (0..75 / factor).flat_map(|y| (0..133 / factor).map(move |x| (y, x))) {
+                    for c in 0..count {
+                        let block = (0..factor * factor).map(|i| {
+                            let (y, x) = (y * factor + i / factor, x * factor + i % factor);
+                            u32::from(whole[(y * 133 + x) * count + c])
+                        });
+                        means.push((block.sum::<u32>() / (factor * factor) as u32) as u8);
+                        same.push(found[(y * across + x) * count + c]);
+                    }
+                }
+                assert!(
+                    psnr(&means, &same) > 30.0,
+                    "{name} / {factor}: {}",
+                    psnr(&means, &same)
+                );
+            }
+            // More than a half is not reduced.
+            assert_eq!(reduced(&bytes, &headers, 68), None);
+        }
+    }
+
+    #[test]
+    fn cut_or_flipped_a_picture_is_reduced_or_not_but_never_a_panic() {
+        for (name, bytes) in kinds() {
+            let headers = headers(&bytes).unwrap();
+            for cut in (2..bytes.len()).step_by(7) {
+                reduced(&bytes[..cut], &headers, 20);
+                let mut flipped = bytes.clone();
+                flipped[cut] ^= 0x55;
+                let found = std::panic::catch_unwind(|| undone(&flipped, &headers, 20));
+                assert!(found.is_ok(), "{name}: byte {cut} upsets the decoder");
+            }
+        }
     }
 }

@@ -5,7 +5,8 @@
 //! it; damage is an error or a mark on the result, never a panic.
 //!
 //! [`probe()`] reads the header, [`decode()`] the pixels (upright, 8 or 16 bits as stored, first frame only),
-//! [`encode_version`] writes a filtered picture in its stored form, [`preview()`] a small JPEG to look at.
+//! [`encode_version`] writes a filtered picture in its stored form, [`preview()`] a small JPEG to look at,
+//! for which [`decode_small`] reads just enough of a file.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -24,7 +25,7 @@ mod scan;
 mod tiff;
 
 pub use compare::{CompareError, Comparison, SSIM_WINDOW, compare, shown};
-pub use decode::{Decoded, Limits, Metadata, Probe, decode, pixel_engine, probe};
+pub use decode::{Decoded, Limits, Metadata, Probe, decode, decode_small, pixel_engine, probe};
 pub use encode::{ENCODER_JPEG, ENCODER_PNG, ENCODER_WEBP, EncodeError, Encoded, encode_as, encode_version};
 pub use error::CodecError;
 pub use media::Media;

@@ -5,7 +5,8 @@
 mod common;
 
 use codec::{
-    CodecError, Limits, Media, Metadata, decode, encode_as, encode_version, pixel_engine, preview, probe,
+    CodecError, Limits, Media, Metadata, decode, decode_small, encode_as, encode_version, pixel_engine,
+    preview, probe,
 };
 use common::{THUMBNAIL, corners, exif, file, jpeg_with_exif, png_header, quarters};
 use filters::{Channels, Raster, Samples};
@@ -303,7 +304,7 @@ fn a_decoded_jpeg_has_its_frozen_pixels() {
     let hex: String = hash[..8].iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(
         (pixel_engine(Media::Jpeg).as_str(), hex.as_str()),
-        ("zune-jpeg-0.5.15/calotype-1", "194cc8bc0d4107e6")
+        ("zune-jpeg-0.5.15/calotype-2", "194cc8bc0d4107e6")
     );
 }
 
@@ -538,6 +539,47 @@ fn previews_fit_and_never_grow() {
             );
         }
     }
+}
+
+#[test]
+fn what_is_only_looked_at_is_decoded_small_and_upright() {
+    // Large: reduced, whichever way up it is stored; the long side keeps twice what a preview has.
+    for orientation in 1..=8 {
+        let bytes = jpeg_with_exif(
+            &quarters(2400, 64),
+            &exif(false, orientation, "2021:05:06 07:08:09"),
+        );
+        let (small, whole) = (decode_small(&bytes, &LIMITS).unwrap(), decoded(&bytes).raster);
+        assert_eq!(
+            (small.width * 2, small.height * 2),
+            (whole.width, whole.height),
+            "{orientation}"
+        );
+        assert_eq!(corners(&small), corners(&whole), "{orientation}");
+    }
+    // Small, without loss or cut off: decoded as ever.
+    let large = file(&quarters(2400, 64), ImageFormat::Jpeg);
+    for bytes in [
+        &file(&quarters(2046, 64), ImageFormat::Jpeg)[..],
+        &file(&quarters(2400, 64), ImageFormat::Png),
+        &large[..large.len() * 2 / 3],
+    ] {
+        assert_eq!(decode_small(bytes, &LIMITS).unwrap(), decoded(bytes).raster);
+    }
+    // The limits hold before anything is decoded.
+    let limits = Limits {
+        pixels_max: 2400 * 64 - 1,
+        ..LIMITS
+    };
+    assert_eq!(decode_small(&large, &limits).unwrap_err().code(), "too_large");
+    // Four colours are converted by the plain formula, as ever.
+    let mut cmyk = Vec::new();
+    let encoder = jpeg_encoder::Encoder::new(&mut cmyk, 90);
+    let samples = [40, 90, 200, 20].repeat(2400 * 8);
+    encoder
+        .encode(&samples, 2400, 8, jpeg_encoder::ColorType::Cmyk)
+        .unwrap();
+    assert_eq!(decode_small(&cmyk, &LIMITS).unwrap(), decoded(&cmyk).raster);
 }
 
 #[test]

@@ -5,7 +5,7 @@
 
 mod common;
 
-use codec::{Limits, decode, probe};
+use codec::{Limits, decode, decode_small, probe};
 use common::{exif, file, jpeg_with_exif, quarters};
 use image::ImageFormat;
 use proptest::prelude::*;
@@ -47,6 +47,7 @@ fn agree(bytes: &[u8]) -> Result<(), TestCaseError> {
             prop_assert_eq!(raster.samples.len(), pixels * raster.channels.count());
             prop_assert!(pixels as u64 <= LIMITS.pixels_max);
             prop_assert_eq!(Ok(decoded.probe), header);
+            prop_assert!(decode_small(bytes, &LIMITS).is_ok());
         }
         Err(error) => {
             prop_assert!(!error.to_string().contains("upsets the decoder"), "{}", error);

@@ -2,11 +2,13 @@
 //!
 //! A band of result rows asks the last step which source rows it needs, that step asks the one before, and so
 //! on up to the picture: what lies between is never there as a whole. Each step keeps the rows that the next
-//! band needs again, so nothing is computed twice. The result is cut into stripes, one or more for each
-//! thread of the current rayon pool, each with rows of its own in between. Where the cuts lie does not show:
-//! coordinates are global, and each row depends on its step's source rows alone.
+//! band needs again, so nothing is computed twice. The result is cut into stripes, which the threads of the
+//! current rayon pool take one after the other, each with rows of its own in between. Where the cuts lie does
+//! not show: coordinates are global, and each row depends on its step's source rows alone.
 
 use std::ops::{ControlFlow, Range};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError, mpsc};
 
 use rayon::prelude::*;
 
@@ -30,16 +32,22 @@ pub(crate) struct Cut {
 }
 
 impl Cut {
-    /// A cut for this many threads.
-    fn new(plans: &[Plan], threads: usize) -> Cut {
+    /// A cut for this many threads, in bands of so many rows or of as many as suit the caches.
+    fn new(plans: &[Plan], threads: usize, band: Option<u32>) -> Cut {
         let height = result(plans).height;
         let radius = |plan: &Plan| plan.radius();
         let largest = plans.iter().map(radius).max().unwrap_or(0);
         let halo: u32 = plans.iter().map(radius).fold(0, u32::saturating_add);
         // A kernel that sums up columns begins anew with each band, so bands are high where it reaches far.
-        let band = BAND_ROWS_MIN.max(largest.saturating_mul(2));
-        // Two stripes a thread even out what threads do not get done; the halo of one is done twice.
-        let stripes = if threads > 1 { 2 * threads as u32 } else { 1 };
+        let band = band
+            .unwrap_or(BAND_ROWS_MIN.max(largest.saturating_mul(2)))
+            .max(1);
+        // Some stripes a thread even out what threads do not get done; the halo of each is done twice.
+        let stripes = if threads > 1 {
+            (threads as u32).saturating_mul(4)
+        } else {
+            1
+        };
         let stripe = height.div_ceil(stripes).max(band).max(halo.saturating_mul(4));
         Cut { band, stripe }
     }
@@ -50,14 +58,15 @@ fn result(plans: &[Plan]) -> Shape {
     plans[plans.len() - 1].shape()
 }
 
-/// Applies `plans`, each made for the shape that the one before it gives. `tell` hears how many rows of the
-/// last one's result are done, and may break.
+/// Applies `plans`, each made for the shape that the one before it gives, in bands of `band` rows or of as many
+/// as suit the caches. `tell` hears how many rows of the last one's result are done, and may break.
 pub(crate) fn run(
     plans: &[Plan],
     source: &Raster,
+    band: Option<u32>,
     tell: &mut dyn FnMut(u32) -> ControlFlow<()>,
 ) -> Result<Raster, FilterError> {
-    let cut = Cut::new(plans, rayon::current_num_threads());
+    let cut = Cut::new(plans, rayon::current_num_threads(), band);
     let samples = match &source.samples {
         Samples::U8(samples) => Samples::U8(run_cut(plans, samples, cut, tell)?),
         Samples::U16(samples) => Samples::U16(run_cut(plans, samples, cut, tell)?),
@@ -131,54 +140,92 @@ fn run_cut<T: Depth>(
     let (height, len) = (shape.height, shape.row_len());
     let mut out = vec![T::default(); len * height as usize];
     let starts = (0..height).step_by(cut.stripe as usize);
-    let mut stripes: Vec<Stripe<T>> = out
-        .chunks_mut(cut.stripe as usize * len)
-        .zip(starts)
-        .map(|(out, start)| Stripe {
-            stages: plans.iter().map(Stage::new).collect(),
-            rows: start..start + (out.len() / len) as u32,
-            out,
-        })
-        .collect();
-    let source = View::new(plans[0].source(), 0, source);
-    // Each round does one band of every stripe; between rounds the caller is told, on its own thread.
-    while stripes.iter().any(|stripe| !stripe.rows.is_empty()) {
-        match &mut stripes[..] {
-            [only] => only.advance(&source, cut.band),
-            many => many
-                .par_iter_mut()
-                .for_each(|stripe| stripe.advance(&source, cut.band)),
+    let stripes = out.chunks_mut(cut.stripe as usize * len).zip(starts);
+    let threads = rayon::current_num_threads().min(stripes.len());
+    let work = Work {
+        plans,
+        source: View::new(plans[0].source(), 0, source),
+        band: cut.band as usize,
+        stripes: Mutex::new(stripes),
+        cancelled: AtomicBool::new(false),
+    };
+    let (sender, receiver) = mpsc::channel();
+    rayon::in_place_scope(|scope| {
+        for _ in 1..threads {
+            let (work, teller) = (&work, Teller(&work.cancelled, sender.clone()));
+            scope.spawn(move |_| work.run(|rows| teller.tell(rows)));
         }
-        let left: u32 = stripes.iter().map(|stripe| stripe.rows.len() as u32).sum();
-        if tell(height - left).is_break() {
-            return Err(FilterError::Cancelled);
+        // Gives whether there is more to come.
+        let mut done = 0;
+        let mut hear = |rows: u32| {
+            done += rows + receiver.try_iter().sum::<u32>();
+            if tell(done).is_break() {
+                work.cancelled.store(true, Ordering::Relaxed);
+            }
+            done < height && !work.cancelled.load(Ordering::Relaxed)
+        };
+        let mut more = true;
+        work.run(|rows| more = hear(rows));
+        // What is left is in the hands of others.
+        while more {
+            more = receiver.recv().is_ok_and(&mut hear);
         }
+    });
+    if work.cancelled.into_inner() {
+        return Err(FilterError::Cancelled);
     }
-    drop(stripes);
     Ok(out)
 }
 
-/// Result rows that are made one band after the other.
-struct Stripe<'a, T: Depth> {
-    stages: Vec<Stage<'a, T>>,
-    /// Those still to be made, and where.
-    rows: Range<u32>,
-    out: &'a mut [T],
+/// Stripes of one picture, for any number of threads.
+struct Work<'a, T, I> {
+    plans: &'a [Plan],
+    source: View<'a, T>,
+    /// Rows.
+    band: usize,
+    /// Those that nobody has taken: where the result goes, and its first row.
+    stripes: Mutex<I>,
+    cancelled: AtomicBool,
 }
 
-impl<T: Depth> Stripe<'_, T> {
-    fn advance(&mut self, source: &View<T>, band: u32) {
-        if self.rows.is_empty() {
-            return;
+impl<'a, T: Depth, I: Iterator<Item = (&'a mut [T], u32)>> Work<'a, T, I> {
+    /// Makes stripes, each to its end, until there are no more. `made` hears of the rows of each band.
+    fn run(&self, mut made: impl FnMut(u32)) {
+        let len = result(self.plans).row_len();
+        let mut stages: Vec<Stage<T>> = self.plans.iter().map(Stage::new).collect();
+        loop {
+            let next = self.stripes.lock().unwrap_or_else(PoisonError::into_inner).next();
+            let Some((out, mut start)) = next else { return };
+            for band in out.chunks_mut(self.band * len) {
+                if self.cancelled.load(Ordering::Relaxed) {
+                    return;
+                }
+                let rows = start..start + (band.len() / len) as u32;
+                start = rows.end;
+                pull(&mut stages, &self.source, rows.clone(), band);
+                made(rows.len() as u32);
+            }
         }
-        let end = self.rows.end.min(self.rows.start.saturating_add(band));
-        let rows = self.rows.start..end;
-        let out = std::mem::take(&mut self.out);
-        let len = self.stages[self.stages.len() - 1].plan.shape().row_len();
-        let (band, rest) = out.split_at_mut(rows.len() * len);
-        pull(&mut self.stages, source, rows, band);
-        self.out = rest;
-        self.rows.start = end;
+    }
+}
+
+/// Tells the caller's thread of rows that were made on another; if that panics it ends all.
+struct Teller<'a>(&'a AtomicBool, mpsc::Sender<u32>);
+
+impl Teller<'_> {
+    fn tell(&self, rows: u32) {
+        self.1
+            .send(rows)
+            .expect("the caller listens until all threads are done");
+    }
+}
+
+impl Drop for Teller<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.store(true, Ordering::Relaxed);
+            self.tell(0);
+        }
     }
 }
 

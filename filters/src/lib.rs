@@ -33,6 +33,7 @@ mod grayscale;
 mod histogram;
 mod invert;
 mod kuwahara;
+mod lanczos;
 mod levels;
 pub mod limits;
 mod median;
@@ -74,4 +75,4 @@ pub use step::Step;
 pub use transfer::Palette;
 
 /// Version of the kernels: changes whenever any filter gives other bytes for any raster.
-pub const PIXEL_ENGINE: &str = "calotype-1";
+pub const PIXEL_ENGINE: &str = "calotype-2";

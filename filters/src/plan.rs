@@ -12,8 +12,9 @@ use crate::angle::Turning;
 use crate::blur::{self, Memory};
 use crate::error::FilterError;
 use crate::gaussian::Kernel;
+use crate::lanczos::Axis;
 use crate::raster::Shape;
-use crate::resize::{self, Axis};
+use crate::resize;
 use crate::step::Step;
 use crate::survey::Survey;
 use crate::view::View;
@@ -118,13 +119,7 @@ impl Plan {
             Step::Blur { sigma } | Step::Sharpen { sigma, .. } | Step::Pencil { sigma } => {
                 Tables::Kernel(Kernel::new(sigma))
             }
-            Step::Resize(_) => {
-                let axis = |from, to| Axis::new(from, to);
-                Tables::Axes([
-                    axis(source.width, result.width),
-                    axis(source.height, result.height),
-                ])
-            }
+            Step::Resize(_) => Tables::Axes(resize::axes(source, result, bits)),
             Step::Gamma(gamma) => Tables::Curve(levels::table(0, max, gamma, max)),
             Step::Levels(levels) => Tables::Curve(levels.table(max)),
             Step::Posterize(count) => Tables::Curve(posterize::table(count, max)),

@@ -21,7 +21,7 @@ use crate::transfer::Palette;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recipe(Vec<Step>);
 
-/// How far a recipe has come, told on the caller's thread after each round of bands.
+/// How far a recipe has come, told on the caller's thread after each band.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
     /// Rows that are done, counted once for each step.
@@ -155,8 +155,8 @@ impl Recipe {
     ///
     /// The work is done by the threads of the rayon pool it is called in; their number does not show in the
     /// result. Besides source and result there are a few rows for each step; only where a step turns the
-    /// picture there is a whole one in between. `progress` is called after each round of bands; if it breaks,
-    /// the work ends with [`FilterError::Cancelled`]. All sizes are worked out before the first pixel is.
+    /// picture there is a whole one in between. `progress` is called after each band; if it breaks, the work ends
+    /// with [`FilterError::Cancelled`]. All sizes are worked out before the first pixel is.
     ///
     /// # Errors
     /// [`FilterError`]: the raster contradicts itself or is too large, a crop reaches outside, a result
@@ -164,6 +164,29 @@ impl Recipe {
     pub fn apply(
         &self,
         source: &Raster,
+        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Raster, FilterError> {
+        self.run(source, None, progress)
+    }
+
+    /// [`Recipe::apply`] in bands of `rows` rows of the result, at least 1, instead of as many as suit the caches.
+    /// It shows in time and memory alone.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn apply_in_bands(
+        &self,
+        source: &Raster,
+        rows: u32,
+        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Raster, FilterError> {
+        self.run(source, Some(rows), progress)
+    }
+
+    fn run(
+        &self,
+        source: &Raster,
+        band: Option<u32>,
         progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Raster, FilterError> {
         source.check()?;
@@ -188,7 +211,7 @@ impl Recipe {
                 })
             };
             chain::survey(&mut chain[0], input, &mut tell)?;
-            done = Some(chain::run(chain, input, &mut tell)?);
+            done = Some(chain::run(chain, input, band, &mut tell)?);
             before += rows(chain);
         }
         Ok(done.expect("a recipe has at least one step"))

@@ -111,7 +111,7 @@ fn config() -> ProptestConfig {
 }
 
 proptest! {
-    // All filters on each picture, so fewer pictures do.
+    // All filters on each picture, or threads started for each, so fewer pictures do.
     #![proptest_config(ProptestConfig { cases: 60, ..config() })]
 
     #[test]
@@ -139,6 +139,25 @@ proptest! {
                 ),
             }
         }
+    }
+
+    #[test]
+    fn neither_bands_nor_threads_show(
+        raster in rasters(),
+        steps in prop::collection::vec(steps(), 1..4),
+        rows in 0..20_u32,
+        threads in 1..4_usize,
+    ) {
+        let recipe: Recipe = steps.join("+").parse().unwrap();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let mut last = None;
+        // Bands of 1, 3, 5 rows, on to what is higher than the picture.
+        let banded = pool.install(|| recipe.apply_in_bands(&raster, 2 * rows + 1, &mut |progress| {
+            last = Some(progress);
+            ControlFlow::Continue(())
+        }));
+        prop_assert_eq!(banded.unwrap().pixel_hash(), done(&steps.join("+"), &raster).pixel_hash());
+        prop_assert!(last.is_some_and(|it| it.done == it.total), "{:?}", last);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::io::Cursor;
 
-use codec::{CodecError, Limits, Media, Metadata, decode, encode_version, preview, probe};
+use codec::{CodecError, Limits, Media, Metadata, decode, decode_small, encode_version, preview, probe};
 use filters::{Channels, Raster, Samples};
 use image::{DynamicImage, ImageFormat};
 
@@ -31,6 +31,13 @@ pub fn run(data: &[u8]) {
                 drop(preview(raster));
             }
         }
+        Err(error) => check(&error),
+    }
+    match decode_small(data, &LIMITS) {
+        Ok(raster) => assert!(
+            u64::from(raster.width) * u64::from(raster.height) <= LIMITS.pixels_max,
+            "within the limits"
+        ),
         Err(error) => check(&error),
     }
     header.as_ref().err().into_iter().for_each(check);
@@ -66,6 +73,10 @@ pub fn seeds() -> Vec<Seed> {
                 .bytes,
         ),
     ];
+    // So wide that it is reduced before it is looked at.
+    let ramp = (0..2050 * 8 * 3_usize).map(|n| (n / 97) as u8).collect();
+    let wide = Raster::new(2050, 8, Channels::Rgb, Samples::U8(ramp)).unwrap();
+    seeds.push(seed("jpeg-wide", file(&wide, ImageFormat::Jpeg, false)));
     let formats = [
         ("png", ImageFormat::Png),
         ("gif", ImageFormat::Gif),

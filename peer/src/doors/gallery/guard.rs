@@ -157,7 +157,7 @@ impl Guard {
         // The browser goes on by itself: after a redirect a strict cookie would stay behind, where the link stood on another page.
         let page = format!(
             "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta http-equiv=\"refresh\" content=\"0;url={place}\">\
-             <title>calotype</title><p><a href=\"{place}\">The gallery</a></html>\n"
+             <link rel=\"icon\" href=\"{place}icon.svg\"><title>calotype</title><p><a href=\"{place}\">The gallery</a></html>\n"
         );
         let mut answer = plain(StatusCode::OK, page);
         let html = HeaderValue::from_static("text/html; charset=utf-8");
