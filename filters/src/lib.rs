@@ -40,6 +40,7 @@ mod oil;
 mod pencil;
 mod pixelate;
 mod plan;
+mod planes;
 mod posterize;
 mod premultiply;
 mod raster;
