@@ -55,11 +55,22 @@ pub(crate) fn cumulated(
 }
 
 /// Pixels with their luma looked up in `table`.
+#[inline(always)]
 pub(crate) fn apply<T: Sample>(channels: Channels, table: &[u16], source: &[T], out: &mut [T]) {
-    ycrcb::map_luma(channels, source, out, |_, luma| {
-        let luma: u32 = luma.into();
-        T::saturate(i64::from(table[luma as usize]))
-    });
+    if T::MAX == u32::from(u8::MAX) {
+        // Nothing to narrow and no bounds to check for each pixel.
+        let mut bytes = [T::default(); 256];
+        for (to, luma) in bytes.iter_mut().zip(table) {
+            *to = T::clamp((*luma).into());
+        }
+        ycrcb::map_luma(channels, source, out, |_, luma| {
+            bytes[luma.signed() as usize % 256]
+        });
+    } else {
+        ycrcb::map_luma(channels, source, out, |_, luma| {
+            T::clamp(table[luma.signed() as usize].into())
+        });
+    }
 }
 
 #[cfg(test)]

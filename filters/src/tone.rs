@@ -8,12 +8,13 @@ use crate::sample::Sample;
 /// 8-bit pictures go through a table of the 256 values, so a curve may be slow.
 pub(crate) fn apply<T: Sample>(channels: Channels, curve: impl Fn(T) -> T, source: &[T], out: &mut [T]) {
     if T::MAX == u32::from(u8::MAX) {
-        let table: Vec<T> = (0..=i64::from(T::MAX))
-            .map(|value| curve(T::saturate(value)))
-            .collect();
+        let mut table = [T::default(); 256];
+        for (value, to) in (0..).zip(&mut table) {
+            *to = curve(T::clamp(value));
+        }
         lay(
             channels,
-            |sample| table[Into::<u32>::into(sample) as usize],
+            |sample| table[sample.signed() as usize % 256],
             source,
             out,
         );
@@ -29,15 +30,17 @@ pub(crate) fn apply_table<T: Sample>(channels: Channels, table: &[u16], source: 
 }
 
 fn lay<T: Sample>(channels: Channels, curve: impl Fn(T) -> T, source: &[T], out: &mut [T]) {
-    let alpha = if channels.has_alpha() {
-        channels.colors()
-    } else {
-        usize::MAX
-    };
-    let count = channels.count();
-    for (to, from) in out.chunks_exact_mut(count).zip(source.chunks_exact(count)) {
-        for (i, (to, from)) in to.iter_mut().zip(from).enumerate() {
-            *to = if i == alpha { *from } else { curve(*from) };
+    if !channels.has_alpha() {
+        for (to, from) in out.iter_mut().zip(source) {
+            *to = curve(*from);
         }
+        return;
+    }
+    let (count, alpha) = (channels.count(), channels.colors());
+    for (to, from) in out.chunks_exact_mut(count).zip(source.chunks_exact(count)) {
+        for (to, from) in to[..alpha].iter_mut().zip(from) {
+            *to = curve(*from);
+        }
+        to[alpha] = from[alpha];
     }
 }
