@@ -58,14 +58,9 @@ pub(crate) fn cumulated(
 #[inline(always)]
 pub(crate) fn apply<T: Sample>(channels: Channels, table: &[u16], source: &[T], out: &mut [T]) {
     if T::MAX == u32::from(u8::MAX) {
-        // Nothing to narrow and no bounds to check for each pixel.
-        let mut bytes = [T::default(); 256];
-        for (to, luma) in bytes.iter_mut().zip(table) {
-            *to = T::clamp((*luma).into());
-        }
-        ycrcb::map_luma(channels, source, out, |_, luma| {
-            bytes[luma.signed() as usize % 256]
-        });
+        // Narrowed once. A slice, not an array: with no bounds to check the compiler gathers single bytes into vectors.
+        let bytes: Vec<T> = table.iter().map(|luma| T::clamp((*luma).into())).collect();
+        ycrcb::map_luma(channels, source, out, |_, luma| bytes[luma.signed() as usize]);
     } else {
         ycrcb::map_luma(channels, source, out, |_, luma| {
             T::clamp(table[luma.signed() as usize].into())
