@@ -7,86 +7,153 @@
 
 use std::ops::Range;
 
+use crate::boxes::{Reciprocal, Word};
 use crate::premultiply::{premultiply, unpremultiply};
+use crate::raster::Channels;
 use crate::sample::Sample;
 use crate::view::{View, reflect};
 
 /// Result rows `rows`; the view must hold the rows `radius` above and below them, as far as there are any.
+#[inline(always)]
 pub(crate) fn apply<T: Sample>(radius: u32, source: &View<T>, rows: Range<u32>, out: &mut [T]) {
-    let count = source.shape.channels.count();
-    if source.shape.channels.has_alpha() {
-        let load = |row: &[T], to: &mut [u16]| premultiply(count, row, to);
-        mean::<T, u16>(radius, source, rows, out, load, |from, to| {
-            unpremultiply(count, from, to)
-        });
-    } else {
-        let copy = |row: &[T], to: &mut [T]| to.copy_from_slice(row);
-        mean::<T, T>(radius, source, rows, out, copy, copy);
+    let len = source.shape.row_len();
+    match source.shape.channels {
+        Channels::Gray => mean::<T, T, 1>(radius, source, rows, |row, _| row, out),
+        Channels::Rgb => mean::<T, T, 3>(radius, source, rows, |row, _| row, out),
+        Channels::GrayAlpha | Channels::Rgba => {
+            let count = source.shape.channels.count();
+            let mut band = vec![0; out.len()];
+            if count == 2 {
+                mean::<T, u16, 2>(radius, source, rows, premultiplied::<T, 2>, &mut band);
+            } else {
+                mean::<T, u16, 4>(radius, source, rows, premultiplied::<T, 4>, &mut band);
+            }
+            for (to, from) in out.chunks_exact_mut(len).zip(band.chunks_exact(len)) {
+                unpremultiply(count, from, to);
+            }
+        }
     }
 }
 
-/// The means of the rows that `load` makes of the source's; `store` makes result rows of them.
-fn mean<T: Sample, D: Sample>(
+fn premultiplied<'a, T: Sample, const N: usize>(row: &[T], room: &'a mut [u16]) -> &'a [u16] {
+    premultiply(N, row, room);
+    room
+}
+
+/// The means of the rows that `load` makes of the source's, which may be these rows or put into the room given.
+#[inline(always)]
+fn mean<T: Sample, D: Sample, const N: usize>(
     radius: u32,
     source: &View<T>,
     rows: Range<u32>,
-    out: &mut [T],
-    load: impl Fn(&[T], &mut [D]),
-    store: impl Fn(&[D], &mut [T]),
+    load: impl for<'a> Fn(&'a [T], &'a mut [D]) -> &'a [D],
+    out: &mut [D],
 ) {
-    let shape = source.shape;
-    let (count, len, reach) = (shape.channels.count(), shape.row_len(), i64::from(radius));
-    let divisor = Divisor::new((2 * u64::from(radius) + 1).pow(2));
-    let mut loaded = vec![D::default(); len];
-    // The sums over 2R + 1 rows, one for each sample of a row.
-    let mut columns = vec![0_u64; len];
-    let mut move_by = |columns: &mut [u64], y: i64, enters: bool| {
-        load(source.row(reflect(y, shape.height)), &mut loaded);
-        for (sum, sample) in columns.iter_mut().zip(&loaded) {
-            let sample: u64 = (*sample).into();
-            *sum = if enters { *sum + sample } else { *sum - sample };
-        }
-    };
-    for y in i64::from(rows.start) - reach..i64::from(rows.start) + reach {
-        move_by(&mut columns, y, true);
-    }
-    let mut row = vec![D::default(); len];
-    for (y, out) in rows.zip(out.chunks_exact_mut(len)) {
-        move_by(&mut columns, i64::from(y) + reach, true);
-        match count {
-            1 => across::<D, 1>(radius, &divisor, &columns, &mut row),
-            2 => across::<D, 2>(radius, &divisor, &columns, &mut row),
-            3 => across::<D, 3>(radius, &divisor, &columns, &mut row),
-            _ => across::<D, 4>(radius, &divisor, &columns, &mut row),
-        }
-        store(&row, out);
-        move_by(&mut columns, i64::from(y) - reach, false);
+    let n = (2 * u64::from(radius) + 1).pow(2);
+    // The largest sum, with half of n for rounding.
+    if u64::from(D::MAX) * n + n / 2 < 1 << 31 {
+        let (by, half) = (Reciprocal::new(n as u32), n as u32 / 2);
+        let mean = |sum: u32| D::clamp(by.divide(sum + half) as i32);
+        slide::<u32, T, D, N>(radius, source, rows, load, mean, out);
+    } else {
+        let divisor = Divisor::new(n);
+        let mean = |sum: u64| D::saturate(divisor.mean(sum) as i64);
+        slide_wide::<T, D, N>(radius, source, rows, load, mean, out);
     }
 }
 
-/// The means of one row of pixels of `N` samples, from the sums of its columns.
-fn across<D: Sample, const N: usize>(radius: u32, divisor: &Divisor, columns: &[u64], out: &mut [D]) {
-    let (columns, _) = columns.as_chunks::<N>();
-    let (results, _) = out.as_chunks_mut::<N>();
-    let (width, reach) = (columns.len(), i64::from(radius));
-    let at = |x: i64| &columns[reflect(x, width as u32) as usize];
-    let mut sums = [0_u64; N];
-    for x in -reach..reach {
-        sums.iter_mut()
-            .zip(at(x))
-            .for_each(|(sum, column)| *sum += column);
+/// [`slide`] where 32 bits are too few for a sum: seldom, and not compiled for each set of instructions.
+fn slide_wide<T: Sample, D: Sample, const N: usize>(
+    radius: u32,
+    source: &View<T>,
+    rows: Range<u32>,
+    load: impl for<'a> Fn(&'a [T], &'a mut [D]) -> &'a [D],
+    mean: impl Fn(u64) -> D,
+    out: &mut [D],
+) {
+    slide::<u64, T, D, N>(radius, source, rows, load, mean, out);
+}
+
+/// Slides a square over each row of pixels of `N` samples, `mean` being that of its sum.
+#[inline(always)]
+fn slide<W: Word, T: Sample, D: Sample, const N: usize>(
+    radius: u32,
+    source: &View<T>,
+    rows: Range<u32>,
+    load: impl for<'a> Fn(&'a [T], &'a mut [D]) -> &'a [D],
+    mean: impl Fn(W) -> D,
+    out: &mut [D],
+) {
+    let (shape, reach) = (source.shape, i64::from(radius));
+    let (width, len, radius) = (shape.width as usize, shape.row_len(), radius as usize);
+    let row = |y: i64| source.row(reflect(y, shape.height));
+    let [mut room, mut more_room] = [0; 2].map(|_| vec![D::default(); len]);
+    // The sums over 2R + 1 rows, one for each sample of a row; R pixels at either side of it, reflected; and a pixel
+    // that is read but not used.
+    let mut columns = vec![[W::default(); N]; width + 2 * radius + 1];
+    let first = i64::from(rows.start);
+    for y in first - reach..=first + reach {
+        let enters = load(row(y), &mut room);
+        for (sum, enters) in columns[radius..].as_flattened_mut().iter_mut().zip(enters) {
+            *sum = sum.plus(number(*enters));
+        }
     }
-    let inside = radius as usize..width.saturating_sub(radius as usize);
-    for (x, to) in results.iter_mut().enumerate() {
-        let (enters, leaves) = if inside.contains(&x) {
-            (&columns[x + radius as usize], &columns[x - radius as usize])
-        } else {
-            (at(x as i64 + reach), at(x as i64 - reach))
-        };
-        for (((to, sum), enters), leaves) in to.iter_mut().zip(&mut sums).zip(enters).zip(leaves) {
-            *sum += enters;
-            *to = D::saturate(divisor.mean(*sum) as i64);
-            *sum -= leaves;
+    for (y, out) in (first..).zip(out.chunks_exact_mut(len)) {
+        if y > first {
+            let (enters, leaves) = (
+                load(row(y + reach), &mut room),
+                load(row(y - reach - 1), &mut more_room),
+            );
+            let sums = columns[radius..].as_flattened_mut().iter_mut();
+            for ((sum, enters), leaves) in sums.zip(enters).zip(leaves) {
+                *sum = sum.plus(number::<D, W>(*enters).minus(number(*leaves)));
+            }
+        }
+        for x in (0..radius).chain(radius + width..2 * radius + width) {
+            columns[x] = columns[radius + reflect(x as i64 - reach, shape.width) as usize];
+        }
+        across(radius, &columns, &mean, out);
+    }
+}
+
+#[inline(always)]
+fn number<D: Sample, W: Word>(sample: D) -> W {
+    W::of(i64::from(sample.signed()))
+}
+
+/// Pixels whose sums are made one after the other before they are divided side by side.
+const RUN: usize = 256;
+
+/// The means of one row of pixels of `N` samples, from the sums of its columns.
+#[inline(always)]
+fn across<W: Word, D: Sample, const N: usize>(
+    radius: usize,
+    columns: &[[W; N]],
+    mean: &impl Fn(W) -> D,
+    out: &mut [D],
+) {
+    let (first, enters) = columns.split_at(2 * radius + 1);
+    let mut square = [W::default(); N];
+    for column in first {
+        for i in 0..N {
+            square[i] = square[i].plus(column[i]);
+        }
+    }
+    let mut sums = [[W::default(); N]; RUN];
+    let runs = out.chunks_mut(RUN * N).zip(enters.chunks(RUN));
+    for ((out, enters), leaves) in runs.zip(columns.chunks(RUN)) {
+        // What each step changes, then what is there before each step.
+        let changes = enters.as_flattened().iter().zip(leaves.as_flattened());
+        for (sum, (enters, leaves)) in sums.as_flattened_mut().iter_mut().zip(changes) {
+            *sum = enters.minus(*leaves);
+        }
+        for sum in &mut sums[..enters.len()] {
+            for i in 0..N {
+                (sum[i], square[i]) = (square[i], square[i].plus(sum[i]));
+            }
+        }
+        for (to, sum) in out.iter_mut().zip(sums.as_flattened()) {
+            *to = mean(*sum);
         }
     }
 }
@@ -140,7 +207,7 @@ mod tests {
 
     #[test]
     fn running_sums_are_the_definition() {
-        for radius in [1, 2, 7, 30] {
+        for radius in [1, 2, 7, 30, 91] {
             for (width, height) in [(1, 1), (1, 9), (8, 1), (5, 4), (33, 21)] {
                 let noise = |i: u32| i.wrapping_mul(2_654_435_761).rotate_left(9) ^ i;
                 let samples: Vec<u16> = (0..width * height).map(|i| noise(i) as u16).collect();
@@ -162,6 +229,23 @@ mod tests {
     }
 
     #[test]
+    fn the_largest_sums_fit() {
+        let shape = Shape {
+            width: 3,
+            height: 2,
+            channels: Channels::Gray,
+        };
+        for radius in [90, 91, 140, BOX_RADIUS_MAX] {
+            let mut out = [0_u16; 6];
+            apply(radius, &View::new(shape, 0, &[u16::MAX; 6]), 0..2, &mut out);
+            assert_eq!(out, [u16::MAX; 6], "{radius}");
+            let mut out = [0_u8; 6];
+            apply(radius, &View::new(shape, 0, &[u8::MAX; 6]), 0..2, &mut out);
+            assert_eq!(out, [u8::MAX; 6], "{radius}");
+        }
+    }
+
+    #[test]
     fn known_answer() {
         let shape = Shape {
             width: 5,
@@ -171,6 +255,25 @@ mod tests {
         let mut out = [0_u8; 5];
         apply(1, &View::new(shape, 0, &[0, 9, 0, 0, 0]), 0..1, &mut out);
         assert_eq!(out, [6, 3, 3, 0, 0]);
+    }
+
+    #[test]
+    fn the_reciprocal_divides_exactly_wherever_it_is_used() {
+        for radius in 1..=BOX_RADIUS_MAX {
+            let n = (2 * radius + 1).pow(2);
+            let by = Reciprocal::new(n);
+            for max in [u32::from(u8::MAX), u32::from(u16::MAX)] {
+                let most = u64::from(max) * u64::from(n) + u64::from(n / 2);
+                if most >= 1 << 31 {
+                    continue;
+                }
+                // It does not fall anywhere, so the first and last sum of each mean stand for those between.
+                for mean in 0..=max {
+                    let last = (mean * n + n - 1).min(most as u32);
+                    assert_eq!([by.divide(mean * n), by.divide(last)], [mean; 2], "{radius}");
+                }
+            }
+        }
     }
 
     #[test]

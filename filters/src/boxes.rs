@@ -13,7 +13,7 @@ use crate::blur::Depth;
 const COLUMNS: usize = 128;
 
 /// An unsigned number that wraps.
-trait Word: Copy + Default {
+pub(crate) trait Word: Copy + Default {
     fn of(value: i64) -> Self;
     fn plus(self, other: Self) -> Self;
     fn minus(self, other: Self) -> Self;
@@ -61,23 +61,26 @@ pub(crate) struct Line {
 /// multiplication", 1994): the factor is too large by less than divisor / divisor, thus by less than
 /// 2^bits / divisor, and fits 32 bits.
 #[derive(Clone, Copy)]
-struct Reciprocal {
+pub(crate) struct Reciprocal {
     factor: u32,
+    /// What is left of the shift after 32.
     shift: u32,
 }
 
 impl Reciprocal {
-    fn new(divisor: u32) -> Reciprocal {
+    /// For a divisor of at least 2.
+    pub fn new(divisor: u32) -> Reciprocal {
         let shift = 31 + (u32::BITS - (divisor - 1).leading_zeros());
         Reciprocal {
             factor: (1_u64 << shift).div_ceil(u64::from(divisor)) as u32,
-            shift,
+            shift: shift - 32,
         }
     }
 
     #[inline(always)]
-    fn divide(self, value: u32) -> u32 {
-        ((u64::from(value) * u64::from(self.factor)) >> self.shift) as u32
+    pub fn divide(self, value: u32) -> u32 {
+        // The high half of a product is cheaper than a shift of it by an unknown number.
+        ((u64::from(value) * u64::from(self.factor)) >> 32) as u32 >> self.shift
     }
 }
 

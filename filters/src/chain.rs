@@ -118,7 +118,7 @@ fn survey_cut<T: Depth>(
         let starts = (start..shape.height).step_by(BAND_ROWS_MIN as usize);
         let mut bands: Vec<_> = parts.iter_mut().zip(starts).collect();
         bands.par_iter_mut().for_each(|(part, start)| {
-            part.add(&source, *start..shape.height.min(*start + BAND_ROWS_MIN));
+            Plan::add_fast(part, &source, *start..shape.height.min(*start + BAND_ROWS_MIN));
         });
         if tell(0).is_break() {
             return Err(FilterError::Cancelled);
@@ -138,6 +138,9 @@ fn run_cut<T: Depth>(
 ) -> Result<Vec<T>, FilterError> {
     let shape = result(plans);
     let (height, len) = (shape.height, shape.row_len());
+    if cut.stripe >= height {
+        return run_whole(plans, source, cut.band, tell);
+    }
     let mut out = vec![T::default(); len * height as usize];
     let starts = (0..height).step_by(cut.stripe as usize);
     let stripes = out.chunks_mut(cut.stripe as usize * len).zip(starts);
@@ -173,6 +176,35 @@ fn run_cut<T: Depth>(
     });
     if work.cancelled.into_inner() {
         return Err(FilterError::Cancelled);
+    }
+    Ok(out)
+}
+
+/// [`run_cut`] with a single stripe, of which each band is made room for when its turn comes: the zeros written
+/// there are still in the cache when the kernel writes over them.
+fn run_whole<T: Depth>(
+    plans: &[Plan],
+    source: &[T],
+    band: u32,
+    tell: &mut dyn FnMut(u32) -> ControlFlow<()>,
+) -> Result<Vec<T>, FilterError> {
+    let shape = result(plans);
+    let (height, len) = (shape.height, shape.row_len());
+    let mut stages: Vec<Stage<T>> = plans.iter().map(Stage::new).collect();
+    let source = View::new(plans[0].source(), 0, source);
+    let mut out = Vec::with_capacity(len * height as usize);
+    for start in (0..height).step_by(band as usize) {
+        let rows = start..start.saturating_add(band).min(height);
+        out.resize(rows.end as usize * len, T::default());
+        pull(
+            &mut stages,
+            &source,
+            rows.clone(),
+            &mut out[start as usize * len..],
+        );
+        if tell(rows.end).is_break() {
+            return Err(FilterError::Cancelled);
+        }
     }
     Ok(out)
 }

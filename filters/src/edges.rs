@@ -16,42 +16,65 @@ pub(crate) const RADIUS: u32 = 1;
 /// by default. Borders: reflect 101.
 #[inline(always)]
 pub(crate) fn apply<T: Sample>(source: &View<T>, rows: Range<u32>, out: &mut [T]) {
-    let shape = source.shape;
-    let (width, channels) = (shape.width as usize, shape.channels);
-    let gray_channels = channels.to_gray().count();
-    let mut gray = vec![T::default(); width * gray_channels];
+    let width = source.shape.width as usize;
+    let channels = source.shape.channels;
+    let result_channels = channels.to_gray().count();
+    let mut gray = vec![T::default(); width * result_channels];
     // Three rows of luma, each with one reflected column at either side.
-    let mut lumas = [0; 3].map(|_| vec![0_i32; width + 2]);
-    let mut load = |y: i64, luma: &mut Vec<i32>| {
-        grayscale::apply(channels, source.row(reflect(y, shape.height)), &mut gray);
-        for (to, pixel) in luma[1..].iter_mut().zip(gray.chunks_exact(gray_channels)) {
-            *to = pixel[0].signed();
+    let mut lumas = [0; 3].map(|_| vec![T::Wide::default(); width + 2]);
+    let first = i64::from(rows.start) - 1;
+    // The next row of luma takes the place of the oldest.
+    for (y, i) in (first..=i64::from(rows.end)).zip(0_usize..) {
+        load(source, y, &mut gray, &mut lumas[i % 3]);
+        let Some(done) = i.checked_sub(2) else {
+            continue;
+        };
+        let under = [done, done + 1, i].map(|i| &lumas[i % 3][..]);
+        let out = &mut out[done * gray.len()..][..gray.len()];
+        if channels.has_alpha() {
+            gradient(under, &mut gray[..width]);
+            let alpha = source.row(y as u32 - 1).chunks_exact(channels.count());
+            for ((to, magnitude), pixel) in out.as_chunks_mut().0.iter_mut().zip(&gray).zip(alpha) {
+                *to = [*magnitude, pixel[channels.colors()]];
+            }
+        } else {
+            gradient(under, out);
         }
-        luma[0] = luma[1 + reflect(-1, shape.width) as usize];
-        luma[width + 1] = luma[1 + reflect(width as i64, shape.width) as usize];
-    };
-    load(i64::from(rows.start) - 1, &mut lumas[1]);
-    load(i64::from(rows.start), &mut lumas[2]);
-    for (y, out) in rows.zip(out.chunks_exact_mut(width * gray_channels)) {
-        lumas.rotate_left(1);
-        load(i64::from(y) + 1, &mut lumas[2]);
-        let [above, here, below] = &lumas;
-        let alpha = channels
-            .has_alpha()
-            .then(|| source.row(y).chunks_exact(channels.count()));
-        for (x, to) in out.chunks_exact_mut(gray_channels).enumerate() {
-            let column = |i: usize| above[i] + 2 * here[i] + below[i];
-            let row = |line: &[i32]| line[x] + 2 * line[x + 1] + line[x + 2];
-            let gx = column(x + 2) - column(x);
-            let gy = row(below) - row(above);
-            to[0] = T::saturate(i64::from(gx.abs() + gy.abs()));
+    }
+}
+
+/// The luma of row `y`, reflected; `gray` holds a row without colour.
+#[inline(always)]
+fn load<T: Sample>(source: &View<T>, y: i64, gray: &mut [T], luma: &mut [T::Wide]) {
+    let View { shape, .. } = *source;
+    let width = shape.width as usize;
+    grayscale::apply(shape.channels, source.row(reflect(y, shape.height)), gray);
+    let inside = &mut luma[1..=width];
+    if shape.channels.has_alpha() {
+        for (to, [luma, _]) in inside.iter_mut().zip(gray.as_chunks().0) {
+            *to = (*luma).into();
         }
-        for (to, from) in out
-            .chunks_exact_mut(gray_channels)
-            .zip(alpha.into_iter().flatten())
-        {
-            to[1] = from[channels.colors()];
+    } else {
+        for (to, luma) in inside.iter_mut().zip(gray) {
+            *to = (*luma).into();
         }
+    }
+    luma[0] = luma[1 + reflect(-1, shape.width) as usize];
+    luma[width + 1] = luma[1 + reflect(width as i64, shape.width) as usize];
+}
+
+/// The magnitudes under three rows that are longer by one at either side.
+#[inline(always)]
+fn gradient<T: Sample>(rows: [&[T::Wide]; 3], out: &mut [T]) {
+    let width = out.len();
+    let [above, here, below] = rows.map(|row| [0, 1, 2].map(|x| &row[x..x + width]));
+    let weighted = |a: T::Wide, b: T::Wide, c: T::Wide| a + (b + b) + c;
+    let magnitude = |difference: T::Wide| difference.max(T::Wide::default() - difference);
+    for x in 0..width {
+        let column = |i: usize| weighted(above[i][x], here[i][x], below[i][x]);
+        let row = |row: [&[T::Wide]; 3]| weighted(row[0][x], row[1][x], row[2][x]);
+        let (gx, gy) = (column(2) - column(0), row(below) - row(above));
+        out[x] = T::narrow_wide(magnitude(gx) + magnitude(gy));
     }
 }
 

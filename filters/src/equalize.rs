@@ -55,11 +55,17 @@ pub(crate) fn cumulated(
 }
 
 /// Pixels with their luma looked up in `table`.
+#[inline(always)]
 pub(crate) fn apply<T: Sample>(channels: Channels, table: &[u16], source: &[T], out: &mut [T]) {
-    ycrcb::map_luma(channels, source, out, |_, luma| {
-        let luma: u32 = luma.into();
-        T::saturate(i64::from(table[luma as usize]))
-    });
+    if T::MAX == u32::from(u8::MAX) {
+        // Narrowed once. A slice, not an array: with no bounds to check the compiler gathers single bytes into vectors.
+        let bytes: Vec<T> = table.iter().map(|luma| T::clamp((*luma).into())).collect();
+        ycrcb::map_luma(channels, source, out, |_, luma| bytes[luma.signed() as usize]);
+    } else {
+        ycrcb::map_luma(channels, source, out, |_, luma| {
+            T::clamp(table[luma.signed() as usize].into())
+        });
+    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::raster::Shape;
-use crate::view::View;
+use crate::view::{View, copy_pixels};
 
 /// What changes places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,12 +38,7 @@ impl Flip {
         for (y, out) in rows.zip(out.chunks_exact_mut(shape.row_len())) {
             match self {
                 Flip::Vertical => out.copy_from_slice(source.row(shape.height - 1 - y)),
-                Flip::Horizontal => {
-                    let pixels = source.row(y).rchunks_exact(count);
-                    for (to, from) in out.chunks_exact_mut(count).zip(pixels) {
-                        to.copy_from_slice(from);
-                    }
-                }
+                Flip::Horizontal => copy_pixels(out, count, source.row(y).rchunks_exact(count)),
             }
         }
     }

@@ -1,5 +1,6 @@
 //! `grayscale`: colour to luma. Gray pictures pass unchanged, alpha is kept.
 
+use crate::planes;
 use crate::raster::Channels;
 use crate::sample::Sample;
 
@@ -10,7 +11,7 @@ use crate::sample::Sample;
 #[inline(always)]
 pub(crate) fn luma<T: Sample>(r: T, g: T, b: T) -> T {
     let (r, g, b): (u32, u32, u32) = (r.into(), g.into(), b.into());
-    T::saturate(i64::from((r * 9798 + g * 19235 + b * 3735 + 16384) >> 15))
+    T::clamp(((r * 9798 + g * 19235 + b * 3735 + 16384) >> 15) as i32)
 }
 
 /// Pixels of `channels` to pixels of `channels.to_gray()`.
@@ -18,17 +19,8 @@ pub(crate) fn luma<T: Sample>(r: T, g: T, b: T) -> T {
 pub(crate) fn apply<T: Sample>(channels: Channels, source: &[T], out: &mut [T]) {
     match channels {
         Channels::Gray | Channels::GrayAlpha => out.copy_from_slice(source),
-        Channels::Rgb => {
-            for (gray, p) in out.iter_mut().zip(source.chunks_exact(3)) {
-                *gray = luma(p[0], p[1], p[2]);
-            }
-        }
-        Channels::Rgba => {
-            for (gray, p) in out.chunks_exact_mut(2).zip(source.chunks_exact(4)) {
-                gray[0] = luma(p[0], p[1], p[2]);
-                gray[1] = p[3];
-            }
-        }
+        Channels::Rgb => planes::map(source, out, |[r, g, b]| [luma(r, g, b)]),
+        Channels::Rgba => planes::map(source, out, |[r, g, b, alpha]| [luma(r, g, b), alpha]),
     }
 }
 

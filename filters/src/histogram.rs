@@ -4,6 +4,7 @@
 //! several threads or machines.
 
 use crate::error::FilterError;
+use crate::planes;
 use crate::raster::{Channels, Raster, Samples};
 use crate::sample::Sample;
 use crate::{autolevels, equalize, ycrcb};
@@ -40,10 +41,38 @@ impl Histogram {
     }
 
     /// Counts more pixels.
+    #[inline(always)]
     pub(crate) fn add<T: Sample>(&mut self, channels: Channels, samples: &[T]) {
+        if channels == Channels::Rgb && T::MAX == u32::from(u8::MAX) {
+            return self.add_colors(samples);
+        }
         for pixel in samples.chunks_exact(channels.count()) {
             if let Some(luma) = visible_luma(channels, pixel) {
                 self.count(luma);
+            }
+        }
+    }
+
+    /// Counts more 8-bit pixels of three colours. Neighbours, which are often alike, count in different places, so that
+    /// none waits for the other.
+    #[inline(always)]
+    fn add_colors<T: Sample>(&mut self, samples: &[T]) {
+        let mut parts = [[0_u32; 256]; 4];
+        let mut lumas = [T::default(); 1024];
+        for samples in samples.chunks(3 * lumas.len()) {
+            let lumas = &mut lumas[..samples.len() / 3];
+            planes::map(samples, lumas, |[r, g, b]| [ycrcb::luma(r, g, b)]);
+            let (fours, rest) = lumas.as_chunks::<4>();
+            for four in fours {
+                for (part, luma) in parts.iter_mut().zip(four) {
+                    part[luma.signed() as usize % 256] += 1;
+                }
+            }
+            rest.iter().for_each(|luma| self.count(*luma));
+        }
+        for part in parts {
+            for (count, more) in self.counts.iter_mut().zip(part) {
+                *count = count.saturating_add(more);
             }
         }
     }

@@ -42,6 +42,7 @@ mod oklab;
 mod pencil;
 mod pixelate;
 mod plan;
+mod planes;
 mod posterize;
 mod premultiply;
 mod raster;

@@ -140,6 +140,11 @@ impl Plan {
         Survey::new(&self.step, self.source, self.bits)
     }
 
+    /// [`Survey::add`], compiled for the processor it runs on.
+    pub fn add_fast<T: Depth>(survey: &mut Survey, source: &View<T>, rows: Range<u32>) {
+        add_fast(survey, source, rows);
+    }
+
     /// Makes the tables of a step that needs a survey, from one that has seen every row once.
     pub fn learn(&mut self, survey: &Survey) {
         self.tables = match (&self.step, survey) {
@@ -270,22 +275,36 @@ impl Plan {
     }
 }
 
-/// One safe body for several instruction sets: what comes out is the same, tested against [`Plan::band`].
-#[multiversion(
-    targets(
-        "x86_64+avx512f+avx512bw+avx512cd+avx512dq+avx512vl+avx512vbmi+avx512vbmi2+avx2+bmi1+bmi2+fma",
-        "x86_64+avx2+bmi1+bmi2+fma",
-    ),
-    dispatcher = "direct"
-)]
-fn band_fast<T: Depth>(
-    plan: &Plan,
-    source: &View<T>,
-    rows: Range<u32>,
-    memory: &mut Memory<T>,
-    out: &mut [T],
-) {
-    plan.band(source, rows, memory, out);
+/// One safe body for several instruction sets: what comes out is the same, tested against the body itself.
+macro_rules! for_several_instruction_sets {
+    ($body:item) => {
+        #[multiversion(
+            targets(
+                "x86_64+avx512f+avx512bw+avx512cd+avx512dq+avx512vl+avx512vbmi+avx512vbmi2+avx2+bmi1+bmi2+fma",
+                "x86_64+avx2+bmi1+bmi2+fma",
+            ),
+            dispatcher = "direct"
+        )]
+        $body
+    };
+}
+
+for_several_instruction_sets! {
+    fn band_fast<T: Depth>(
+        plan: &Plan,
+        source: &View<T>,
+        rows: Range<u32>,
+        memory: &mut Memory<T>,
+        out: &mut [T],
+    ) {
+        plan.band(source, rows, memory, out);
+    }
+}
+
+for_several_instruction_sets! {
+    fn add_fast<T: Depth>(survey: &mut Survey, source: &View<T>, rows: Range<u32>) {
+        survey.add(source, rows);
+    }
 }
 
 #[cfg(test)]

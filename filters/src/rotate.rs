@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::raster::Shape;
-use crate::view::View;
+use crate::view::{View, copy_pixels};
 
 /// By how much to turn, clockwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,12 +68,6 @@ impl Turn {
                 }
             }
         }
-    }
-}
-
-fn copy_pixels<'a, T: Copy + 'a>(out: &mut [T], count: usize, pixels: impl Iterator<Item = &'a [T]>) {
-    for (to, from) in out.chunks_exact_mut(count).zip(pixels) {
-        to.copy_from_slice(from);
     }
 }
 

@@ -1,5 +1,6 @@
 //! `sepia`: the tone of an old print. Gray pictures become Rgb, alpha is kept.
 
+use crate::planes;
 use crate::raster::Channels;
 use crate::sample::Sample;
 
@@ -11,38 +12,67 @@ const MATRIX: [[u32; 3]; 3] = [[12878, 25199, 6193], [11436, 22479, 5505], [8913
 /// half, shifted right by 15, saturated.
 #[inline(always)]
 pub(crate) fn apply<T: Sample>(channels: Channels, source: &[T], out: &mut [T]) {
-    let colors = channels.colors();
-    let pixels = source.chunks_exact(channels.count());
-    if channels == Channels::Rgb && T::MAX == u32::from(u8::MAX) {
-        // Sums of 8-bit samples fit 32 bits, more of which fit a register.
-        for (to, from) in out.chunks_exact_mut(3).zip(pixels) {
-            let [r, g, b] = [from[0].signed(), from[1].signed(), from[2].signed()];
-            for (sample, row) in to.iter_mut().zip(MATRIX) {
-                let [of_r, of_g, of_b] = row.map(|weight| weight as i32);
-                *sample = T::clamp((r * of_r + g * of_g + b * of_b + 16384) >> 15);
-            }
-        }
-        return;
+    match channels {
+        Channels::Gray => planes::map(source, out, |[luma]| toned(luma, luma, luma)),
+        Channels::GrayAlpha => planes::map(source, out, |[luma, alpha]| {
+            let [r, g, b] = toned(luma, luma, luma);
+            [r, g, b, alpha]
+        }),
+        Channels::Rgb => planes::map(source, out, |[r, g, b]| toned(r, g, b)),
+        Channels::Rgba => planes::map(source, out, |[r, g, b, alpha]| {
+            let [r, g, b] = toned(r, g, b);
+            [r, g, b, alpha]
+        }),
     }
-    for (toned, p) in out.chunks_exact_mut(channels.to_rgb().count()).zip(pixels) {
-        let (r, g, b): (u64, u64, u64) = if colors == 3 {
-            (p[0].into(), p[1].into(), p[2].into())
+}
+
+#[inline(always)]
+fn toned<T: Sample>(r: T, g: T, b: T) -> [T; 3] {
+    let (r, g, b): (u32, u32, u32) = (r.into(), g.into(), b.into());
+    let tone = |row| {
+        T::clamp(if T::MAX == u32::from(u8::MAX) {
+            tone_in_16_bits(row, [r as u16, g as u16, b as u16])
         } else {
-            ([p[0].into(); 3]).into()
-        };
-        for (sample, row) in toned.iter_mut().zip(MATRIX) {
-            let sum = r * u64::from(row[0]) + g * u64::from(row[1]) + b * u64::from(row[2]);
-            *sample = T::saturate(((sum + 16384) >> 15) as i64);
-        }
-        if channels.has_alpha() {
-            toned[3] = p[colors];
-        }
-    }
+            tone_in_32_bits(row, [r, g, b])
+        })
+    };
+    [tone(MATRIX[0]), tone(MATRIX[1]), tone(MATRIX[2])]
+}
+
+/// A row of the matrix times a pixel. The heaviest row weighs 44,270: 16-bit samples give less than 2³².
+#[inline(always)]
+fn tone_in_32_bits([of_r, of_g, of_b]: [u32; 3], [r, g, b]: [u32; 3]) -> i32 {
+    ((r * of_r + g * of_g + b * of_b + 16384) >> 15) as i32
+}
+
+/// The same for 8-bit samples, at most 255: half as wide is twice as many at once. The low 7 bits of the weights are
+/// summed apart and their carry added to the sum of the high ones, in units of 2⁷. What saturates is white
+/// anyway: from 255·2⁸ on.
+#[inline(always)]
+fn tone_in_16_bits(row: [u32; 3], [r, g, b]: [u16; 3]) -> i32 {
+    let [low_r, low_g, low_b] = row.map(|weight| (weight % 128) as u16);
+    let [of_r, of_g, of_b] = row.map(|weight| (weight / 128) as u16);
+    let low = r * low_r + g * low_g + b * low_b;
+    let high = (low / 128 + 128 + b * of_b)
+        .saturating_add(r * of_r)
+        .saturating_add(g * of_g);
+    i32::from(high / 256)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sixteen_bits_are_enough_for_every_8_bit_pixel() {
+        for pixel in 0..1_u32 << 24 {
+            let samples = [pixel >> 16, pixel >> 8 & 255, pixel & 255];
+            for row in MATRIX {
+                let narrow = tone_in_16_bits(row, samples.map(|sample| sample as u16));
+                assert_eq!(narrow, tone_in_32_bits(row, samples).min(255), "{samples:?}");
+            }
+        }
+    }
 
     #[test]
     fn known_answers() {

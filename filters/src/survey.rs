@@ -35,6 +35,7 @@ impl Survey {
     }
 
     /// Counts the source rows `rows`, each of which must be counted once. The view must hold them.
+    #[inline(always)]
     pub fn add<T: Sample>(&mut self, source: &View<T>, rows: Range<u32>) {
         match self {
             Survey::Histogram(histogram) => histogram.add(source.shape.channels, source.rows(rows)),

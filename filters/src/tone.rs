@@ -9,10 +9,13 @@ use crate::sample::Sample;
 #[inline(always)]
 pub(crate) fn apply<T: Sample>(channels: Channels, curve: impl Fn(T) -> T, source: &[T], out: &mut [T]) {
     if T::MAX == u32::from(u8::MAX) {
-        let table: [T; 256] = std::array::from_fn(|value| curve(T::saturate(value as i64)));
+        let mut table = [T::default(); 256];
+        for (value, to) in (0..).zip(&mut table) {
+            *to = curve(T::clamp(value));
+        }
         lay(
             channels,
-            |sample| table[Into::<u32>::into(sample) as usize],
+            |sample| table[sample.signed() as usize % 256],
             source,
             out,
         );
@@ -31,17 +34,16 @@ pub(crate) fn apply_table<T: Sample>(channels: Channels, table: &[u16], source: 
 #[inline(always)]
 fn lay<T: Sample>(channels: Channels, curve: impl Fn(T) -> T, source: &[T], out: &mut [T]) {
     if !channels.has_alpha() {
-        out.iter_mut()
-            .zip(source)
-            .for_each(|(to, from)| *to = curve(*from));
+        for (to, from) in out.iter_mut().zip(source) {
+            *to = curve(*from);
+        }
         return;
     }
-    let count = channels.count();
+    let (count, alpha) = (channels.count(), channels.colors());
     for (to, from) in out.chunks_exact_mut(count).zip(source.chunks_exact(count)) {
-        let (to, from) = (to.split_at_mut(count - 1), from.split_at(count - 1));
-        to.0.iter_mut()
-            .zip(from.0)
-            .for_each(|(to, from)| *to = curve(*from));
-        to.1.copy_from_slice(from.1);
+        for (to, from) in to[..alpha].iter_mut().zip(from) {
+            *to = curve(*from);
+        }
+        to[alpha] = from[alpha];
     }
 }

@@ -40,6 +40,17 @@ impl<'a, T> View<'a, T> {
     }
 }
 
+/// Lays pixels of `count` samples one beside the other.
+pub(crate) fn copy_pixels<'a, T: Copy + 'a>(
+    out: &mut [T],
+    count: usize,
+    pixels: impl Iterator<Item = &'a [T]>,
+) {
+    for (to, from) in out.chunks_exact_mut(count).zip(pixels) {
+        to.copy_from_slice(from);
+    }
+}
+
 /// Where a row or column outside the picture is read: mirrored without repeating the edge
 /// (`… 2 1 | 0 1 2 … n−1 | n−2 …`, "reflect 101", the default of OpenCV). A side of 1 gives 0; a position
 /// far outside is mirrored again and again, with period 2(n − 1).

@@ -4,17 +4,20 @@
 //! in 14-bit fixed point, chroma around half of the full scale, every value rounded half up and saturated.
 //! There and back is not exact: a pixel whose luma stays may change by 1.
 
+use crate::planes::{LANES, join, split};
 use crate::raster::Channels;
 use crate::sample::Sample;
 
 /// Y = (R·4899 + G·9617 + B·1868) / 2¹⁴.
+#[inline(always)]
 pub(crate) fn luma<T: Sample>(r: T, g: T, b: T) -> T {
-    T::saturate(i64::from(descaled(
+    T::clamp(descaled(
         r.signed() * 4899 + g.signed() * 9617 + b.signed() * 1868,
-    )))
+    ))
 }
 
 /// Luma of one pixel of `channels`, which is the sample itself if it has no colour.
+#[inline(always)]
 pub(crate) fn pixel_luma<T: Sample>(channels: Channels, pixel: &[T]) -> T {
     if channels.colors() == 1 {
         pixel[0]
@@ -24,37 +27,71 @@ pub(crate) fn pixel_luma<T: Sample>(channels: Channels, pixel: &[T]) -> T {
 }
 
 /// Copies pixels with luma Y of pixel `i` replaced by `curve(i, Y)`; chroma and alpha are kept.
+#[inline(always)]
 pub(crate) fn map_luma<T: Sample>(
     channels: Channels,
     source: &[T],
     out: &mut [T],
     curve: impl Fn(usize, T) -> T,
 ) {
-    let (count, colors) = (channels.count(), channels.colors());
-    let pixels = out.chunks_exact_mut(count).zip(source.chunks_exact(count));
+    match channels {
+        Channels::Gray => map_gray::<T, 1>(source, out, curve),
+        Channels::GrayAlpha => map_gray::<T, 2>(source, out, curve),
+        Channels::Rgb => map_colors::<T, 3>(source, out, curve),
+        Channels::Rgba => map_colors::<T, 4>(source, out, curve),
+    }
+}
+
+#[inline(always)]
+fn map_gray<T: Sample, const N: usize>(source: &[T], out: &mut [T], curve: impl Fn(usize, T) -> T) {
+    let pixels = out
+        .as_chunks_mut::<N>()
+        .0
+        .iter_mut()
+        .zip(source.as_chunks::<N>().0);
     for (i, (to, from)) in pixels.enumerate() {
-        if colors == 1 {
-            to[0] = curve(i, from[0]);
-        } else {
-            let y = luma(from[0], from[1], from[2]);
-            let colored = recolored(from[0].signed(), from[2].signed(), y, curve(i, y));
-            to[..3].copy_from_slice(&colored);
+        *to = *from;
+        to[0] = curve(i, from[0]);
+    }
+}
+
+#[inline(always)]
+fn map_colors<T: Sample, const N: usize>(source: &[T], out: &mut [T], curve: impl Fn(usize, T) -> T) {
+    let (from, from_rest) = source.as_chunks::<N>().0.as_chunks::<LANES>();
+    let (to, to_rest) = out.as_chunks_mut::<N>().0.as_chunks_mut::<LANES>();
+    for (start, (to, from)) in (0..).step_by(LANES).zip(to.iter_mut().zip(from)) {
+        let mut planes = split(from);
+        let (mut old, mut new) = ([T::default(); LANES], [T::default(); LANES]);
+        for i in 0..LANES {
+            old[i] = luma(planes[0][i], planes[1][i], planes[2][i]);
         }
-        if channels.has_alpha() {
-            to[colors] = from[colors];
+        for i in 0..LANES {
+            new[i] = curve(start + i, old[i]);
         }
+        for i in 0..LANES {
+            let color = recolored(planes[0][i], planes[2][i], old[i], new[i]);
+            [planes[0][i], planes[1][i], planes[2][i]] = color;
+        }
+        join(&planes, to);
+    }
+    let start = from.len() * LANES;
+    for (i, (to, from)) in (start..).zip(to_rest.iter_mut().zip(from_rest)) {
+        let y = luma(from[0], from[1], from[2]);
+        *to = *from;
+        to[..3].copy_from_slice(&recolored(from[0], from[2], y, curve(i, y)));
     }
 }
 
 /// The pixel with red `r`, blue `b` and luma `old`, given the luma `new`.
-fn recolored<T: Sample>(r: i32, b: i32, old: T, new: T) -> [T; 3] {
+#[inline(always)]
+fn recolored<T: Sample>(r: T, b: T, old: T, new: T) -> [T; 3] {
     let half = (T::MAX / 2 + 1) as i32;
-    let chroma = |color: i32, weight: i32| {
-        let value = descaled((color - old.signed()) * weight + (half << SHIFT));
-        T::saturate(i64::from(value)).signed() - half
+    let chroma = |color: T, weight: i32| {
+        let value = descaled((color.signed() - old.signed()) * weight + (half << SHIFT));
+        T::clamp(value).signed() - half
     };
     let (cr, cb) = (chroma(r, 11_682), chroma(b, 9241));
-    let color = |difference: i32| T::saturate(i64::from(new.signed() + descaled(difference)));
+    let color = |difference: i32| T::clamp(new.signed() + descaled(difference));
     [
         color(cr * 22_987),
         color(cb * -5636 + cr * -11_698),
@@ -66,6 +103,7 @@ fn recolored<T: Sample>(r: i32, b: i32, old: T, new: T) -> [T; 3] {
 const SHIFT: u32 = 14;
 
 /// OpenCV's `CV_DESCALE`: without those bits, rounded half up.
+#[inline(always)]
 fn descaled(value: i32) -> i32 {
     (value + (1 << (SHIFT - 1))) >> SHIFT
 }
