@@ -198,6 +198,24 @@ fn a_recipe_from_file_to_file() {
         (&"invert+invert".into(), &4.into(), &2.into(), &0.000_008.into())
     );
     assert!(done["decode_ms"].is_number() && done["filter_ms"].is_number() && done["encode_ms"].is_number());
+    // Threads and tiles do not show in the pixels, odd as they may be.
+    let soft = ["apply", "in.bmp", "soft.png", "blur:3+resize:31x17+edges"];
+    let plain = home.json(&soft);
+    for more in [
+        &["--threads", "1"][..],
+        &["--tile", "1"],
+        &["--threads", "3", "--tile", "7"],
+    ] {
+        assert_eq!(
+            home.json(&[&soft[..], more].concat())["pixel_hash"],
+            plain["pixel_hash"],
+            "{more:?}"
+        );
+    }
+    for (flag, most) in [("--threads", 256), ("--tile", 1_000_000)] {
+        let code = |n: u32| home.run(&[&soft[..], &[flag, &n.to_string()]].concat(), "").code;
+        assert_eq!([0, 1, most, most + 1].map(code), [2, 0, 0, 2], "{flag}");
+    }
     let same = home.json(&["apply", "out.png", "again.webp", "rotate:180+rotate:180"]);
     assert_eq!(same["pixel_hash"], done["pixel_hash"], "lossless there and back");
     let flat = home.json(&["apply", "in.bmp", "OUT.JPG", "sepia"]);

@@ -13,7 +13,7 @@ use std::process::Stdio;
 use std::task::Poll;
 use std::time::Duration;
 
-use codec::{CodecError, Media, Metadata, decode, encode_as};
+use codec::{CodecError, Media, Metadata, decode, decode_small, encode_as};
 use filters::{Channels, Raster, Samples};
 use peer::api::{Code, Picture, Shown};
 use peer::cmd::{Color, names::Spelling};
@@ -155,6 +155,9 @@ async fn the_same_comes_out_as_in_one_process() {
             (&looked.probe, &looked.damaged, &looked.notes),
             (&here.probe, &here.damaged, &here.notes)
         );
+        let small = decode_small(file, &Limits::default().codec).unwrap();
+        let glanced = decoder.glance(file).await.unwrap();
+        assert_eq!(glanced, codec::preview(&small).unwrap());
         let there = decoder.pixels(file).await.unwrap();
         assert!(there.decoded == here, "{:?}", here.probe);
     }
@@ -190,6 +193,8 @@ async fn errors_come_over_as_they_are() {
             decoder.pixels(&file).await.unwrap_err(),
             DecodeError::File(here.clone())
         );
+        let glanced = decoder.glance(&file).await;
+        assert_eq!(glanced.unwrap_err(), DecodeError::File(here.clone()));
         assert_eq!(decoder.look(&file).await.unwrap_err(), DecodeError::File(here));
     }
     decoder.pixels(&png(40, 25, Channels::Gray, false)).await.unwrap();

@@ -10,7 +10,7 @@ use std::os::unix::fs::FileExt as _;
 use std::process::ExitCode;
 
 use codec::{Decoded, Metadata};
-use filters::Samples;
+use filters::{Raster, Samples};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::limits::{Limits, METADATA_BYTES_MAX};
@@ -108,22 +108,35 @@ fn decode(limits: &Limits, memory: &Memory, from: &mut impl Read, to: &mut impl 
     // From here on no more than a picture of this size explains.
     let most = limits.after_header(len, head.decoded_bytes);
     limit_memory(most, most)?;
+    let refused = |error: codec::CodecError| wire::frame::<Rest>(&Err(error.into()));
+    if want == Want::Glance {
+        return match codec::decode_small(&file, &limits.codec) {
+            Ok(raster) => preview(&raster, None, Vec::new(), memory, to),
+            Err(error) => to.write_all(&refused(error)),
+        };
+    }
     let decoded = match codec::decode(&file, &limits.codec) {
         Ok(decoded) => decoded,
-        Err(error) => return to.write_all(&wire::frame::<Rest>(&Err(error.into()))),
+        Err(error) => return to.write_all(&refused(error)),
     };
     drop(file);
     match want {
         Want::Pixels => pixels(decoded, memory, to),
-        Want::Preview => preview(decoded, memory, to),
+        _ => preview(&decoded.raster, decoded.damaged, decoded.notes, memory, to),
     }
 }
 
-fn preview(decoded: Decoded, memory: &Memory, to: &mut impl Write) -> io::Result<()> {
-    let preview = codec::preview(&decoded.raster).map_err(io::Error::other)?;
+fn preview(
+    raster: &Raster,
+    damaged: Option<String>,
+    notes: Vec<String>,
+    memory: &Memory,
+    to: &mut impl Write,
+) -> io::Result<()> {
+    let preview = codec::preview(raster).map_err(io::Error::other)?;
     let rest = Rest {
-        damaged: decoded.damaged,
-        notes: decoded.notes,
+        damaged,
+        notes,
         preview: Some(preview.len() as u64),
         peak_bytes: memory.peak(),
         ..Rest::default()

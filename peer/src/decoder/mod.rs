@@ -213,6 +213,14 @@ impl Decoder {
         })
     }
 
+    /// A small JPEG of a file that is only looked at; that all of it can be decoded is not said. Dropping the future ends the decoder.
+    ///
+    /// # Errors
+    /// [`DecodeError`].
+    pub async fn glance(&self, file: &[u8]) -> Result<Vec<u8>, DecodeError> {
+        Ok(self.ask(file, Want::Glance, true).await?.preview)
+    }
+
     async fn ask(&self, file: &[u8], want: Want, counts: bool) -> Result<Answered, DecodeError> {
         let (bytes, limit) = (file.len() as u64, self.limits.codec.file_bytes_max);
         if bytes > limit {

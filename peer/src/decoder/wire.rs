@@ -25,6 +25,8 @@ pub enum Want {
     Pixels,
     /// Only whether it can be decoded, and a preview.
     Preview,
+    /// Only a preview, from as little of the file as will do.
+    Glance,
 }
 
 impl Want {
@@ -32,11 +34,12 @@ impl Want {
         match self {
             Want::Pixels => b'p',
             Want::Preview => b'v',
+            Want::Glance => b'g',
         }
     }
 
     pub(super) fn of(byte: u8) -> Option<Want> {
-        [Want::Pixels, Want::Preview]
+        [Want::Pixels, Want::Preview, Want::Glance]
             .into_iter()
             .find(|want| want.byte() == byte)
     }
@@ -205,7 +208,8 @@ impl Rest {
         if self.preview.is_some_and(|len| len > PREVIEW_BYTES_MAX) {
             return Err("a preview beyond the limit");
         }
-        if (self.preview.is_some(), self.pixels.is_some()) != (want == Want::Preview, want == Want::Pixels) {
+        let pixels = want == Want::Pixels;
+        if (self.preview.is_some(), self.pixels.is_some()) != (!pixels, pixels) {
             return Err("something else than was asked for");
         }
         self.damaged = self.damaged.as_deref().map(harmless);
@@ -425,6 +429,7 @@ mod tests {
         };
         assert!(preview(PREVIEW_BYTES_MAX).checked(Want::Preview).is_ok());
         assert!(preview(PREVIEW_BYTES_MAX + 1).checked(Want::Preview).is_err());
+        assert!(preview(1).checked(Want::Glance).is_ok());
         assert!(preview(1).checked(Want::Pixels).is_err());
         assert!(pixels.clone().checked(Want::Pixels).is_ok());
         assert!(pixels.clone().checked(Want::Preview).is_err());

@@ -30,13 +30,22 @@ pub fn run(here: &Here, flags: &Apply) -> u8 {
     let at = here.context(&here.each);
     let [from, to] = [&flags.from, &flags.to].map(|path| paths::absolute(path, &at));
     let text = flags.recipe.clone();
+    let (threads, tile) = (flags.threads, flags.tile);
     let stop = CancellationToken::new();
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.unwrap_or(0) as usize);
+    let pool = match pool.build() {
+        Ok(pool) => pool,
+        Err(error) => {
+            let message = format!("cannot start threads: {error}");
+            return failed(&ui, &Failure::new(Code::Internal, message, "try fewer --threads"));
+        }
+    };
     let code = runtime.block_on(async move {
         let mut interrupt = match Interrupt::listen() {
             Ok(interrupt) => interrupt,
             Err(failure) => return failed(&ui, &failure),
         };
-        let work = apply(&from, &to, &text, ui, &stop);
+        let work = apply(&from, &to, &text, pool, tile, ui, &stop);
         tokio::pin!(work);
         let done = tokio::select! {
             done = &mut work => done,
@@ -61,6 +70,8 @@ async fn apply(
     from: &Path,
     to: &Path,
     recipe: &str,
+    pool: rayon::ThreadPool,
+    tile: Option<u32>,
     ui: Ui,
     stop: &CancellationToken,
 ) -> Result<Option<Applied>, Failure> {
@@ -85,7 +96,8 @@ async fn apply(
         () = stop.cancelled() => return Ok(None),
     };
     let (to, stop) = (to.to_path_buf(), stop.clone());
-    blocking(move || filter(source, decode_ms, &to, media, &recipe, &ui, &stop)).await?
+    blocking(move || pool.install(|| filter(source, decode_ms, &to, media, (&recipe, tile), &ui, &stop)))
+        .await?
 }
 
 /// A picture of a file, and how long its decoding took, in milliseconds.
@@ -115,7 +127,7 @@ fn filter(
     decode_ms: f64,
     to: &Path,
     media: Media,
-    recipe: &Recipe,
+    (recipe, tile): (&Recipe, Option<u32>),
     ui: &Ui,
     stop: &CancellationToken,
 ) -> Result<Option<Applied>, Failure> {
@@ -126,14 +138,18 @@ fn filter(
     } = source;
     let started = Instant::now();
     let mut meter = Meter::new(ui);
-    let result = recipe.apply(&source.raster, &mut |at| {
+    let mut tell = |at| {
         meter.update(&filtering(at));
         if stop.is_cancelled() {
             ControlFlow::Break(())
         } else {
             ControlFlow::Continue(())
         }
-    });
+    };
+    let result = match tile {
+        Some(rows) => recipe.apply_in_bands(&source.raster, rows, &mut tell),
+        None => recipe.apply(&source.raster, &mut tell),
+    };
     drop(meter);
     let result = match result {
         Err(filters::FilterError::Cancelled) => return Ok(None),

@@ -167,7 +167,7 @@ async fn read(picture: &Picture, decoder: &Decoder) -> Result<Pixels, Failure> {
     let mut bytes = bytes(picture, decoder).await?;
     // A preview is 8 bits deep and has no alpha.
     if !picture.preview {
-        bytes = decoder.look(&bytes).await.map_err(wrong)?.preview;
+        bytes = decoder.glance(&bytes).await.map_err(wrong)?;
     }
     let preview = decoder.pixels(&bytes).await.map_err(wrong)?;
     pixels(&preview.decoded.raster)

@@ -82,6 +82,7 @@ fn hang(dir: std::path::PathBuf) {
         lock_wait: Duration::ZERO,
         anti_entropy: true,
         verify: true,
+        decoder: peer::decoder::Decoder::own(),
         watchdog: Pace {
             period: Duration::from_millis(5),
             ticks: 20,
