@@ -79,7 +79,7 @@ fn steps() -> impl Strategy<Value = String> {
         (0..=10_000_u32).prop_map(|n| format!("autolevels:{}.{:03}", n / 1000, n % 1000)),
         (0..=255_u32).prop_map(|t| format!("threshold:{t}")),
         (0..=100_u32).prop_map(|amount| format!("vignette:{amount}")),
-        (0..=100_u32, -50..=50_i32, -50..=50_i32, 0..=50_u32).prop_map(|(l, a, b, spread)| format!(
+        (0..=100_u32, -49..=49_i32, -50..=50_i32, 0..=50_u32).prop_map(|(l, a, b, spread)| format!(
             "transfer:{l},{a}.25,{b},{spread},{},{spread}",
             50 - spread
         )),

@@ -223,3 +223,36 @@ fn looked_at_before_it_is_added() {
     // An original was made of nothing.
     assert_eq!(home.run(&["compare", "a.bmp"], "").code, 4);
 }
+
+/// The colours of one image go to another. Its name stands in what is typed and its numbers in the recipe, so that the version
+/// can be made again where that image is gone.
+#[test]
+fn colours_of_another_image() {
+    let world = World::new();
+    let home = album(&world);
+    std::fs::write(world.path("large.bmp"), bitmap(64, 48)).unwrap();
+    home.ok(&["add-image", "large.bmp"]);
+    let made = home.json(&["filter", "large.bmp", "transfer:b.bmp+blur:2"]);
+    let recipe = made["image"]["recipe"].as_str().unwrap().to_owned();
+    assert!(
+        recipe.starts_with("transfer:") && !recipe.contains("b.bmp"),
+        "{recipe}"
+    );
+    let name = made["image"]["name"].as_str().unwrap();
+    assert_eq!(name, "large.transfer+blur-2.webp");
+    // The same by the album, by a preview and by files.
+    let seen = home.json(&["preview", "large.bmp", "transfer:b.bmp+blur:2", "-o", "seen.webp"]);
+    assert_eq!(seen["recipe"], recipe.as_str());
+    let applied = home.json(&["apply", "large.bmp", "seen2.webp", "transfer:b.bmp+blur:2"]);
+    assert_eq!(applied["recipe"], recipe.as_str());
+    home.ok(&["save", name, "saved.webp"]);
+    let read = |name: &str| std::fs::read(world.path(name)).unwrap();
+    assert!(read("seen.webp") == read("saved.webp") && read("seen2.webp") == read("saved.webp"));
+    home.ok(&["remove-image", "b.bmp"]);
+    assert_eq!(home.json(&["verify", name])["verified"], true);
+    // What is not there, and what is no image.
+    assert_eq!(home.run(&["filter", "large.bmp", "transfer:b.bmp"], "").code, 4);
+    assert_eq!(home.run(&["preview", "large.bmp", "transfer:nobody"], "").code, 4);
+    let pw = home.run(&["apply", "large.bmp", "no.webp", "transfer:pw"], "");
+    assert!(pw.code == 2 && pw.err.contains("pw: "), "{pw:?}");
+}

@@ -98,15 +98,11 @@ pub fn seeds() -> Vec<Seed> {
     };
     let examples = catalog().iter().zip(0_u8..).map(|(info, n)| {
         let (width, height) = shapes[usize::from(n) % shapes.len()];
-        let example = if info.name == "resize" {
-            "resize:33"
-        } else {
-            info.example
-        };
-        let example = if info.name == "crop" {
-            "crop:1,1,3,2"
-        } else {
-            example
+        let example = match info.name {
+            "resize" => "resize:33",
+            "crop" => "crop:1,1,3,2",
+            "transfer" => "transfer:60,-2,5,20,3,5",
+            _ => info.example,
         };
         seed(
             info.name,
