@@ -22,4 +22,7 @@ pub struct Apply {
     /// Filters joined by +, as in grayscale+blur:2
     #[arg(value_name = "RECIPE")]
     pub recipe: String,
+    /// Leave out where the photo was taken
+    #[arg(long)]
+    pub strip_gps: bool,
 }

@@ -29,14 +29,14 @@ pub fn run(here: &Here, flags: &Apply) -> u8 {
     };
     let at = here.context(&here.each);
     let [from, to] = [&flags.from, &flags.to].map(|path| paths::absolute(path, &at));
-    let text = flags.recipe.clone();
+    let (text, strip_gps) = (flags.recipe.clone(), flags.strip_gps);
     let stop = CancellationToken::new();
     let code = runtime.block_on(async move {
         let mut interrupt = match Interrupt::listen() {
             Ok(interrupt) => interrupt,
             Err(failure) => return failed(&ui, &failure),
         };
-        let work = apply(&from, &to, &text, ui, &stop);
+        let work = apply((&from, strip_gps), &to, &text, ui, &stop);
         tokio::pin!(work);
         let done = tokio::select! {
             done = &mut work => done,
@@ -58,7 +58,7 @@ pub fn run(here: &Here, flags: &Apply) -> u8 {
 
 /// Nothing where it was stopped.
 async fn apply(
-    from: &Path,
+    (from, strip_gps): (&Path, bool),
     to: &Path,
     recipe: &str,
     ui: Ui,
@@ -77,6 +77,14 @@ async fn apply(
     let bytes = blocking(move || explain::read(&path, most))
         .await?
         .map_err(named)?;
+    let bytes = if strip_gps {
+        let limits = decoder.limits().codec;
+        let without = codec::without_location(&bytes, &limits);
+        let without = without.map_err(|error| error.failure_of(from.display()))?;
+        without.unwrap_or(bytes)
+    } else {
+        bytes
+    };
 
     let started = Instant::now();
     let source = tokio::select! {
