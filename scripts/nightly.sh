@@ -34,6 +34,7 @@ part kills 30 "kills in" "STORE_KILLS=1000 cargo test -p store --test calls -- $
 part cuts 30 "images, .* cut" "STORE_CUTS=500 cargo test -p store --test torn -- $SHOW"
 part flips 15 "found, .* in free space" "STORE_FLIPS=1000 cargo test -p store --test db flipped -- $SHOW"
 part heal 15 "flips, .* healed" "HEAL_FLIPS=100 cargo test -p peer --test heal -- $SHOW"
+part gallery 10 "not run|nothing on the console" "bash scripts/gallery_browser.sh"
 part disk-full 15 "skipped|acknowledged is there" "bash scripts/faults/disk_full.sh"
 part fsync 15 "skipped|acknowledged" "bash scripts/faults/fsync_error.sh"
 part peer-kills 30 "kills, .* lost|PEER_SEED" "PEER_KILLS=500 cargo test -p peer --test faults killed -- $SHOW"

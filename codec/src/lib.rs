@@ -31,4 +31,4 @@ pub use encode::{ENCODER_JPEG, ENCODER_PNG, ENCODER_WEBP, EncodeError, Encoded, 
 pub use error::CodecError;
 pub use location::without_location;
 pub use media::Media;
-pub use preview::{PREVIEW_SIDE_MAX, preview};
+pub use preview::{PREVIEW_SIDE_MAX, preview, preview_within};

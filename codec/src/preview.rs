@@ -27,8 +27,16 @@ const RESIZER: &str = "preview";
 /// # Errors
 /// [`EncodeError`], if the raster contradicts itself.
 pub fn preview(raster: &Raster) -> Result<Vec<u8>, EncodeError> {
+    preview_within(raster, PREVIEW_SIDE_MAX)
+}
+
+/// The same with a long side of at most so many pixels.
+///
+/// # Errors
+/// As [`preview`].
+pub fn preview_within(raster: &Raster, side_max: u32) -> Result<Vec<u8>, EncodeError> {
     let opaque = flat::opaque(raster);
-    let (width, height) = size(raster.width, raster.height);
+    let (width, height) = size(raster.width, raster.height, side_max);
     let gray = raster.channels.colors() == 1;
     let small = if (width, height) == (raster.width, raster.height) {
         opaque
@@ -66,13 +74,13 @@ fn shrunk<P: PixelTrait>(
 }
 
 /// The size of the preview: never larger, never 0.
-fn size(width: u32, height: u32) -> (u32, u32) {
+fn size(width: u32, height: u32, side_max: u32) -> (u32, u32) {
     let long = width.max(height);
-    if long <= PREVIEW_SIDE_MAX {
+    if long <= side_max {
         return (width, height);
     }
     let scaled = |side: u32| {
-        let (side, long, to) = (u64::from(side), u64::from(long), u64::from(PREVIEW_SIDE_MAX));
+        let (side, long, to) = (u64::from(side), u64::from(long), u64::from(side_max));
         ((2 * side * to + long) / (2 * long)).max(1) as u32
     };
     (scaled(width), scaled(height))
@@ -84,9 +92,10 @@ mod tests {
 
     #[test]
     fn sizes() {
-        assert_eq!(size(512, 1), (512, 1));
-        assert_eq!(size(513, 1), (512, 1));
-        assert_eq!(size(4000, 3000), (512, 384));
-        assert_eq!(size(1, 20_000), (1, 512));
+        assert_eq!(size(512, 1, 512), (512, 1));
+        assert_eq!(size(513, 1, 512), (512, 1));
+        assert_eq!(size(4000, 3000, 512), (512, 384));
+        assert_eq!(size(1, 20_000, 512), (1, 512));
+        assert_eq!(size(4000, 3000, 2048), (2048, 1536));
     }
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 mod album;
 mod apply;
 mod failure;
+mod gallery;
 mod history;
 mod inspect;
 mod look;
@@ -18,6 +19,7 @@ mod select;
 pub use album::*;
 pub use apply::*;
 pub use failure::*;
+pub use gallery::*;
 pub use history::*;
 pub use inspect::*;
 pub use look::*;
@@ -199,6 +201,14 @@ pub enum Request {
         #[serde(default)]
         whole: bool,
     },
+    /// An image of the gallery, by its bytes' hash in hex, with what belongs to it.
+    Details { album: Option<String>, hash: String },
+    /// Path of a picture of the image with these bytes: its preview first, or with `whole` the image first.
+    PictureOf {
+        album: Option<String>,
+        hash: String,
+        whole: bool,
+    },
     /// Refuses links with a peer (user name or device prefix) until unblocked.
     Block { peer: String },
     /// Undoes [`Request::Block`].
@@ -293,6 +303,10 @@ pub enum Reply {
     Saved(Saved),
     /// `show`.
     Shown(Shown),
+    /// One image in the gallery.
+    Details(Box<Details>),
+    /// `gallery`.
+    Gallery(Gallery),
     /// `apply`.
     Applied(Applied),
     /// `preview`.

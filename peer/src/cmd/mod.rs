@@ -25,6 +25,7 @@ mod export;
 mod filter;
 mod filters;
 pub mod fsck;
+pub mod gallery;
 mod get_images;
 mod get_metadata;
 mod get_or_set;
@@ -208,6 +209,8 @@ pub enum Shell {
     Demo(demo::Demo),
     #[allow(missing_docs)]
     Apply(apply::Apply),
+    #[allow(missing_docs)]
+    Gallery(gallery::Gallery),
     #[allow(missing_docs)]
     Fsck(fsck::Fsck),
     #[allow(missing_docs)]

@@ -139,6 +139,21 @@ pub struct Watching {
 }
 
 impl Watching {
+    /// Waits until nothing that happens from now on is missed.
+    ///
+    /// # Errors
+    /// The node's failure.
+    pub async fn begun(&mut self) -> Result<(), Failure> {
+        while !self.taken {
+            match self.answers.next().await? {
+                Some(Answer::Failure(failure)) => return Err(failure),
+                Some(answer) => self.taken = matches!(answer, Answer::Taken),
+                None => return Err(ending()),
+            }
+        }
+        Ok(())
+    }
+
     /// The next piece; none when the node ended.
     ///
     /// # Errors

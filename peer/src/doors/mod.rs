@@ -17,6 +17,7 @@ mod apply;
 mod control;
 mod demo;
 mod fsck;
+mod gallery;
 mod host;
 mod interrupt;
 mod look;
@@ -115,6 +116,7 @@ fn run(words: Vec<OsString>) -> u8 {
         Some(Shell::Central(command)) => serve::run(&here, command),
         Some(Shell::Demo(flags)) => demo::run(&here, flags),
         Some(Shell::Apply(flags)) => apply::run(&here, &flags),
+        Some(Shell::Gallery(flags)) => gallery::run(&here, &flags),
         Some(Shell::Fsck(_)) => fsck::run(&here),
         Some(Shell::Man(flags)) => papers::man(&here, &flags),
         Some(Shell::Completions(flags)) => papers::completions(&here, &flags),

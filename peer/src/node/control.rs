@@ -12,7 +12,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::Handle;
 use super::commands;
-use crate::api::{Answer, Ask, Code, Failure, Progress, Request};
+use crate::api::{Answer, Ask, Code, Failure, Notice, Progress, Request};
 
 /// Longest line from a door: a thousand long paths.
 const LINE_BYTES_MAX: u64 = 4 * 1024 * 1024;
@@ -70,12 +70,14 @@ async fn serve_door(stream: UnixStream, handle: Handle, at_work: TaskTrackerToke
             return drop(say(&mut write, &Answer::Failure(failure)).await);
         }
     };
+    // From here on nothing is missed once the door hears that it watches.
+    let notices = (ask.request == Request::Watch).then(|| handle.notices());
     if say(&mut write, &Answer::Taken).await.is_err() {
         return;
     }
-    if ask.request == Request::Watch {
+    if let Some(notices) = notices {
         drop(at_work);
-        return watch(handle, &mut write, &mut reader).await;
+        return watch(notices, &mut write, &mut reader).await;
     }
     // The prompt asks by itself, and that is no work.
     let at_work = !matches!(ask.request, Request::Prompt | Request::Names { .. });
@@ -109,11 +111,10 @@ async fn serve_door(stream: UnixStream, handle: Handle, at_work: TaskTrackerToke
 }
 
 async fn watch(
-    handle: Handle,
+    mut notices: broadcast::Receiver<Notice>,
     write: &mut tokio::net::unix::OwnedWriteHalf,
     reader: &mut BufReader<tokio::net::unix::OwnedReadHalf>,
 ) {
-    let mut notices = handle.notices();
     let mut rest = [0; 1];
     loop {
         tokio::select! {

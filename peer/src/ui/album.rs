@@ -3,7 +3,7 @@
 use super::table::{columns, left, right};
 use super::{Page, Paint, human, in_quotes, text::then};
 use crate::api::{
-    Added, Albums, Differs, Filtered, FilteredMany, ImageEntry, Images, Metadata, Rating, Verified,
+    Added, Albums, Details, Differs, Filtered, FilteredMany, ImageEntry, Images, Metadata, Rating, Verified,
 };
 
 const NAME_COLUMNS: usize = 48;
@@ -303,6 +303,26 @@ pub(super) fn verified(it: &Verified) -> Page {
         }
     }
     .into()
+}
+
+pub(super) fn details(it: &Details, paint: Paint) -> Page {
+    let one = |image: &ImageEntry| Images {
+        album: it.album.clone(),
+        images: vec![image.clone()],
+        total: 1,
+        offset: 0,
+        in_album: 1,
+    };
+    let shown = it.source.iter().chain([&it.image]).chain(&it.versions);
+    let mut out: String = shown.map(|image| images(&one(image), paint).out).collect();
+    for rating in &it.ratings {
+        out.push_str(&format!(
+            "{} {}\n",
+            rating.stars,
+            super::shorten(&rating.user, 24)
+        ));
+    }
+    out.into()
 }
 
 pub(super) fn filtered(it: &Filtered) -> Page {

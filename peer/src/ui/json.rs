@@ -93,7 +93,9 @@ pub fn reply(reply: &Reply, failure: Option<(&Failure, Spelling)>) -> String {
         Checked,
         Prompt,
         Names,
-        Shown
+        Shown,
+        Details,
+        Gallery
     )
 }
 

@@ -2,7 +2,7 @@
 
 use super::table::{columns, left};
 use super::{Page, Paint, clean, human};
-use crate::api::{Applied, Checked};
+use crate::api::{Applied, Checked, Gallery};
 use crate::cmd::Local;
 
 pub(super) fn page(local: &Local, paint: Paint) -> Page {
@@ -70,6 +70,18 @@ pub(super) fn applied(it: &Applied) -> Page {
             clean(&it.recipe),
         ),
         notes: damaged,
+        next: None,
+    }
+}
+
+/// The address alone on a line, for those who hand it on.
+pub(super) fn gallery(it: &Gallery) -> Page {
+    Page {
+        out: format!("{}\n", clean(&it.url)),
+        notes: format!(
+            "gallery of {}; the link works once, Ctrl-C ends it\n",
+            clean(&it.album)
+        ),
         next: None,
     }
 }

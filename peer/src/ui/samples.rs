@@ -521,6 +521,32 @@ pub(super) fn replies() -> Vec<(&'static str, Reply)> {
             }),
         ),
         (
+            "details",
+            Reply::Details(Box::new(Details {
+                album: album(),
+                image: images().remove(1),
+                source: images().into_iter().next(),
+                versions: vec![image(EVIL, HASH)],
+                ratings: vec![
+                    Stars {
+                        user: evil(),
+                        stars: 5,
+                    },
+                    Stars {
+                        user: "bob".into(),
+                        stars: 0,
+                    },
+                ],
+            })),
+        ),
+        (
+            "gallery",
+            Reply::Gallery(Gallery {
+                album: evil(),
+                url: "http://127.0.0.1:40001/?token=9f86d081884c7d659a2feaa0c55ad015".into(),
+            }),
+        ),
+        (
             "shown",
             Reply::Shown(Shown {
                 album: album(),

@@ -45,6 +45,8 @@ fn page_of(reply: &Reply, paint: Paint, columns: Option<usize>) -> Page {
         Reply::Exported(it) => exported(it),
         Reply::Saved(it) => saved(it),
         Reply::Shown(it) => format!("{}\n", super::picture::caption(it)).into(),
+        Reply::Details(it) => album::details(it, paint),
+        Reply::Gallery(it) => local::gallery(it),
         Reply::Applied(it) => local::applied(it),
         Reply::Previewed(it) => look::previewed(it),
         Reply::Compared(it) => look::compared(it, paint),

@@ -134,6 +134,12 @@ pub const CALLS: &[Call] = &[
     ),
     at(
         "alice",
+        "gallery",
+        Good::Elsewhere("gallery.rs: its link, and what is behind it"),
+        NOWHERE,
+    ),
+    at(
+        "alice",
         "demo",
         Good::Elsewhere("demo.rs: one object at the end"),
         &["--photos", "nowhere"],

@@ -133,6 +133,8 @@ pub(super) async fn execute(handle: Handle, request: Request, steps: Steps) -> R
             };
             picture::picture(&handle, album, wanted).await
         }
+        Request::Details { album, hash } => picture::details(&handle, album, hash).await,
+        Request::PictureOf { album, hash, whole } => picture::picture_of(&handle, album, hash, whole).await,
         Request::Block { peer } => state::block(&handle, peer, true).await,
         Request::Unblock { peer } => state::block(&handle, peer, false).await,
         Request::Prompt => state::prompt(&handle).await,
