@@ -4,6 +4,12 @@
 //! every offset is checked, and patching changes values without moving a byte, so that offsets inside maker
 //! notes stay true. (EXIF 2.32, CIPA DC-008, §4.6.)
 
+const GPS_IFD: u16 = 0x8825;
+/// XMP, IPTC and Photoshop's resources, as TIFF files have them (and some EXIF blocks).
+const XMP: u16 = 0x02bc;
+const COPIES: [u16; 2] = [0x83bb, 0x8649];
+/// Directories that are followed one after another: pages of a TIFF file.
+const CHAIN_MAX: usize = 1000;
 const ORIENTATION: u16 = 0x0112;
 const EXIF_IFD: u16 = 0x8769;
 const DATE_TIME_ORIGINAL: u16 = 0x9003;
@@ -88,6 +94,105 @@ impl<'a> Exif<'a> {
         }
         self.wipe_thumbnail(&mut out);
         out
+    }
+
+    /// The block without the place: the GPS directory wiped and unlinked, XMP without what it says of the place, IPTC and
+    /// Photoshop's resources wiped and unlinked. Nothing moves but the entries behind one that goes.
+    pub fn without_place(&self) -> Vec<u8> {
+        let mut out = self.bytes.to_vec();
+        let mut dirs = Vec::new();
+        let mut next = Some(self.first_ifd());
+        while let Some(at) = next.filter(|at| *at != 0 && !dirs.contains(at) && dirs.len() < CHAIN_MAX) {
+            dirs.push(at);
+            next = self.next_ifd(at);
+        }
+        for at in dirs.clone() {
+            let sub = self.find(at, EXIF_IFD).and_then(|entry| self.number(&entry));
+            dirs.extend(sub.map(|at| at as usize).filter(|at| !dirs.contains(at)));
+        }
+        // What the directories themselves take is never wiped, whatever a value claims.
+        let kept: Vec<(usize, usize)> = dirs
+            .iter()
+            .filter_map(|at| Some((*at, self.link(*at)? + 4)))
+            .collect();
+        let wipe = |out: &mut Vec<u8>, from: usize, len: usize, with: u8| {
+            let end = from.saturating_add(len).min(out.len());
+            if from < end && from >= 8 && !kept.iter().any(|(a, b)| from < *b && *a < end) {
+                out[from..end].fill(with);
+            }
+        };
+        for dir in &dirs {
+            let entries: Vec<Entry> = self.entries(*dir).collect();
+            for (place, entry) in entries.iter().enumerate().rev() {
+                if entry.tag == GPS_IFD {
+                    if let Some(gps) = self.number(entry).map(|at| at as usize) {
+                        for field in self.entries(gps) {
+                            if let Some((at, len)) = self.value(&field) {
+                                wipe(&mut out, at, len, 0);
+                            }
+                        }
+                        let len = self.link(gps).map_or(2, |link| link + 4 - gps);
+                        wipe(&mut out, gps, len, 0);
+                    }
+                } else if entry.tag == XMP {
+                    if let Some((at, len)) = self.value(entry) {
+                        let packet = &self.bytes[at..at + len];
+                        let without =
+                            crate::xmp::without(packet, crate::xmp::is_of_place).unwrap_or_default();
+                        if without != packet {
+                            wipe(&mut out, at, len, b' ');
+                            if out[at..at + len].iter().all(|byte| *byte == b' ') {
+                                out[at..at + without.len()].copy_from_slice(&without);
+                            }
+                        }
+                    }
+                    continue;
+                } else if COPIES.contains(&entry.tag) {
+                    if let Some((at, len)) = self.value(entry) {
+                        wipe(&mut out, at, len, 0);
+                    }
+                } else {
+                    continue;
+                }
+                self.unlink(&mut out, *dir, place);
+            }
+        }
+        out
+    }
+
+    /// Where a value lies that is too long for its entry, and its bytes; `None` for one in the entry or outside the block.
+    fn value(&self, entry: &Entry) -> Option<(usize, usize)> {
+        let each: u64 = match entry.kind {
+            1 | 2 | 6 | 7 => 1,
+            SHORT | 8 => 2,
+            LONG | 9 | 11 => 4,
+            _ => 8,
+        };
+        let len = usize::try_from(each * u64::from(entry.count))
+            .ok()
+            .filter(|len| *len > 4)?;
+        let at = self.u32(entry.at)? as usize;
+        (at.checked_add(len)? <= self.bytes.len()).then_some((at, len))
+    }
+
+    /// Takes an entry out of a directory of `out`: those behind it and the link move up.
+    fn unlink(&self, out: &mut [u8], dir: usize, place: usize) {
+        let now = Exif {
+            bytes: out,
+            little: self.little,
+        };
+        let (Some(count), Some(link)) = (now.u16(dir), now.link(dir)) else {
+            return;
+        };
+        let less = if self.little {
+            (count - 1).to_le_bytes()
+        } else {
+            (count - 1).to_be_bytes()
+        };
+        let at = dir + 2 + place * 12;
+        out.copy_within(at + 12..link + 4, at);
+        out[link + 4 - 12..link + 4].fill(0);
+        out[dir..dir + 2].copy_from_slice(&less);
     }
 
     fn wipe_thumbnail(&self, out: &mut [u8]) {

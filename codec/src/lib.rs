@@ -18,15 +18,18 @@ mod exif;
 mod flat;
 mod frames;
 mod jpeg;
+mod location;
 mod media;
 mod orient;
 mod preview;
 mod scan;
 mod tiff;
+mod xmp;
 
 pub use compare::{CompareError, Comparison, SSIM_WINDOW, compare, shown};
 pub use decode::{Decoded, Limits, Metadata, Probe, decode, decode_small, pixel_engine, probe};
 pub use encode::{ENCODER_JPEG, ENCODER_PNG, ENCODER_WEBP, EncodeError, Encoded, encode_as, encode_version};
 pub use error::CodecError;
+pub use location::without_location;
 pub use media::Media;
 pub use preview::{PREVIEW_SIDE_MAX, preview, preview_within};

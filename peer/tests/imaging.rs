@@ -256,3 +256,54 @@ fn colours_of_another_image() {
     let pw = home.run(&["apply", "large.bmp", "no.webp", "transfer:pw"], "");
     assert!(pw.code == 1 && pw.err.contains("pw: "), "{pw:?}");
 }
+
+/// A photo that tells where it was taken, added as it is and without the place: by a flag, and filtered into a file. What is stored is what everybody gets.
+#[test]
+fn the_place_is_taken_out() {
+    let world = World::new();
+    let home = album(&world);
+    let place = b"2026:11:21\0";
+    let entry = |tag: u16, kind: u16, count: u32, value: u32| {
+        let words = [tag.to_le_bytes(), kind.to_le_bytes()].concat();
+        [&words[..], &count.to_le_bytes(), &value.to_le_bytes()].concat()
+    };
+    // One directory with one entry, the GPS directory; in that the date stamp of the fix.
+    let directory = |entry: Vec<u8>| [&[1, 0][..], &entry, &[0; 4]].concat();
+    let exif = [
+        &b"II*\0\x08\0\0\0"[..],
+        &directory(entry(0x8825, 4, 1, 26)),
+        &directory(entry(0x1d, 2, 11, 44)),
+        place,
+    ];
+    let photo = |seed: u8| {
+        let samples = filters::Samples::U8((0..16 * 8 * 3).map(|i| (i as u8).wrapping_mul(seed)).collect());
+        let raster = filters::Raster::new(16, 8, filters::Channels::Rgb, samples).unwrap();
+        let metadata = codec::Metadata {
+            exif: Some(exif.concat()),
+            ..codec::Metadata::default()
+        };
+        codec::encode_as(codec::Media::Jpeg, &raster, &metadata)
+            .unwrap()
+            .bytes
+    };
+    for (name, seed) in [("told.jpg", 3), ("flag.jpg", 5), ("plain.jpg", 7)] {
+        std::fs::write(world.path(name), photo(seed)).unwrap();
+    }
+    home.ok(&["add-image", "told.jpg"]);
+    home.ok(&["add-image", "--strip-gps", "flag.jpg"]);
+    let tells = |name: &str| {
+        home.ok(&["save", name, "out.jpg"]);
+        let bytes = std::fs::read(world.path("out.jpg")).unwrap();
+        std::fs::remove_file(world.path("out.jpg")).unwrap();
+        bytes.windows(place.len()).any(|window| window == place)
+    };
+    assert!(tells("told.jpg") && !tells("flag.jpg"));
+    home.ok(&["filter", "flag.jpg", "sepia", "--as", "version.jpg"]);
+    assert!(!tells("version.jpg"));
+    for (flag, expect) in [(None, true), (Some("--strip-gps"), false)] {
+        let args = ["apply", "plain.jpg", "applied.jpg", "invert"];
+        home.ok(&args.into_iter().chain(flag).collect::<Vec<_>>());
+        let bytes = std::fs::read(world.path("applied.jpg")).unwrap();
+        assert_eq!(bytes.windows(place.len()).any(|window| window == place), expect);
+    }
+}

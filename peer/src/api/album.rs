@@ -179,6 +179,9 @@ pub struct Added {
     pub already: Vec<Already>,
     /// What could not be added.
     pub failed: Vec<Failed>,
+    /// Files without where they were taken, as asked: what is stored is not the file byte for byte.
+    #[serde(default)]
+    pub stripped: Vec<String>,
     /// Files in folders that are no images, not looked at further.
     pub skipped: u64,
     /// Files not looked at because the import was stopped.

@@ -77,6 +77,9 @@ pub enum Request {
         album: Option<String>,
         paths: Vec<PathBuf>,
         name: Option<String>,
+        /// Take out where the photos were taken first.
+        #[serde(default)]
+        strip_gps: bool,
     },
     /// Classic form: an entry whose bytes some peer may bring later. `hash` is BLAKE3 in hex, `size` bytes.
     AddClassic {

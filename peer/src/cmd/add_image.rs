@@ -9,6 +9,10 @@ use crate::api::{Code, Failure, Request};
 
 /// Add images to the album: files, folders, patterns
 ///
+/// --strip-gps takes out of JPEG, PNG, WebP, TIFF and GIF files where they were taken, before anything is stored: EXIF's GPS
+/// directory, what XMP and IPTC say of the place, and what follows the picture in its file. So what is stored is not the
+/// file byte for byte; the picture itself is. Maker notes are not looked into. The setting strip_gps = true does it always.
+///
 /// Folders are searched through, images only. Bytes that the album has already are not added twice. The classic
 /// form is exactly three words, NAME HASH SIZE: a name, the BLAKE3 hash in 64 hex digits and the bytes' number; it adds an
 /// entry whose bytes some peer may bring later.
@@ -23,6 +27,9 @@ pub struct AddImage {
     /// Name of the entry, where one file is added; then also if the album has its bytes under another name
     #[arg(long = "as", value_name = "NAME")]
     pub name: Option<String>,
+    /// Take out where the photos were taken, first
+    #[arg(long)]
+    pub strip_gps: bool,
 }
 
 impl AddImage {
@@ -46,7 +53,12 @@ impl AddImage {
             ));
         }
         let name = self.name.map(|name| check::image(&name)).transpose()?;
-        Ok(Act::Ask(Request::AddImage { album, paths, name }))
+        Ok(Act::Ask(Request::AddImage {
+            album,
+            paths,
+            name,
+            strip_gps: self.strip_gps || at.settings.strip_gps.value,
+        }))
     }
 }
 

@@ -34,4 +34,7 @@ pub struct Apply {
     /// Height of the tiles, which are as wide as the picture, in rows of the result (default: what suits the caches)
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=i64::from(filters::limits::SIDE_MAX)))]
     pub tile: Option<u32>,
+    /// Leave out where the photo was taken
+    #[arg(long)]
+    pub strip_gps: bool,
 }

@@ -75,6 +75,8 @@ pub struct Settings {
     pub verify: Set<bool>,
     /// Colours.
     pub color: Set<Color>,
+    /// Whether images are added without where they were taken.
+    pub strip_gps: Set<bool>,
     /// The file that was read, or would be.
     pub file: PathBuf,
 }
@@ -89,6 +91,7 @@ struct File {
     listen: Option<SocketAddr>,
     verify: Option<bool>,
     color: Option<Color>,
+    strip_gps: Option<bool>,
 }
 
 impl Settings {
@@ -206,6 +209,10 @@ impl Settings {
             listen,
             verify,
             color,
+            strip_gps: Set {
+                value: file.strip_gps.unwrap_or_default(),
+                origin: of_file(file.strip_gps.is_some()),
+            },
             file: path,
         })
     }
@@ -245,6 +252,11 @@ impl Settings {
                 "color",
                 format!("{:?}", self.color.value).to_lowercase(),
                 &self.color.origin,
+            ),
+            line(
+                "strip_gps",
+                self.strip_gps.value.to_string(),
+                &self.strip_gps.origin,
             ),
         ]
     }
@@ -308,7 +320,7 @@ impl File {
             Failure::new(
                 Code::Usage,
                 format!("{}, line {line}: {}", path.display(), wrong.message()),
-                "its keys are home, central, central_dir, replication, listen, verify and color",
+                "its keys are home, central, central_dir, replication, listen, verify, color and strip_gps",
             )
         })
     }
@@ -417,6 +429,7 @@ mod tests {
         );
         check(Some("color = \"never\"\ncolor = "), &[], "line 2");
         check(Some("color = \"pink\""), &[], "unknown variant `pink`");
+        check(Some("strip_gps = 1"), &[], "expected a boolean");
         check(
             Some("central = \"nowhere\""),
             &[],
@@ -444,6 +457,7 @@ mod tests {
         listen=automatic (default)
         verify=true (default)
         color=auto (default)
+        strip_gps=false (default)
         ");
     }
 }

@@ -29,7 +29,7 @@ pub fn run(here: &Here, flags: &Apply) -> u8 {
     };
     let at = here.context(&here.each);
     let [from, to] = [&flags.from, &flags.to].map(|path| paths::absolute(path, &at));
-    let text = flags.recipe.clone();
+    let (text, strip_gps) = (flags.recipe.clone(), flags.strip_gps);
     let (threads, tile) = (flags.threads, flags.tile);
     let stop = CancellationToken::new();
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.unwrap_or(0) as usize);
@@ -45,7 +45,7 @@ pub fn run(here: &Here, flags: &Apply) -> u8 {
             Ok(interrupt) => interrupt,
             Err(failure) => return failed(&ui, &failure),
         };
-        let work = apply(&from, &to, &text, pool, tile, ui, &stop);
+        let work = apply((&from, strip_gps), &to, &text, (pool, tile), ui, &stop);
         tokio::pin!(work);
         let done = tokio::select! {
             done = &mut work => done,
@@ -67,11 +67,10 @@ pub fn run(here: &Here, flags: &Apply) -> u8 {
 
 /// Nothing where it was stopped.
 async fn apply(
-    from: &Path,
+    (from, strip_gps): (&Path, bool),
     to: &Path,
     recipe: &str,
-    pool: rayon::ThreadPool,
-    tile: Option<u32>,
+    (pool, tile): (rayon::ThreadPool, Option<u32>),
     ui: Ui,
     stop: &CancellationToken,
 ) -> Result<Option<Applied>, Failure> {
@@ -81,7 +80,7 @@ async fn apply(
     let mut palettes = Vec::new();
     for path in draft.styles() {
         let style = tokio::select! {
-            picture = picture(&decoder, Path::new(path)) => picture?.0.decoded.raster,
+            picture = picture(&decoder, Path::new(path), false) => picture?.0.decoded.raster,
             () = stop.cancelled() => return Ok(None),
         };
         let palette = blocking(move || Palette::of(&style)).await?;
@@ -92,7 +91,7 @@ async fn apply(
     let recipe = draft.finish(|_| palettes.next().ok_or(RecipeError::Empty));
     let recipe = recipe.map_err(|error| error.failure())?;
     let (source, decode_ms) = tokio::select! {
-        picture = picture(&decoder, from) => picture?,
+        picture = picture(&decoder, from, strip_gps) => picture?,
         () = stop.cancelled() => return Ok(None),
     };
     let (to, stop) = (to.to_path_buf(), stop.clone());
@@ -101,7 +100,7 @@ async fn apply(
 }
 
 /// A picture of a file, and how long its decoding took, in milliseconds.
-async fn picture(decoder: &Decoder, from: &Path) -> Result<(Picture, f64), Failure> {
+async fn picture(decoder: &Decoder, from: &Path, strip_gps: bool) -> Result<(Picture, f64), Failure> {
     let (path, most) = (from.to_path_buf(), decoder.limits().codec.file_bytes_max);
     let named = |failure: Failure| Failure {
         message: format!("{}: {failure}", from.display()),
@@ -110,6 +109,15 @@ async fn picture(decoder: &Decoder, from: &Path) -> Result<(Picture, f64), Failu
     let bytes = blocking(move || explain::read(&path, most))
         .await?
         .map_err(named)?;
+    let bytes = if strip_gps {
+        let limits = decoder.limits().codec;
+        let without = codec::without_location(&bytes, &limits);
+        let without = without.map_err(|error| error.failure_of(from.display()))?;
+        without.unwrap_or(bytes)
+    } else {
+        bytes
+    };
+
     let started = Instant::now();
     let picture = decoder.pixels(&bytes).await;
     let picture = picture.map_err(|error| error.failure_of(from.display()))?;

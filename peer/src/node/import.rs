@@ -20,6 +20,8 @@ pub(super) const GROUP: usize = 16;
 pub(super) struct Looked {
     pub(super) path: PathBuf,
     pub(super) image: Image,
+    /// Whether where it was taken was taken out, so that the bytes are not the file's.
+    pub(super) stripped: bool,
 }
 
 /// What a path turned out to hold.
@@ -110,12 +112,12 @@ fn looks_like_image(path: &Path) -> bool {
     named || starts()
 }
 
-/// Has a file decoded as a check and for its preview, and stores both.
+/// Has a file decoded as a check and for its preview, and stores both; where asked without where it was taken.
 pub(super) async fn look(
     handle: &Handle,
     path: PathBuf,
     name: Option<String>,
-    at: u64,
+    (at, strip_gps): (u64, bool),
 ) -> Result<Looked, Failed> {
     let name = name.map_or_else(|| name_of(&path), Ok)?;
     let wrong = |failure: Failure| failed(&path, failure.code, failure.message, &failure.hint);
@@ -123,6 +125,17 @@ pub(super) async fn look(
     let bytes = blocking(move || explain::read(&file, most))
         .await
         .map_err(wrong)?;
+    let (bytes, stripped) = if strip_gps {
+        let limits = handle.decoder.limits().codec;
+        let without = blocking(move || match codec::without_location(&bytes, &limits) {
+            Ok(Some(without)) => Ok((without, true)),
+            Ok(None) => Ok((bytes, false)),
+            Err(error) => Err(error.failure()),
+        });
+        without.await.map_err(wrong)?
+    } else {
+        (bytes, false)
+    };
     let looked = handle.decoder.look(&bytes).await;
     let looked = looked.map_err(|error| wrong(error.failure()))?;
     let (blobs, preview) = (handle.blobs.clone(), looked.preview);
@@ -158,7 +171,11 @@ pub(super) async fn look(
         }),
         version: None,
     };
-    Ok(Looked { path, image })
+    Ok(Looked {
+        path,
+        image,
+        stripped,
+    })
 }
 
 /// A file's own name as an entry's name.

@@ -257,6 +257,12 @@ pub(super) fn added(it: &Added, paint: Paint) -> Page {
         let (path, name) = (super::clean(&same.path), super::shorten(&same.name, NAME_COLUMNS));
         out.push_str(&format!("  {} is here as {name}\n", paint.dim(&path)));
     }
+    if !it.stripped.is_empty() {
+        out.push_str(&format!(
+            "  location removed from {}: what is stored is not the file byte for byte\n",
+            human::several(&it.stripped, 3)
+        ));
+    }
     // The one failure of a single file is the failure itself.
     let alone = nothing && it.failed.len() == 1;
     let notes = it

@@ -143,6 +143,7 @@ pub(super) fn replies() -> Vec<(&'static str, Reply)> {
                 hash: HASH.into(),
             }],
             failed: vec![failure; failed],
+            stripped: vec![format!("/home/{EVIL}/b.jpg"); n.min(1)],
             skipped: 2,
             left: 0,
         })

@@ -263,6 +263,7 @@ impl Peer {
             album: None,
             paths,
             name: None,
+            strip_gps: false,
         };
         match self.control.quick(request).await {
             Ok(Reply::Added(it)) => Ok(it),
@@ -283,6 +284,7 @@ impl Peer {
             album: None,
             paths: vec![path.to_owned()],
             name: Some(name.to_owned()),
+            strip_gps: false,
         };
         match self.ask(request).await? {
             Reply::Added(mut it) if it.added.len() == 1 => Ok(it.added.remove(0)),

@@ -36,7 +36,7 @@ pub(super) async fn add(
     handle: &Handle,
     label: Option<String>,
     paths: Vec<PathBuf>,
-    name: Option<String>,
+    (name, strip_gps): (Option<String>, bool),
     steps: &Steps,
 ) -> Result<Reply, Failure> {
     let name = name.map(|name| check_name(&name)).transpose()?;
@@ -77,7 +77,7 @@ pub(super) async fn add(
             total,
             unit: "images".into(),
         });
-        let outcomes = look_all(handle, group, name.as_deref(), steps).await;
+        let outcomes = look_all(handle, group, (name.as_deref(), strip_gps), steps).await;
         let done = done + outcomes.len() as u64;
         for outcome in outcomes {
             match outcome {
@@ -90,8 +90,10 @@ pub(super) async fn add(
             break;
         }
     }
+    let stripped = looked.iter().filter(|looked| looked.stripped);
+    let stripped = stripped.map(|looked| looked.path.display().to_string()).collect();
     let (added, already) = commit(handle, id, looked, rename).await?;
-    report(handle, id, added, already, failed, (skipped, left)).await
+    report(handle, id, (added, already, failed), stripped, (skipped, left)).await
 }
 
 /// Checks that the user may add, before any work is done.
@@ -127,7 +129,7 @@ fn check_name(name: &str) -> Result<String, Failure> {
 async fn look_all(
     handle: &Handle,
     paths: &[PathBuf],
-    name: Option<&str>,
+    (name, strip_gps): (Option<&str>, bool),
     steps: &Steps,
 ) -> Vec<Result<Looked, Failed>> {
     let at = clock_ms();
@@ -138,7 +140,7 @@ async fn look_all(
             let (handle, path, name) = (handle.clone(), path.clone(), name.map(str::to_owned));
             // Dropped with this command, and its decoder with it.
             AbortOnDropHandle::new(tokio::spawn(async move {
-                import::look(&handle, path, name, at).await
+                import::look(&handle, path, name, (at, strip_gps)).await
             }))
         };
         let tasks: Vec<_> = some.iter().map(look).collect();
@@ -177,7 +179,7 @@ async fn commit(
         let mut fresh: BTreeMap<BlobHash, String> = BTreeMap::new();
         let (mut facts, mut added, mut already) = (Vec::new(), Vec::new(), Vec::new());
         let mut here = Vec::new();
-        for Looked { path, image } in looked {
+        for Looked { path, image, .. } in looked {
             here.push(image.hash);
             here.extend(image.preview.map(|preview| preview.hash));
             let path = path.display().to_string();
@@ -220,9 +222,8 @@ async fn commit(
 async fn report(
     handle: &Handle,
     id: AlbumId,
-    added: Vec<BlobHash>,
-    already: Vec<Already>,
-    failed: Vec<Failed>,
+    (added, already, failed): (Vec<BlobHash>, Vec<Already>, Vec<Failed>),
+    stripped: Vec<String>,
     (skipped, left): (u64, u64),
 ) -> Result<Reply, Failure> {
     let step = move |node: &mut Node| {
@@ -244,6 +245,7 @@ async fn report(
             added: entries.collect(),
             already,
             failed,
+            stripped,
             skipped,
             left,
         })
@@ -336,8 +338,7 @@ pub(super) async fn add_classic(
     report(
         handle,
         id,
-        added,
-        already.into_iter().collect(),
+        (added, already.into_iter().collect(), Vec::new()),
         Vec::new(),
         (0, 0),
     )

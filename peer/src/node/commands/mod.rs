@@ -52,7 +52,12 @@ pub(super) async fn execute(handle: Handle, request: Request, steps: Steps) -> R
             let page = inspect::Page { limit, skip };
             inspect::or_set(&handle, album, page, behind).await
         }
-        Request::AddImage { album, paths, name } => images::add(&handle, album, paths, name, &steps).await,
+        Request::AddImage {
+            album,
+            paths,
+            name,
+            strip_gps,
+        } => images::add(&handle, album, paths, (name, strip_gps), &steps).await,
         Request::AddClassic {
             album,
             name,
