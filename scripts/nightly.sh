@@ -28,13 +28,14 @@ part sim 30 "seeds, .* converged|^SEED" \
   "cargo run --release -p proptests --bin sim -- --peers 7 --seeds 10000 --jobs 2"
 part sim-200 30 "seeds, .* converged|^SEED" \
   "cargo run --release -p proptests --bin sim -- --peers 200 --seeds 5"
-part exhaustive 60 "parts, .* beginnings" \
-  "CRDT_EXHAUSTIVE=5 CRDT_EXHAUSTIVE_MINUTES=45 cargo test --release -p crdt --test suite exhaustive -- $SHOW"
+part exhaustive 120 "parts, .* beginnings" \
+  "CRDT_EXHAUSTIVE=5 CRDT_EXHAUSTIVE_PARTS=22 CRDT_EXHAUSTIVE_MINUTES=110 cargo test --release -p crdt --test suite exhaustive -- $SHOW"
 part kills 30 "kills in" "STORE_KILLS=1000 cargo test -p store --test calls -- $SHOW"
 part cuts 30 "images, .* cut" "STORE_CUTS=500 cargo test -p store --test torn -- $SHOW"
 part flips 15 "found, .* in free space" "STORE_FLIPS=1000 cargo test -p store --test db flipped -- $SHOW"
 part heal 15 "flips, .* healed" "HEAL_FLIPS=100 cargo test -p peer --test heal -- $SHOW"
 part gallery 10 "not run|nothing on the console" "bash scripts/gallery_browser.sh"
+part old-cpu 20 "not run|the same pixels" "bash scripts/old_cpu.sh"
 part disk-full 15 "skipped|acknowledged is there" "bash scripts/faults/disk_full.sh"
 part fsync 15 "skipped|acknowledged" "bash scripts/faults/fsync_error.sh"
 part peer-kills 30 "kills, .* lost|PEER_SEED" "PEER_KILLS=500 cargo test -p peer --test faults killed -- $SHOW"
