@@ -217,6 +217,13 @@ struct Stage {
     file: Option<blake3::Hash>,
 }
 
+/// After how many steps the file with this hash is what would be written.
+fn written_after(stages: &[Stage], hash: &BlobHash) -> Option<usize> {
+    stages
+        .iter()
+        .position(|stage| stage.file.is_some_and(|made| made == hash.0))
+}
+
 impl Again<'_> {
     fn encode(&self, source: &Picture, raster: &Raster) -> Result<codec::Encoded, codec::EncodeError> {
         codec::encode_version(raster, source.decoded.probe.media, &source.decoded.metadata)
@@ -319,9 +326,7 @@ impl Again<'_> {
             Some(n) => format!("the pixels are those of {}: {}", self.prefix(n), self.missing(n)),
             None => "the stated pixels come out after none of its steps".to_owned(),
         };
-        let made = stages
-            .iter()
-            .position(|stage| stage.file.is_some_and(|made| made == hash.0));
+        let made = written_after(&stages, hash);
         let file = match made {
             Some(n) if n + 1 == stages.len() => "; its file is what the recipe gives".to_owned(),
             Some(n) if Some(n) == stated => "; so is its file".to_owned(),
@@ -347,9 +352,7 @@ impl Again<'_> {
         let (stages, _) = self.stages(&source, tell)?;
         // Its memory may be needed for the file.
         drop(source);
-        let made = stages
-            .iter()
-            .position(|stage| stage.file.is_some_and(|made| made == hash.0));
+        let made = written_after(&stages, hash);
         let why = match made {
             Some(n) => Some(format!(
                 "its file is that of {}: {}",
