@@ -192,6 +192,8 @@ const EVILS: Words<Evil> = Words(&[
     ("early", Evil::Early),
     ("claim", Evil::Claim),
     ("overflow", Evil::Overflow),
+    ("certify", Evil::Certify),
+    ("unseat", Evil::Unseat),
 ]);
 const WHATS: Words<What> = Words(&[
     ("images", What::Images),

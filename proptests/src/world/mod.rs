@@ -8,6 +8,7 @@
 
 mod audit;
 mod disk;
+mod impostor;
 pub mod lone;
 mod net;
 mod peer;

@@ -13,6 +13,7 @@ use engine::limits::{FRAME_BYTES_MAX, GOSSIP_BYTES_MAX};
 use engine::wire::{Call, Epoch, RefusalCode, decode_call, decode_message, encode_answer, encode_message};
 use rand::Rng as _;
 
+use super::impostor::Impostor;
 use super::peer::dot;
 use super::people::{self, Who};
 use super::{At, World};
@@ -64,6 +65,10 @@ pub enum Evil {
     Claim,
     /// Seqs and clocks at the end of the numbers.
     Overflow,
+    /// Devices under certificates that no root gave, true certificates under its own signature.
+    Certify,
+    /// Revocations of another's device by whoever is not that user's root.
+    Unseat,
 }
 
 /// What a Byzantine peer answers.
@@ -260,6 +265,7 @@ impl World {
             }
             Evil::Foreign => foreign(&me, clock),
             Evil::Early => early(&me, album, mine.as_ref(), &tips, &line("early")),
+            Evil::Certify | Evil::Unseat => self.impersonate(at, here, act, other),
             Evil::Overflow => overflow(&pen.facts(vec![line("too far")])),
             Evil::Claim => Vec::new(),
             Evil::Junk => {
@@ -275,6 +281,25 @@ impl World {
         };
         for to in self.linked_with(at) {
             self.send_ops(at, to, album, &ops);
+        }
+    }
+
+    fn impersonate(&self, at: At, here: &Album, act: Evil, other: At) -> Vec<Arc<Op>> {
+        let (me, victim) = (self.author_of(at), self.author_of(other));
+        let disk = &self.peers[at].disk;
+        let impostor = Impostor {
+            album: here.id(),
+            root: &self.peers[at].who.root_author(disk.incarnation),
+            me: &me,
+            victim: &victim,
+            tips: &tips(here),
+            mine: last_of(here, &me.actor()),
+            life: Incarnation([0x5a; 16]),
+        };
+        let line = people::dated(people::chat("not mine to say"), self.clock(at));
+        match act {
+            Evil::Certify => impostor.certify(&line),
+            _ => impostor.unseat(self.clock(at), &line),
         }
     }
 
