@@ -69,7 +69,8 @@ impl Impostor<'_> {
             root,
             cert: self.victim.certificate.sig,
         };
-        let by_device = Pen::new(self.me, self.album, self.mine.clone(), self.tips).facts(vec![revoke.clone()]);
+        let by_device =
+            Pen::new(self.me, self.album, self.mine.clone(), self.tips).facts(vec![revoke.clone()]);
         let by_root = Pen::new(self.root, self.album, None, self.tips);
         let with_more = by_root.clone().facts(vec![revoke.clone(), line.clone()]);
         let in_form = by_root.facts(vec![revoke.clone()]);
