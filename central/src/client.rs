@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::{fmt, io};
 
 use crdt::id::{AlbumId, Signature};
-use crdt::keys::{Certificate, Domain, KeyPair};
+use crdt::keys::{Certificate, Domain, KeyPair, Revocation};
 use rustls::pki_types::ServerName;
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncRead, AsyncWrite, ReadHalf, WriteHalf};
@@ -34,10 +34,11 @@ use crate::limits::{
     CLIENT_ANSWER_DEADLINE, CLIENT_CONNECT_DEADLINE, CLIENT_KEEPALIVE, CLIENT_PAGES_MAX, CLIENT_PUSHES_MAX,
     CLIENT_REQUESTS_MAX,
 };
-use crate::password::{LoggingIn, PasswordError, Registering};
+use crate::password::{ExportKey, LoggingIn, PasswordError, Registering};
 use crate::proto::{
-    AlbumEntry, AlbumPeersOk, AlbumPutOk, AlbumsOk, AnnounceOk, Answer, Ask, Bytes, Code, Failure,
-    FromCentral, Genesis, HelloOk, LookupOk, Nonce, PeerEntry, Push, Request, SessionOk, StartOk, VERSION,
+    AlbumEntry, AlbumPeersOk, AlbumPutOk, AlbumsOk, AnnounceOk, Answer, Ask, Bytes, Code, DevicesOk,
+    EscrowOk, Failure, FromCentral, Genesis, HelloOk, LookupOk, Nonce, PeerEntry, Push, Request, SessionOk,
+    StartOk, VERSION,
 };
 pub use crate::tls::{Fingerprint, Pin};
 
@@ -277,14 +278,14 @@ impl Client {
         device: &KeyPair,
     ) -> Result<(), ClientError> {
         let name = &user_name(name)?;
-        match self.login_once(name, password, cert, device).await {
+        match self.login_once(name, password, cert, device).await.map(drop) {
             Err(ClientError::Refused(failure)) if failure.code == Code::Busy => {
                 // Somebody is guessing. The device key shows that it is not us.
                 match self.resume(cert, device).await {
                     Ok(known) if known == *name => {}
                     _ => return Err(failure.into()),
                 }
-                let result = self.login_once(name, password, cert, device).await;
+                let result = self.login_once(name, password, cert, device).await.map(drop);
                 if result.is_err() {
                     self.logout().await?;
                 }
@@ -300,7 +301,7 @@ impl Client {
         password: &str,
         cert: &Certificate,
         device: &KeyPair,
-    ) -> Result<(), ClientError> {
+    ) -> Result<ExportKey, ClientError> {
         let (state, request) = LoggingIn::start(name, password, self.0.nonce).map_err(password_failure)?;
         let ask = Ask::LoginStart {
             name: name.to_owned(),
@@ -308,14 +309,14 @@ impl Client {
         };
         let _alone = self.0.turn.write().await;
         let start: StartOk = self.0.ask_in_turn(ask).await?;
-        let finalization = self.0.stretch(move || state.finish(&start.response.0)).await?;
+        let (finalization, key) = self.0.stretch(move || state.finish(&start.response.0)).await?;
         let (cert, sig) = (cert.clone(), self.0.sign(device));
         let ask = Ask::LoginFinish {
             finalization: Bytes(finalization),
             cert,
             sig,
         };
-        self.0.ask_in_turn::<SessionOk>(ask).await.map(drop)
+        self.0.ask_in_turn::<SessionOk>(ask).await.map(|_| key)
     }
 
     /// Makes this connection `device`'s session by its key alone; returns the account's name. A central that
@@ -363,9 +364,87 @@ impl Client {
             .0
             .ask(Ask::Announce {
                 addresses: addresses.to_vec(),
+                label: None,
             })
             .await?;
         Ok(ok.expires_ms)
+    }
+
+    /// As [`Client::announce`], with the name of this device for its user's other ones.
+    pub async fn announce_as(&self, addresses: &[String], label: &str) -> Result<u64, ClientError> {
+        let ask = Ask::Announce {
+            addresses: addresses.to_vec(),
+            label: Some(label.to_owned()),
+        };
+        Ok(self.0.ask::<AnnounceOk>(ask).await?.expires_ms)
+    }
+
+    /// The devices of this session's user. What it says of them is as good as their certificates and revocations.
+    pub async fn devices(&self) -> Result<DevicesOk, ClientError> {
+        self.0.ask(Ask::Devices).await
+    }
+
+    /// Ends what a device of this session's user may do at the central.
+    pub async fn revoke_device(&self, revocation: &Revocation) -> Result<(), ClientError> {
+        let revocation = revocation.clone();
+        let ask = Ask::DeviceRevoke { revocation };
+        self.0.ask::<serde_json::Value>(ask).await.map(drop)
+    }
+
+    /// Sets the password of the account `name`, whose root key this is. What was in escrow goes.
+    pub async fn set_password(&self, name: &str, password: &str, root: &KeyPair) -> Result<(), ClientError> {
+        let name = user_name(name)?;
+        let (state, request) = Registering::start(&name, password).map_err(password_failure)?;
+        let ask = Ask::PasswordStart {
+            name,
+            request: Bytes(request),
+            cert: Certificate::issue(root, &root.public()),
+            sig: self.0.sign(root),
+        };
+        let _alone = self.0.turn.write().await;
+        let start: StartOk = self.0.ask_in_turn(ask).await?;
+        let upload = self.0.stretch(move || state.finish(&start.response.0)).await?;
+        let ask = Ask::PasswordFinish {
+            upload: Bytes(upload),
+        };
+        self.0.ask_in_turn::<serde_json::Value>(ask).await.map(drop)
+    }
+
+    /// Proves the password as [`Client::login`] does, and returns the key that it gives its user alone.
+    pub async fn export_key(
+        &self,
+        name: &str,
+        password: &str,
+        cert: &Certificate,
+        device: &KeyPair,
+    ) -> Result<ExportKey, ClientError> {
+        self.login_once(&user_name(name)?, password, cert, device).await
+    }
+
+    /// Has the central keep a sealed root key, or forget it.
+    pub async fn escrow_put(&self, sealed: Option<Vec<u8>>) -> Result<(), ClientError> {
+        let sealed = sealed.map(Bytes);
+        let ask = Ask::EscrowPut { sealed };
+        self.0.ask::<serde_json::Value>(ask).await.map(drop)
+    }
+
+    /// The sealed root key of the account `name` and the key that the password gives, for a machine that has no more
+    /// than the password. [`Code::NotFound`]: the password is right, and nothing is in escrow.
+    pub async fn escrow_open(&self, name: &str, password: &str) -> Result<(Vec<u8>, ExportKey), ClientError> {
+        let name = user_name(name)?;
+        let (state, request) = LoggingIn::start(&name, password, self.0.nonce).map_err(password_failure)?;
+        let ask = Ask::LoginStart {
+            name,
+            request: Bytes(request),
+        };
+        let _alone = self.0.turn.write().await;
+        let start: StartOk = self.0.ask_in_turn(ask).await?;
+        let (finalization, key) = self.0.stretch(move || state.finish(&start.response.0)).await?;
+        let ask = Ask::EscrowOpen {
+            finalization: Bytes(finalization),
+        };
+        let ok: EscrowOk = self.0.ask_in_turn(ask).await?;
+        Ok((ok.sealed.0, key))
     }
 
     /// Hands over a signed album list (see [`crate::proto::AlbumList`]); false where the central holds a newer
@@ -464,9 +543,10 @@ impl Inner {
     }
 
     /// Argon2 on a thread that may block.
-    async fn stretch<F>(&self, work: F) -> Result<Vec<u8>, ClientError>
+    async fn stretch<T, F>(&self, work: F) -> Result<T, ClientError>
     where
-        F: FnOnce() -> Result<Vec<u8>, PasswordError> + Send + 'static,
+        T: Send + 'static,
+        F: FnOnce() -> Result<T, PasswordError> + Send + 'static,
     {
         match tokio::task::spawn_blocking(work).await {
             Ok(result) => result.map_err(password_failure),

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
-use crdt::keys::Certificate;
+use crdt::keys::{Certificate, Revocation};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::Instant;
 
@@ -220,6 +220,13 @@ impl State {
             self.hang_up(other);
         }
         Ok(())
+    }
+
+    /// A device is its user's no longer: its connections end.
+    pub(crate) fn end_device(&mut self, revocation: &Revocation) {
+        for id in self.registry.end_device(revocation) {
+            self.hang_up(id);
+        }
     }
 
     /// It is closed.
@@ -464,9 +471,7 @@ mod tests {
         assert!((0..fitted).all(known) && !known(fitted));
         // Somebody makes room.
         let other = rusqlite::Connection::open(&path).unwrap();
-        other
-            .execute("UPDATE account SET password = NULL WHERE name = 'u0'", [])
-            .unwrap();
+        other.execute("UPDATE account SET password = NULL", []).unwrap();
         add(fitted).await.unwrap();
         assert!(known(fitted));
     }

@@ -31,6 +31,8 @@ pub const PAGE_BYTES_MAX: usize = FRAME_BYTES_MAX - 256;
 pub const ACCOUNTS_MAX: usize = 100_000;
 /// Devices of one account.
 pub const DEVICES_PER_ACCOUNT_MAX: usize = 32;
+/// Devices of one account that were revoked.
+pub const REVOKED_PER_ACCOUNT_MAX: usize = 256;
 
 /// Largest integer in a signed text or message (2^53 − 1).
 pub const INTEGER_MAX: u64 = (1 << 53) - 1;

@@ -84,6 +84,9 @@ fn context(nonce: &Nonce) -> Vec<u8> {
     [CONTEXT, &nonce.0].concat()
 }
 
+/// What a right password gives its user alone: 64 bytes.
+pub type ExportKey = Zeroizing<Vec<u8>>;
+
 /// A client in the middle of registering.
 pub struct Registering {
     name: String,
@@ -145,15 +148,19 @@ impl LoggingIn {
         ))
     }
 
-    /// The `finalization` of `login-finish`, or [`PasswordError::Wrong`]: the client knows first.
-    /// Takes Argon2's time: not for an async thread.
-    pub fn finish(self, response: &[u8]) -> Result<Vec<u8>, PasswordError> {
+    /// The `finalization` of `login-finish` and the export key, or [`PasswordError::Wrong`]: the client knows first.
+    /// The key is the same at each login with this password, and the central never has it. Takes Argon2's time: not for
+    /// an async thread.
+    pub fn finish(self, response: &[u8]) -> Result<(Vec<u8>, ExportKey), PasswordError> {
         let response = CredentialResponse::deserialize(response).map_err(|_| PasswordError::Malformed)?;
         let context = context(&self.nonce);
         let params = ClientLoginFinishParameters::new(Some(&context), identifiers(&self.name), None);
         self.state
             .finish(&mut OsRng, self.password.as_bytes(), response, params)
-            .map(|finish| finish.message.serialize().to_vec())
+            .map(|finish| {
+                let key = Zeroizing::new(finish.export_key.to_vec());
+                (finish.message.serialize().to_vec(), key)
+            })
             .map_err(|_| PasswordError::Wrong)
     }
 }
@@ -279,7 +286,7 @@ mod tests {
     ) -> Result<(), PasswordError> {
         let (client, request) = LoggingIn::start(name, password, nonces.0).unwrap();
         let (challenge, response) = setup.challenge(name, nonces.1, record, &request).unwrap();
-        challenge.finish(&client.finish(&response)?)
+        challenge.finish(&client.finish(&response)?.0)
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crdt::id::{AlbumId, PublicKey, Signature, UserId};
-use crdt::keys::Certificate;
+use crdt::keys::{Certificate, Revocation};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -96,6 +96,9 @@ pub enum Ask {
     Announce {
         /// `IP:PORT`, the best first.
         addresses: Vec<String>,
+        /// What its user calls this device.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        label: Option<String>,
     },
     /// Hands over an album's member list.
     AlbumPut {
@@ -122,6 +125,41 @@ pub enum Ask {
         /// Page after this device, for the next page.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         after: Option<PublicKey>,
+    },
+    /// The devices of this session's user.
+    Devices,
+    /// Ends what a device of this session's user may do here, for good.
+    DeviceRevoke {
+        /// The root's word.
+        revocation: Revocation,
+    },
+    /// First half of setting a new password. Who has the root needs no old one, and no session; the proof comes first
+    /// since the answer helps a guesser.
+    PasswordStart {
+        /// The account's name.
+        name: String,
+        /// OPAQUE registration request.
+        request: Bytes,
+        /// The root's word for itself.
+        cert: Certificate,
+        /// The root's over nonce ‖ root.
+        sig: Signature,
+    },
+    /// Second half.
+    PasswordFinish {
+        /// OPAQUE registration upload.
+        upload: Bytes,
+    },
+    /// Keeps a sealed root key for this session's user, or forgets it.
+    EscrowPut {
+        /// Sealed by the user under the password; absent: forget it.
+        #[serde(rename = "box", default, skip_serializing_if = "Option::is_none")]
+        sealed: Option<Bytes>,
+    },
+    /// Asks for it with the password alone, right after `login-start`.
+    EscrowOpen {
+        /// OPAQUE credential finalization.
+        finalization: Bytes,
     },
 }
 
@@ -263,6 +301,42 @@ pub struct AlbumPeersOk {
     pub more: bool,
 }
 
+/// `ok` of `devices`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DevicesOk {
+    /// By device key.
+    pub devices: Vec<DeviceEntry>,
+    /// Whether a sealed root key is kept here.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub escrow: bool,
+}
+
+/// One device of the session's user.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceEntry {
+    /// The root's word for it.
+    pub cert: Certificate,
+    /// What it was called when it announced itself last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// The root's signature of its revocation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked: Option<Signature>,
+    /// Milliseconds since it last announced itself; absent when it is not live.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen_ms: Option<u64>,
+    /// Where it can be reached; empty when it is not live.
+    pub addresses: Vec<String>,
+}
+
+/// `ok` of `escrow-open`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EscrowOk {
+    /// As it was put.
+    #[serde(rename = "box")]
+    pub sealed: Bytes,
+}
+
 /// One device of an album's member.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PeerEntry {
@@ -316,6 +390,8 @@ pub enum Code {
     NotFound,
     /// You may not.
     Denied,
+    /// This device was revoked by its user's root key.
+    Revoked,
     /// It is there already.
     Exists,
     /// The request is wrong.
@@ -341,6 +417,9 @@ pub struct Failure {
     /// Asking again is of use after this long.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u64>,
+    /// Of [`Code::Revoked`]: the root's word for it, since no central decides that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revocation: Option<Box<Revocation>>,
 }
 
 impl Failure {
@@ -351,6 +430,7 @@ impl Failure {
             message: message.into(),
             hint: hint.into(),
             retry_after_ms: None,
+            revocation: None,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crdt::id::Signature;
-use crdt::keys::{Certificate, Domain, verify};
+use crdt::keys::{Certificate, Domain, Revocation, verify};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -11,10 +11,10 @@ use crate::hub::Hub;
 use crate::limits::{COST_DIVISOR, PRESENCE_MS};
 use crate::password::{self, Challenge, PasswordError};
 use crate::proto::{
-    AlbumPutOk, AnnounceOk, Answer, Ask, Bytes, Code, Failure, Genesis, HelloOk, Nonce, Request, SessionOk,
-    StartOk, VERSION,
+    AlbumPutOk, AnnounceOk, Answer, Ask, Bytes, Code, EscrowOk, Failure, Genesis, HelloOk, Nonce, Request,
+    SessionOk, StartOk, VERSION,
 };
-use crate::registry::{ListPlan, SessionId, VerifiedList, check_addresses};
+use crate::registry::{ListPlan, Registry, SessionId, VerifiedList, check_addresses};
 
 /// A two-part exchange whose first part is done.
 enum Pending {
@@ -24,6 +24,10 @@ enum Pending {
     Login {
         challenge: Box<Challenge>,
         counted: bool,
+    },
+    Password {
+        name: String,
+        root: Certificate,
     },
 }
 
@@ -101,7 +105,7 @@ impl Session {
                 state.registry.session_user(self.id)?;
                 ok(&state.registry.lookup(&name)?)
             }
-            Ask::Announce { addresses } => self.on_announce(addresses),
+            Ask::Announce { addresses, label } => self.on_announce(addresses, label).await,
             Ask::AlbumPut {
                 list,
                 sig,
@@ -124,7 +128,70 @@ impl Session {
                 self.extra_cost = devices as u64 / COST_DIVISOR;
                 ok(&page)
             }
+            Ask::Devices => {
+                let now = self.hub.core.now_ms();
+                ok(&self.hub.core.lock().registry.devices(self.id, now)?)
+            }
+            Ask::DeviceRevoke { revocation } => self.on_device_revoke(revocation).await,
+            Ask::PasswordStart {
+                name,
+                request,
+                cert,
+                sig,
+            } => self.on_password_start(name, &request, cert, &sig),
+            Ask::PasswordFinish { upload } => match pending {
+                Some(Pending::Password { name, root }) => self.on_password_finish(name, root, &upload).await,
+                _ => Err(out_of_turn("password-start")),
+            },
+            Ask::EscrowPut { sealed } => {
+                let (id, sealed) = (self.id, sealed.map(|sealed| sealed.0));
+                let plan = move |registry: &Registry| Ok((registry.plan_escrow(id, sealed)?, true));
+                self.hub.change(id, plan).await?;
+                ok(&serde_json::Map::new())
+            }
+            Ask::EscrowOpen { finalization } => match pending {
+                Some(Pending::Login { challenge, counted }) => {
+                    let name = self.prove(*challenge, counted, &finalization)?;
+                    let sealed = Bytes(self.hub.core.lock().registry.escrow(&name)?);
+                    ok(&EscrowOk { sealed })
+                }
+                _ => Err(out_of_turn("login-start")),
+            },
         }
+    }
+
+    /// The proof comes before the answer: with as many answers as they like, and one response to a login, guessers could
+    /// try passwords at home.
+    fn on_password_start(
+        &mut self,
+        name: String,
+        request: &Bytes,
+        cert: Certificate,
+        sig: &Signature,
+    ) -> Done {
+        check_name(&name)?;
+        self.check_device(&cert, sig)?;
+        self.hub.core.lock().registry.check_root(&name, &cert)?;
+        let response = self.hub.setup.register(&name, &request.0).map_err(malformed)?;
+        self.pending = Some(Pending::Password { name, root: cert });
+        ok(&StartOk {
+            response: Bytes(response),
+        })
+    }
+
+    async fn on_password_finish(&mut self, name: String, root: Certificate, upload: &Bytes) -> Done {
+        let record = password::record(&upload.0).map_err(malformed)?;
+        let plan = move |registry: &Registry| Ok((Some(registry.plan_password(&name, &root, record)?), true));
+        self.hub.change(self.id, plan).await?;
+        ok(&serde_json::Map::new())
+    }
+
+    async fn on_device_revoke(&mut self, revocation: Revocation) -> Done {
+        let (id, planned) = (self.id, revocation.clone());
+        let plan = move |registry: &Registry| Ok((registry.plan_revoke(id, &planned)?, true));
+        self.hub.change(id, plan).await?;
+        self.hub.core.lock().end_device(&revocation);
+        ok(&serde_json::Map::new())
     }
 
     fn on_register_start(&mut self, name: String, request: &Bytes) -> Done {
@@ -191,6 +258,13 @@ impl Session {
         finalization: &Bytes,
         (cert, sig): (Certificate, Signature),
     ) -> Done {
+        let name = self.prove(challenge, counted, finalization)?;
+        self.check_device(&cert, &sig)?;
+        self.admit(name, cert).await
+    }
+
+    /// The account whose password was proved. A right one does not count as an attempt.
+    fn prove(&self, challenge: Challenge, counted: bool, finalization: &Bytes) -> Result<String, Failure> {
         let name = challenge.name().to_owned();
         challenge.finish(&finalization.0).map_err(|error| match error {
             PasswordError::Wrong => Failure::new(
@@ -208,8 +282,7 @@ impl Session {
                 .registry
                 .attempt_succeeded(&name, self.address, now);
         }
-        self.check_device(&cert, &sig)?;
-        self.admit(name, cert).await
+        Ok(name)
     }
 
     async fn on_resume(&mut self, cert: Certificate, sig: &Signature, name: Option<String>) -> Done {
@@ -254,9 +327,8 @@ impl Session {
         let change = self.hub.core.lock().registry.plan_device(&name, &cert)?;
         if change.is_some() {
             let (planned_name, planned_cert) = (name.clone(), cert.clone());
-            let plan = move |registry: &crate::registry::Registry| {
-                Ok((registry.plan_device(&planned_name, &planned_cert)?, true))
-            };
+            let plan =
+                move |registry: &Registry| Ok((registry.plan_device(&planned_name, &planned_cert)?, true));
             self.hub.change(self.id, plan).await?;
         }
         self.begin(name, cert)
@@ -267,8 +339,16 @@ impl Session {
         ok(&SessionOk { name })
     }
 
-    fn on_announce(&mut self, addresses: Vec<String>) -> Done {
+    async fn on_announce(&mut self, addresses: Vec<String>, label: Option<String>) -> Done {
         check_addresses(&addresses)?;
+        if let Some(label) = label {
+            let renamed = self.hub.core.lock().registry.plan_label(self.id, &label)?;
+            if renamed.is_some() {
+                let id = self.id;
+                let plan = move |registry: &Registry| Ok((registry.plan_label(id, &label)?, true));
+                self.hub.change(id, plan).await?;
+            }
+        }
         let now = self.hub.core.now_ms();
         let mut state = self.hub.core.lock();
         let deliveries = state.registry.announce(self.id, addresses, now)?;

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crdt::id::{AlbumId, PublicKey, Signature, UserId};
-use crdt::keys::Certificate;
+use crdt::keys::{Certificate, Revocation};
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
 use crate::password::Setup;
 use crate::proto::AlbumEntry;
-use crate::registry::{AccountRow, Change, Rows};
+use crate::registry::{AccountRow, Change, DeviceRow, Rows};
 
 /// Oldest SQLite whose WAL we trust (3.51.3).
 const SQLITE_VERSION_MIN: i32 = 3_051_003;
@@ -19,7 +19,8 @@ const SQLITE_VERSION_MIN: i32 = 3_051_003;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// One step of the schema each; `user_version` counts those done.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = [
+    "
     CREATE TABLE secret (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
     CREATE TABLE account (name TEXT PRIMARY KEY, root BLOB NOT NULL UNIQUE, password BLOB) STRICT;
     CREATE TABLE device (
@@ -30,7 +31,16 @@ const MIGRATIONS: [&str; 1] = ["
         album BLOB PRIMARY KEY, owner BLOB NOT NULL, name TEXT NOT NULL, list TEXT NOT NULL, sig BLOB NOT NULL,
         root BLOB NOT NULL, device BLOB NOT NULL, cert BLOB NOT NULL
     ) STRICT;
-"];
+",
+    "
+    ALTER TABLE account ADD COLUMN escrow BLOB;
+    ALTER TABLE device ADD COLUMN label TEXT;
+    CREATE TABLE revoked (
+        root BLOB NOT NULL, device BLOB NOT NULL, sig BLOB NOT NULL,
+        PRIMARY KEY (root, device)
+    ) STRICT, WITHOUT ROWID;
+",
+];
 
 /// Why the database cannot be used, sorted by who acts.
 #[derive(Debug, thiserror::Error)]
@@ -207,18 +217,34 @@ fn load_setup(connection: &mut Connection, path: &Path) -> Result<Setup, StoreEr
 
 fn load(connection: &Connection) -> rusqlite::Result<Rows> {
     let accounts = connection
-        .prepare("SELECT name, root, password FROM account")?
+        .prepare("SELECT name, root, password, escrow FROM account")?
         .query_map([], |row| {
             Ok(AccountRow {
                 name: row.get(0)?,
                 root: PublicKey(row.get(1)?),
                 password: row.get(2)?,
+                escrow: row.get(3)?,
             })
         })?
         .collect::<rusqlite::Result<_>>()?;
     let devices = connection
-        .prepare("SELECT root, device, sig FROM device")?
-        .query_map([], |row| certificate(row, 0))?
+        .prepare("SELECT root, device, sig, label FROM device")?
+        .query_map([], |row| {
+            Ok(DeviceRow {
+                cert: certificate(row, 0)?,
+                label: row.get(3)?,
+            })
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    let revoked = connection
+        .prepare("SELECT root, device, sig FROM revoked")?
+        .query_map([], |row| {
+            Ok(Revocation {
+                root: PublicKey(row.get(0)?),
+                device: PublicKey(row.get(1)?),
+                sig: Signature(row.get(2)?),
+            })
+        })?
         .collect::<rusqlite::Result<_>>()?;
     let albums = connection
         .prepare("SELECT album, owner, name, list, sig, root, device, cert FROM album")?
@@ -236,6 +262,7 @@ fn load(connection: &Connection) -> rusqlite::Result<Rows> {
     Ok(Rows {
         accounts,
         devices,
+        revoked,
         albums,
     })
 }
@@ -257,10 +284,22 @@ fn apply(transaction: &Transaction<'_>, change: &Change) -> rusqlite::Result<()>
             insert_device(transaction, cert)
         }
         Change::Password { name, password } => transaction
-            .prepare_cached("UPDATE account SET password = ?2 WHERE name = ?1")?
+            .prepare_cached("UPDATE account SET password = ?2, escrow = NULL WHERE name = ?1")?
             .execute(params![name, password])
             .map(drop),
         Change::Device { cert } => insert_device(transaction, cert),
+        Change::Label { cert, label } => transaction
+            .prepare_cached("UPDATE device SET label = ?3 WHERE root = ?1 AND device = ?2")?
+            .execute(params![&cert.root.0[..], &cert.device.0[..], label])
+            .map(drop),
+        Change::Revoke(Revocation { root, device, sig }) => transaction
+            .prepare_cached("INSERT INTO revoked (root, device, sig) VALUES (?1, ?2, ?3)")?
+            .execute(params![&root.0[..], &device.0[..], &sig.0[..]])
+            .map(drop),
+        Change::Escrow { name, sealed } => transaction
+            .prepare_cached("UPDATE account SET escrow = ?2 WHERE name = ?1")?
+            .execute(params![name, sealed])
+            .map(drop),
         Change::List(entry) => transaction
             .prepare_cached(
                 "INSERT OR REPLACE INTO album (album, owner, name, list, sig, root, device, cert)
@@ -347,6 +386,7 @@ mod tests {
             &KeyPair::from_seed(&[1; 32]),
             &KeyPair::from_seed(&[9; 32]).public(),
         );
+        let revocation = Revocation::issue(&KeyPair::from_seed(&[1; 32]), &second.device);
         for change in [
             change(1),
             Change::Device { cert: second.clone() },
@@ -355,7 +395,20 @@ mod tests {
                 ..entry.clone()
             })),
             Change::List(Box::new(entry.clone())),
+            Change::Label {
+                cert: second.clone(),
+                label: "laptop".to_owned(),
+            },
+            Change::Revoke(revocation.clone()),
+            Change::Escrow {
+                name: name.clone(),
+                sealed: Some(vec![7; 72]),
+            },
             change(3),
+            Change::Escrow {
+                name: "u3".to_owned(),
+                sealed: Some(vec![9; 72]),
+            },
             Change::Password {
                 name: "u3".to_owned(),
                 password: vec![8; 192],
@@ -368,17 +421,26 @@ mod tests {
         assert_eq!(*setup.to_bytes(), *again.to_bytes());
         assert_eq!(rows.albums, [entry]);
         assert_eq!(rows.devices.len(), 3);
-        assert!(rows.devices.contains(&cert) && rows.devices.contains(&second));
+        let device = |cert: &Certificate, label: Option<&str>| DeviceRow {
+            cert: cert.clone(),
+            label: label.map(str::to_owned),
+        };
+        assert!(rows.devices.contains(&device(&cert, None)));
+        assert!(rows.devices.contains(&device(&second, Some("laptop"))));
+        assert_eq!(rows.revoked, [revocation]);
         assert_eq!(rows.accounts.len(), 2);
         assert_eq!(
             rows.accounts[0],
             AccountRow {
                 name,
                 root: cert.root,
-                password
+                password,
+                escrow: Some(vec![7; 72]),
             }
         );
+        // What the old password sealed went with it.
         assert_eq!(rows.accounts[1].password, Some(vec![8; 192]));
+        assert_eq!(rows.accounts[1].escrow, None);
     }
 
     #[test]
@@ -415,7 +477,7 @@ mod tests {
         assert_eq!(pragma("mmap_size"), 0);
         assert_eq!(pragma("trusted_schema"), 0);
         assert_eq!(pragma("busy_timeout"), 5_000);
-        assert_eq!(pragma("user_version"), 1);
+        assert_eq!(pragma("user_version"), MIGRATIONS.len() as i64);
     }
 
     #[test]
@@ -425,7 +487,7 @@ mod tests {
         drop(Store::open(&path).unwrap());
         Connection::open(&path)
             .unwrap()
-            .pragma_update(None, "user_version", 2)
+            .pragma_update(None, "user_version", MIGRATIONS.len() as i64 + 1)
             .unwrap();
         assert!(matches!(Store::open(&path), Err(StoreError::Unusable { .. })));
         let path = folder.path().join("lost.db");

@@ -3,7 +3,7 @@
 
 use central::proto::*;
 use crdt::id::{AlbumId, PublicKey, Signature, UserId};
-use crdt::keys::Certificate;
+use crdt::keys::{Certificate, Revocation};
 use serde_json::value::RawValue;
 
 const K1: &str = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE";
@@ -113,8 +113,16 @@ fn requests() {
     check(
         Ask::Announce {
             addresses: vec!["127.0.0.1:9".to_owned()],
+            label: None,
         },
         r#"{"id":7,"do":"announce","addresses":["127.0.0.1:9"]}"#,
+    );
+    check(
+        Ask::Announce {
+            addresses: vec![],
+            label: Some("laptop".to_owned()),
+        },
+        r#"{"id":7,"do":"announce","addresses":[],"label":"laptop"}"#,
     );
     check(
         Ask::AlbumPut {
@@ -156,6 +164,42 @@ fn requests() {
             after: Some(PublicKey([2; 32])),
         },
         r#"{"id":7,"do":"album-peers","album":"K5","after":"K2"}"#,
+    );
+    check(Ask::Devices, r#"{"id":7,"do":"devices"}"#);
+    let revocation = Revocation {
+        root: PublicKey([1; 32]),
+        device: PublicKey([2; 32]),
+        sig: sig(),
+    };
+    check(
+        Ask::DeviceRevoke { revocation },
+        r#"{"id":7,"do":"device-revoke","revocation":{"root":"K1","device":"K2","sig":"S4"}}"#,
+    );
+    check(
+        Ask::PasswordStart {
+            name: name(),
+            request: bytes(),
+            cert: cert(),
+            sig: sig(),
+        },
+        r#"{"id":7,"do":"password-start","name":"alice","request":"_wD_AA","cert":CERT,"sig":"S4"}"#,
+    );
+    check(
+        Ask::PasswordFinish { upload: bytes() },
+        r#"{"id":7,"do":"password-finish","upload":"_wD_AA"}"#,
+    );
+    check(
+        Ask::EscrowPut {
+            sealed: Some(bytes()),
+        },
+        r#"{"id":7,"do":"escrow-put","box":"_wD_AA"}"#,
+    );
+    check(Ask::EscrowPut { sealed: None }, r#"{"id":7,"do":"escrow-put"}"#);
+    check(
+        Ask::EscrowOpen {
+            finalization: bytes(),
+        },
+        r#"{"id":7,"do":"escrow-open","finalization":"_wD_AA"}"#,
     );
 }
 
@@ -245,6 +289,35 @@ fn answers() {
         },
         r#"{"id":7,"ok":{"peers":[{"name":"bob","user":"K2","cert":CERT,"addresses":["127.0.0.1:9"],"seen_ms":12},{"name":"bob","user":"K2","cert":CERT,"addresses":[]}]}}"#,
     );
+    let device = DeviceEntry {
+        cert: cert(),
+        label: Some("laptop".to_owned()),
+        revoked: None,
+        seen_ms: Some(12),
+        addresses: vec!["127.0.0.1:9".to_owned()],
+    };
+    let revoked = DeviceEntry {
+        label: None,
+        revoked: Some(sig()),
+        seen_ms: None,
+        addresses: vec![],
+        ..device.clone()
+    };
+    check(
+        DevicesOk {
+            devices: vec![device],
+            escrow: false,
+        },
+        r#"{"id":7,"ok":{"devices":[{"cert":CERT,"label":"laptop","seen_ms":12,"addresses":["127.0.0.1:9"]}]}}"#,
+    );
+    check(
+        DevicesOk {
+            devices: vec![revoked],
+            escrow: true,
+        },
+        r#"{"id":7,"ok":{"devices":[{"cert":CERT,"revoked":"S4","addresses":[]}],"escrow":true}}"#,
+    );
+    check(EscrowOk { sealed: bytes() }, r#"{"id":7,"ok":{"box":"_wD_AA"}}"#);
     check(serde_json::json!({}), r#"{"id":7,"ok":{}}"#);
 }
 
@@ -254,6 +327,7 @@ fn refusals() {
         (Code::Auth, "auth"),
         (Code::NotFound, "not_found"),
         (Code::Denied, "denied"),
+        (Code::Revoked, "revoked"),
         (Code::Exists, "exists"),
         (Code::Usage, "usage"),
         (Code::Busy, "busy"),
@@ -271,6 +345,21 @@ fn refusals() {
         ..Failure::new(Code::Busy, "too many", "try again in 6 s")
     };
     let text = r#"{"id":7,"error":{"code":"busy","message":"too many","hint":"try again in 6 s","retry_after_ms":5900}}"#;
+    let answer = Answer::new::<()>(7, Err(failure.clone()));
+    assert_eq!(String::from_utf8(answer.encode()).unwrap(), text);
+    assert_eq!(answer.into_result::<()>().unwrap(), Err(failure));
+    let revocation = Revocation {
+        root: PublicKey([1; 32]),
+        device: PublicKey([2; 32]),
+        sig: sig(),
+    };
+    let failure = Failure {
+        revocation: Some(Box::new(revocation)),
+        ..Failure::new(Code::Revoked, "no", "")
+    };
+    let text = golden(
+        r#"{"id":7,"error":{"code":"revoked","message":"no","hint":"","revocation":{"root":"K1","device":"K2","sig":"S4"}}}"#,
+    );
     let answer = Answer::new::<()>(7, Err(failure.clone()));
     assert_eq!(String::from_utf8(answer.encode()).unwrap(), text);
     assert_eq!(answer.into_result::<()>().unwrap(), Err(failure));

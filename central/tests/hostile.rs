@@ -9,6 +9,7 @@ use central::limits::{FRAME_BYTES_MAX, HALF_OPEN_PER_ADDRESS_MAX};
 use central::proto::{Ask, Code, Role};
 use central::{Client, Server, frame};
 use common::*;
+use crdt::keys::Revocation;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -163,7 +164,37 @@ async fn requests_that_are_none() {
             },
             Code::Auth,
         ),
-        (Ask::Announce { addresses: vec![] }, Code::Auth),
+        (
+            Ask::Announce {
+                addresses: vec![],
+                label: None,
+            },
+            Code::Auth,
+        ),
+        (Ask::Devices, Code::Auth),
+        (
+            Ask::DeviceRevoke {
+                revocation: Revocation::issue(&alice.root, &alice.device.public()),
+            },
+            Code::Auth,
+        ),
+        (
+            Ask::PasswordStart {
+                name: "alice".to_owned(),
+                request: bytes(32),
+                cert: alice.cert.clone(),
+                sig,
+            },
+            Code::Auth,
+        ),
+        (Ask::PasswordFinish { upload: bytes(192) }, Code::Usage),
+        (Ask::EscrowPut { sealed: None }, Code::Auth),
+        (
+            Ask::EscrowOpen {
+                finalization: bytes(64),
+            },
+            Code::Usage,
+        ),
         (
             Ask::AlbumPut {
                 list,
@@ -283,6 +314,7 @@ async fn who_does_not_read_is_dropped() {
     assert!(deaf.ask(resume).await.error.is_none());
     let here = Ask::Announce {
         addresses: vec!["127.0.0.1:9".to_owned()],
+        label: None,
     };
     assert!(deaf.ask(here).await.error.is_none());
     // From here on bob reads nothing, and alice has much to say. Each of her connections may say so much at once.

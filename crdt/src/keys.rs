@@ -17,6 +17,8 @@ pub enum Domain {
     Session,
     /// A list of an album's members for the central, signed by a device.
     AlbumList,
+    /// That a device is its user's no longer, signed by the user's root.
+    Revocation,
 }
 
 impl Domain {
@@ -26,6 +28,7 @@ impl Domain {
             Domain::Certificate => "calotype 1 device certificate\n",
             Domain::Session => "calotype 1 central session\n",
             Domain::AlbumList => "calotype 1 album list\n",
+            Domain::Revocation => "calotype 1 device revocation\n",
         }
     }
 
@@ -119,6 +122,42 @@ impl Certificate {
     }
 }
 
+/// A root's word that a device is its user's no longer: a signature over `root ‖ device` (64 bytes). It speaks to the
+/// central and to the guards; what the device wrote is judged by `revoke` facts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Revocation {
+    /// The user's root key.
+    pub root: PublicKey,
+    /// The device's key.
+    pub device: PublicKey,
+    /// The root's signature.
+    pub sig: Signature,
+}
+
+impl Revocation {
+    /// Signs `device` away with `root`.
+    pub fn issue(root: &KeyPair, device: &PublicKey) -> Self {
+        let bytes = [root.public().0, device.0].concat();
+        Self {
+            root: root.public(),
+            device: *device,
+            sig: root.sign(Domain::Revocation, &bytes),
+        }
+    }
+
+    /// Whether the root really signed it, and of another key than its own.
+    pub fn is_valid(&self) -> bool {
+        let bytes = [self.root.0, self.device.0].concat();
+        self.root != self.device && verify(&self.root, Domain::Revocation, &bytes, &self.sig)
+    }
+
+    /// The user it speaks of.
+    pub fn user(&self) -> UserId {
+        user_id(&self.root)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -157,6 +196,32 @@ mod tests {
             }
             .is_valid()
         );
+    }
+
+    /// A certificate's signature revokes nothing, nobody but the root does, and the root not itself.
+    #[test]
+    fn a_revocation_is_the_roots_own_word() {
+        let (root, device) = (KeyPair::from_seed(&[1; 32]), KeyPair::from_seed(&[2; 32]));
+        let good = Revocation::issue(&root, &device.public());
+        assert!(good.is_valid());
+        let of_certificate = Certificate::issue(&root, &device.public()).sig;
+        for wrong in [
+            Revocation {
+                sig: of_certificate,
+                ..good.clone()
+            },
+            Revocation {
+                device: PublicKey([3; 32]),
+                ..good.clone()
+            },
+            Revocation {
+                root: device.public(),
+                ..good
+            },
+            Revocation::issue(&root, &root.public()),
+        ] {
+            assert!(!wrong.is_valid());
+        }
     }
 
     #[test]

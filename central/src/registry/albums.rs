@@ -310,7 +310,10 @@ impl Registry {
             devices.extend(
                 account
                     .into_iter()
-                    .flat_map(|account| account.devices.keys())
+                    .flat_map(|account| {
+                        let revoked = &account.revoked;
+                        account.devices.keys().filter(|key| !revoked.contains_key(*key))
+                    })
                     .map(|key| (*key, *member)),
             );
         }
@@ -342,7 +345,7 @@ impl Registry {
         let cert = Certificate {
             root: account.root,
             device,
-            sig: *account.devices.get(&device)?,
+            sig: account.devices.get(&device)?.sig,
         };
         let live = self
             .presence

@@ -5,13 +5,14 @@
 //! that only runs forward.
 
 mod albums;
+mod devices;
 mod presence;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use crdt::id::{AlbumId, PublicKey, Signature, UserId};
-use crdt::keys::{Certificate, user_id};
+use crdt::keys::{Certificate, Revocation, user_id};
 
 use self::albums::Album;
 pub use self::albums::{ListPlan, VerifiedList};
@@ -40,7 +41,7 @@ pub enum Change {
         /// Root and first device.
         cert: Certificate,
     },
-    /// A password for an account that had none.
+    /// A new password, or the first of an account that had none. What was in escrow goes: the old password sealed it.
     Password {
         /// The account.
         name: String,
@@ -51,6 +52,22 @@ pub enum Change {
     Device {
         /// Of an account's root.
         cert: Certificate,
+    },
+    /// What a device is called.
+    Label {
+        /// The device.
+        cert: Certificate,
+        /// Its name.
+        label: String,
+    },
+    /// A device is its user's no longer.
+    Revoke(Revocation),
+    /// A sealed root key to keep, or none any more.
+    Escrow {
+        /// The account.
+        name: String,
+        /// As the user sealed it.
+        sealed: Option<Vec<u8>>,
     },
     /// A new album or a newer list of one.
     List(Box<AlbumEntry>),
@@ -65,6 +82,17 @@ pub struct AccountRow {
     pub root: PublicKey,
     /// OPAQUE record.
     pub password: Option<Vec<u8>>,
+    /// The root key, sealed by its user.
+    pub escrow: Option<Vec<u8>>,
+}
+
+/// A device as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceRow {
+    /// Its root's word for it.
+    pub cert: Certificate,
+    /// What it is called.
+    pub label: Option<String>,
 }
 
 /// All that is stored.
@@ -73,7 +101,9 @@ pub struct Rows {
     /// Accounts.
     pub accounts: Vec<AccountRow>,
     /// Devices of them.
-    pub devices: Vec<Certificate>,
+    pub devices: Vec<DeviceRow>,
+    /// Those that were revoked, known or not.
+    pub revoked: Vec<Revocation>,
     /// Lists.
     pub albums: Vec<AlbumEntry>,
 }
@@ -91,7 +121,17 @@ pub struct Delivery {
 struct Account {
     root: PublicKey,
     password: Option<Vec<u8>>,
-    devices: BTreeMap<PublicKey, Signature>,
+    escrow: Option<Vec<u8>>,
+    devices: BTreeMap<PublicKey, Device>,
+    /// Devices that are the user's no longer, with the root's signature.
+    revoked: BTreeMap<PublicKey, Signature>,
+}
+
+#[derive(Debug)]
+struct Device {
+    /// Of its certificate.
+    sig: Signature,
+    label: Option<String>,
 }
 
 #[derive(Debug)]
@@ -147,20 +187,35 @@ impl Registry {
             ),
         };
         let mut left_out = 0;
-        for AccountRow { name, root, password } in rows.accounts {
+        for AccountRow {
+            name,
+            root,
+            password,
+            escrow,
+        } in rows.accounts
+        {
             registry.names.insert(user_id(&root), name.clone());
             registry.accounts.insert(
                 name,
                 Account {
                     root,
                     password,
+                    escrow,
                     devices: BTreeMap::new(),
+                    revoked: BTreeMap::new(),
                 },
             );
         }
-        for cert in rows.devices {
+        for DeviceRow { cert, label } in rows.devices {
+            let device = Device { sig: cert.sig, label };
             match registry.account_of_mut(&cert.user()) {
-                Some(account) => drop(account.devices.insert(cert.device, cert.sig)),
+                Some(account) => drop(account.devices.insert(cert.device, device)),
+                None => left_out += 1,
+            }
+        }
+        for revocation in rows.revoked {
+            match registry.account_of_mut(&revocation.user()) {
+                Some(account) => drop(account.revoked.insert(revocation.device, revocation.sig)),
                 None => left_out += 1,
             }
         }
@@ -273,10 +328,11 @@ impl Registry {
         let Some(account) = account else {
             return Err(unknown_device(name));
         };
+        account.check_device(&cert.device)?;
         if account.devices.contains_key(&cert.device) {
             return Ok(None);
         }
-        if account.devices.len() >= DEVICES_PER_ACCOUNT_MAX {
+        if account.devices_in_use() >= DEVICES_PER_ACCOUNT_MAX {
             return Err(Failure::new(
                 Code::Denied,
                 format!("the account {name} has {DEVICES_PER_ACCOUNT_MAX} devices already"),
@@ -290,14 +346,19 @@ impl Registry {
     pub fn apply(&mut self, change: Change, by: SessionId, now_ms: u64) -> Vec<Delivery> {
         match change {
             Change::Account { name, password, cert } => {
-                let devices = BTreeMap::from([(cert.device, cert.sig)]);
+                let device = Device {
+                    sig: cert.sig,
+                    label: None,
+                };
                 self.names.insert(cert.user(), name.clone());
                 self.accounts.insert(
                     name,
                     Account {
                         root: cert.root,
                         password,
-                        devices,
+                        escrow: None,
+                        devices: BTreeMap::from([(cert.device, device)]),
+                        revoked: BTreeMap::new(),
                     },
                 );
                 Vec::new()
@@ -305,12 +366,36 @@ impl Registry {
             Change::Password { name, password } => {
                 if let Some(account) = self.accounts.get_mut(&name) {
                     account.password = Some(password);
+                    account.escrow = None;
                 }
                 Vec::new()
             }
             Change::Device { cert } => {
+                let device = Device {
+                    sig: cert.sig,
+                    label: None,
+                };
                 if let Some(account) = self.account_of_mut(&cert.user()) {
-                    account.devices.insert(cert.device, cert.sig);
+                    account.devices.insert(cert.device, device);
+                }
+                Vec::new()
+            }
+            Change::Label { cert, label } => {
+                let account = self.account_of_mut(&cert.user());
+                if let Some(device) = account.and_then(|account| account.devices.get_mut(&cert.device)) {
+                    device.label = Some(label);
+                }
+                Vec::new()
+            }
+            Change::Revoke(revocation) => {
+                if let Some(account) = self.account_of_mut(&revocation.user()) {
+                    account.revoked.insert(revocation.device, revocation.sig);
+                }
+                Vec::new()
+            }
+            Change::Escrow { name, sealed } => {
+                if let Some(account) = self.accounts.get_mut(&name) {
+                    account.escrow = sealed;
                 }
                 Vec::new()
             }
@@ -395,6 +480,10 @@ impl Registry {
         self.end(session);
         self.check_room()?;
         let user = cert.user();
+        if let Some(account) = self.account_of(&user) {
+            // It may have been revoked since its certificate was looked at.
+            account.check_device(&cert.device)?;
+        }
         let online = self.online.entry(user).or_default();
         let same_device: Vec<SessionId> = online
             .iter()

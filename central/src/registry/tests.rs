@@ -309,6 +309,7 @@ fn accounts_up_to_the_limit() {
             name: format!("u{number}"),
             root: PublicKey(root),
             password: None,
+            escrow: None,
         }
     };
     let rows = Rows {
@@ -769,9 +770,13 @@ fn what_is_loaded_is_what_was_applied() {
                 name: home.name.to_owned(),
                 root: home.cert.root,
                 password: Some(vec![7; 192]),
+                escrow: None,
             })
             .to_vec(),
-        devices: vec![alice.cert.clone(), bob.cert.clone(), second_device(77, 78)],
+        devices: [alice.cert.clone(), bob.cert.clone(), second_device(77, 78)]
+            .map(|cert| DeviceRow { cert, label: None })
+            .to_vec(),
+        revoked: vec![],
         albums: before.albums(1, None).unwrap().albums,
     };
     let (mut after, left_out) = Registry::load(rows);

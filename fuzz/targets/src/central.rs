@@ -230,7 +230,13 @@ pub fn seeds() -> Vec<Seed> {
     let album = scene().album.id();
     let announce = |connection, addresses: &[&str]| {
         let addresses = addresses.iter().map(|address| (*address).to_owned()).collect();
-        (connection, Ask::Announce { addresses })
+        (
+            connection,
+            Ask::Announce {
+                addresses,
+                label: None,
+            },
+        )
     };
     // A point of the group, whatever its scalar: both halves of a password exchange may begin with it.
     let point = [

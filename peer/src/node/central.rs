@@ -555,7 +555,7 @@ pub(super) fn failure(error: ClientError) -> Failure {
     let code = match refused.code {
         central::proto::Code::Auth => Code::Auth,
         central::proto::Code::NotFound => Code::NotFound,
-        central::proto::Code::Denied => Code::Denied,
+        central::proto::Code::Denied | central::proto::Code::Revoked => Code::Denied,
         central::proto::Code::Exists => Code::Exists,
         central::proto::Code::Usage => Code::Usage,
         central::proto::Code::Busy => Code::Busy,
