@@ -36,9 +36,10 @@ use crate::limits::{
 };
 use crate::password::{ExportKey, LoggingIn, PasswordError, Registering};
 use crate::proto::{
-    AlbumEntry, AlbumPeersOk, AlbumPutOk, AlbumsOk, AnnounceOk, Answer, Ask, Bytes, Code, DevicesOk,
-    EscrowOk, Failure, FromCentral, Genesis, HelloOk, LookupOk, Nonce, PeerEntry, Push, Request, SessionOk,
-    StartOk, VERSION,
+    AlbumEntry, AlbumPeersOk, AlbumPutOk, AlbumsOk, AnnounceOk, Answer, Ask, Bytes, Code, DevicesOk, End,
+    EscrowOk, ExchangeId, Failure, FromCentral, Genesis, HelloOk, KnockOk, LookupOk, MailboxEntry,
+    MailboxKind, MailboxOpenOk, MailboxesOk, Nonce, PeerEntry, Push, Request, SealedBox, SessionOk, StartOk,
+    VERSION,
 };
 pub use crate::tls::{Fingerprint, Pin};
 
@@ -493,6 +494,57 @@ impl Client {
             }
         }
         Err(self.0.broken("its peers do not end".to_owned()))
+    }
+
+    /// Opens a mailbox (docs/protocol.md §11) for `ttl_ms` milliseconds; returns its number. [`Code::Denied`] where
+    /// the album's list does not call this user owner or curator, [`Code::Busy`] where there are too many.
+    pub async fn mailbox_open(
+        &self,
+        kind: MailboxKind,
+        album: Option<AlbumId>,
+        boxes: Vec<SealedBox>,
+        ttl_ms: u64,
+    ) -> Result<u32, ClientError> {
+        let ask = Ask::MailboxOpen {
+            kind,
+            album,
+            boxes,
+            ttl_ms,
+        };
+        Ok(self.0.ask::<MailboxOpenOk>(ask).await?.number)
+    }
+
+    /// Ends a mailbox of this user; [`Code::NotFound`] if it is none.
+    pub async fn mailbox_close(&self, number: u32) -> Result<(), ClientError> {
+        let ask = Ask::MailboxClose { number };
+        self.0.ask::<serde_json::Value>(ask).await.map(drop)
+    }
+
+    /// This user's mailboxes, also those that have ended, for a day after their time.
+    pub async fn mailboxes(&self) -> Result<Vec<MailboxEntry>, ClientError> {
+        Ok(self.0.ask::<MailboxesOk>(Ask::Mailboxes).await?.mailboxes)
+    }
+
+    /// Knocks at a mailbox with the first message of an exchange; for a device's needs no session. The answers come as
+    /// [`Push::Mail`]. [`Code::NotFound`] for whatever is not open, [`Code::Busy`] with `retry_after_ms` after too many.
+    pub async fn knock(&self, number: u32, body: Vec<u8>) -> Result<KnockOk, ClientError> {
+        let body = Bytes(body);
+        self.0.ask(Ask::Knock { number, body }).await
+    }
+
+    /// Sends a further message of an exchange, with how it ended if it is the last. [`Code::NotFound`] where the
+    /// exchange is over or another device answers.
+    pub async fn mail(
+        &self,
+        exchange: ExchangeId,
+        body: Vec<u8>,
+        end: Option<End>,
+    ) -> Result<(), ClientError> {
+        let body = Bytes(body);
+        self.0
+            .ask::<serde_json::Value>(Ask::Mail { exchange, body, end })
+            .await
+            .map(drop)
     }
 }
 

@@ -290,6 +290,85 @@ mod tests {
         }
     }
 
+    /// The central's own clock: who does not answer is followed by the next, and an answer without an end burns the code,
+    /// durably, with nobody saying a word.
+    #[tokio::test(start_paused = true)]
+    async fn a_mailbox_keeps_time() {
+        use crate::limits::{ANSWER_WAIT_MS, EXCHANGE_MS};
+        use crate::proto::{Bytes, ExchangeId, MailboxKind, MailboxState, SealedBox};
+        use crate::registry::{Change, MailboxRow, Taken};
+        use crdt::keys::{Certificate, KeyPair};
+        let folder = tempfile::tempdir().unwrap();
+        let Guest { hub, .. } = guest(&folder);
+        let cert = |n: u8| {
+            let root = KeyPair::from_seed(&[n; 32]);
+            Certificate::issue(&root, &KeyPair::from_seed(&[n + 100; 32]).public())
+        };
+        let boxes = [1, 2].map(|n| SealedBox {
+            device: cert(n).device,
+            sealed: Bytes(vec![n]),
+        });
+        let row = MailboxRow {
+            number: 7,
+            opener: cert(1).user(),
+            kind: MailboxKind::Album,
+            album: None,
+            boxes: boxes.to_vec(),
+            state: MailboxState::Open,
+            taken: None,
+            until_ms: 1_000_000,
+        };
+        let body = Bytes(b"a".to_vec());
+        let taken = Taken {
+            device: Some(cert(3).device),
+            body: *blake3::hash(&body.0).as_bytes(),
+        };
+        for change in [
+            Change::MailboxOpen(Box::new(row)),
+            Change::MailboxTake { number: 7, taken },
+        ] {
+            hub.change(0, move |_| Ok((Some(change), true))).await.unwrap();
+        }
+        let mut queues = Vec::new();
+        for n in 1..=3 {
+            let (outgoing, queue) = mpsc::channel(OUTGOING_FRAMES_MAX);
+            let mut state = hub.core.lock();
+            let id = state.opened(IpAddr::from([127, 0, 0, 1]), outgoing, Arc::new(Notify::new()));
+            state.begin(id, cert(n), 0).unwrap();
+            queues.push((id, queue));
+        }
+        tokio::spawn(crate::hub::keep_time(hub.clone()));
+        let id = ExchangeId([9; 16]);
+        {
+            let mut state = hub.core.lock();
+            let now = hub.core.now_ms();
+            let loopback = IpAddr::from([127, 0, 0, 1]);
+            let knock = state.registry.knock(queues[2].0, loopback, (7, body), id, now);
+            state.deliver(&knock.unwrap().1);
+            state.timers_moved();
+        }
+        let start = Instant::now();
+        assert!(queues[0].1.recv().await.is_some());
+        assert!(queues[1].1.recv().await.is_some());
+        let took = |wanted: u64| {
+            let ms = start.elapsed().as_millis() as u64;
+            // Timers have a millisecond's grain.
+            assert!((wanted..=wanted + 2).contains(&ms), "{ms}, not {wanted}");
+        };
+        took(ANSWER_WAIT_MS);
+        {
+            let mut state = hub.core.lock();
+            let now = hub.core.now_ms();
+            let answer = Bytes(b"b".to_vec());
+            state.registry.mail(queues[1].0, id, answer, None, now).unwrap();
+            state.timers_moved();
+        }
+        let burnt = queues[0].1.recv().await.unwrap();
+        let text = String::from_utf8(burnt.bytes.to_vec()).unwrap();
+        assert_eq!(text, r#"{"push":"mailbox","number":7,"state":"burnt"}"#);
+        took(ANSWER_WAIT_MS + EXCHANGE_MS);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_frame_that_is_not_taken_ends_the_connection() {
         let (mut near, mut far) = duplex(16);

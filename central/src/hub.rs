@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use crdt::keys::{Certificate, Revocation};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
@@ -13,9 +14,14 @@ use tokio::time::Instant;
 use crate::gate::Gate;
 use crate::limits::{CHANGES_WAITING_MAX, OUTGOING_BYTES_MAX, OUTGOING_FRAMES_FAIR};
 use crate::password::Setup;
-use crate::proto::{Code, Failure};
+use crate::proto::{Code, Failure, MailboxState};
 use crate::registry::{Change, Delivery, Registry, SessionId};
 use crate::store::{Store, StoreError};
+
+/// No connection: what the central does of itself.
+const NOBODY: SessionId = 0;
+/// How long nothing is due when nothing is known to be.
+const IDLE: Duration = Duration::from_secs(3_600);
 
 /// Whether the central goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,6 +109,8 @@ pub(crate) struct State {
     lines: BTreeMap<SessionId, Line>,
     waiting: Arc<WaitingBytes>,
     last_id: SessionId,
+    /// Told when something may be due earlier than before.
+    timers: Arc<Notify>,
 }
 
 /// State and switch; the writer's thread holds it too.
@@ -179,6 +187,7 @@ impl State {
             lines: BTreeMap::new(),
             waiting: Arc::default(),
             last_id: 0,
+            timers: Arc::default(),
         }
     }
 
@@ -207,7 +216,7 @@ impl State {
     }
 
     /// It is the session of a device whose certificate was checked.
-    pub(crate) fn begin(&mut self, id: SessionId, cert: Certificate) -> Result<(), Failure> {
+    pub(crate) fn begin(&mut self, id: SessionId, cert: Certificate, now_ms: u64) -> Result<(), Failure> {
         let ended = match self.registry.begin(id, cert) {
             Ok(ended) => ended,
             Err(failure) => {
@@ -219,6 +228,9 @@ impl State {
         for other in ended {
             self.hang_up(other);
         }
+        let knocks = self.registry.came_online(id, now_ms);
+        self.deliver(&knocks);
+        self.timers.notify_one();
         Ok(())
     }
 
@@ -229,11 +241,17 @@ impl State {
         }
     }
 
+    /// Something may be due earlier than before.
+    pub(crate) fn timers_moved(&self) {
+        self.timers.notify_one();
+    }
+
     /// It is closed.
     pub(crate) fn closed(&mut self, id: SessionId) {
         self.registry.end(id);
         self.gate.gone(id);
         self.lines.remove(&id);
+        self.timers.notify_one();
     }
 
     fn hang_up(&self, id: SessionId) {
@@ -303,6 +321,57 @@ impl Hub {
         answer
             .await
             .map_err(|_| Failure::new(Code::Internal, "the central stops", "try again later"))?
+    }
+}
+
+/// Does what is due in the mailboxes, in time, until the central stops.
+pub(crate) async fn keep_time(hub: Hub) {
+    let mut run = hub.core.run.subscribe();
+    let moved = hub.core.lock().timers.clone();
+    loop {
+        let due = hub.core.lock().registry.next_timer();
+        let due = due.map(|due_ms| hub.core.started + Duration::from_millis(due_ms));
+        tokio::select! {
+            biased;
+            () = stopped(&mut run) => return,
+            () = moved.notified() => continue,
+            () = tokio::time::sleep_until(due.unwrap_or_else(|| Instant::now() + IDLE)) => {}
+        }
+        hub.tick().await;
+    }
+}
+
+impl Hub {
+    async fn tick(&self) {
+        let burnt = {
+            let now = self.core.now_ms();
+            let mut state = self.core.lock();
+            let (deliveries, burnt) = state.registry.tick(now);
+            state.deliver(&deliveries);
+            burnt
+        };
+        for number in burnt {
+            let plan = move |registry: &Registry| Ok((registry.plan_end(number, MailboxState::Burnt), true));
+            if let Err(failure) = self.change(NOBODY, plan).await {
+                tracing::warn!(number, %failure, "a code was not burnt");
+            }
+        }
+    }
+
+    /// Forgets what has expired.
+    pub(crate) async fn sweep(&self) {
+        let now = self.core.now_ms();
+        let rested = {
+            let mut state = self.core.lock();
+            state.registry.sweep(now);
+            state.registry.plan_forget(now).is_some()
+        };
+        if rested {
+            // At the next sweep again, if it does not get onto the disk.
+            let _ = self
+                .change(NOBODY, move |registry| Ok((registry.plan_forget(now), true)))
+                .await;
+        }
     }
 }
 

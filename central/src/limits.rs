@@ -97,3 +97,38 @@ pub const ATTEMPTS_KEYS_MAX: usize = 65_536;
 pub const REGISTRATIONS_BURST: u64 = 20;
 /// One more new account after each of these, milliseconds.
 pub const REGISTRATIONS_INTERVAL_MS: u64 = 10_000;
+
+/// How long a code may be good, milliseconds: a day.
+pub const MAILBOX_TTL_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
+/// How long a mailbox is remembered after its time, milliseconds: whoever types an old code must not meet another's.
+pub const MAILBOX_REST_MS: u64 = MAILBOX_TTL_MS_MAX;
+/// Mailboxes remembered in all.
+pub const MAILBOXES_MAX: usize = 10_000;
+/// Mailboxes remembered of one user.
+pub const MAILBOXES_PER_USER_MAX: usize = 128;
+/// Mailboxes of one album that may still be used.
+pub const MAILBOXES_PER_ALBUM_MAX: usize = 64;
+/// Devices that may answer for one mailbox.
+pub const BOXES_MAX: usize = 32;
+/// Longest box, bytes. The longest real one has about 800.
+pub const BOX_BYTES_MAX: usize = 1_024;
+/// All boxes together, bytes. They are kept in memory while their mailboxes may be used.
+pub const BOXES_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Exchanges under way; they are kept in memory only.
+pub const EXCHANGES_MAX: usize = 1_024;
+/// Longest message of an exchange, bytes.
+pub const MAIL_BYTES_MAX: usize = 4_096;
+/// Messages of one exchange after its first; more are refused.
+pub const MAILS_PER_EXCHANGE_MAX: u32 = 16;
+/// A device that was asked to answer has this long, milliseconds, before the next one is asked.
+pub const ANSWER_WAIT_MS: u64 = 5_000;
+/// An exchange that was answered ends within this, milliseconds, or its code is burnt.
+pub const EXCHANGE_MS: u64 = 60_000;
+/// Knocks at once of one device.
+pub const KNOCKS_BURST: u64 = 5;
+/// One more knock after each of these, milliseconds.
+pub const KNOCKS_INTERVAL_MS: u64 = 60_000;
+/// Knocks at once from one address that is not loopback.
+pub const KNOCKS_PER_ADDRESS_BURST: u64 = 20;
+/// One more knock from there after each of these, milliseconds.
+pub const KNOCKS_PER_ADDRESS_INTERVAL_MS: u64 = 15_000;

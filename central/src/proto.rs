@@ -1,11 +1,11 @@
 //! The wire contract of docs/protocol.md §8: requests, answers, pushes and error codes as serde types.
 //!
 //! A request is `{"id":n,"do":…,…}`; its answer `{"id":n,"ok":{…}}` or `{"id":n,"error":{…}}`; a push has no id.
-//! Binary values are unpadded base64url. Keys that this version does not know are skipped.
+//! Binary values are unpadded base64url. Keys that this version does not know are skipped. Mailboxes: §11.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use crdt::id::{AlbumId, PublicKey, Signature, UserId};
+use crdt::id::{AlbumId, Incarnation, PublicKey, Signature, UserId};
 use crdt::keys::{Certificate, Revocation};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -18,7 +18,11 @@ pub const VERSION: u64 = 1;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Nonce(pub [u8; 32]);
 
-/// Bytes whose length the format does not fix: OPAQUE messages.
+/// One conversation through a mailbox: 16 random bytes of the central.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ExchangeId(pub [u8; 16]);
+
+/// Bytes whose length the format does not fix: OPAQUE messages, boxes, what goes through a mailbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bytes(pub Vec<u8>);
 
@@ -161,6 +165,90 @@ pub enum Ask {
         /// OPAQUE credential finalization.
         finalization: Bytes,
     },
+    /// Opens a mailbox for a code.
+    MailboxOpen {
+        /// What the code is for.
+        kind: MailboxKind,
+        /// The album, for [`MailboxKind::Album`]; the list here must call this user owner or curator.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        album: Option<AlbumId>,
+        /// Who may answer, in the order in which they are asked.
+        boxes: Vec<SealedBox>,
+        /// How long the code is good.
+        ttl_ms: u64,
+    },
+    /// Ends a mailbox that this user opened.
+    MailboxClose {
+        /// Its number.
+        number: u32,
+    },
+    /// The mailboxes that this user opened.
+    Mailboxes,
+    /// Takes a mailbox with the first message of an exchange.
+    Knock {
+        /// The code's.
+        number: u32,
+        /// The first message.
+        body: Bytes,
+    },
+    /// A further message of an exchange.
+    Mail {
+        /// Which.
+        exchange: ExchangeId,
+        /// The message.
+        body: Bytes,
+        /// The exchange is over, and how; said by who answers.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        end: Option<End>,
+    },
+}
+
+/// What a code is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MailboxKind {
+    /// A newcomer joins an album. Who knocks needs a session.
+    Album,
+    /// A machine joins an account. Who knocks has none yet.
+    Device,
+}
+
+/// How an exchange ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum End {
+    /// The code did its work.
+    Used,
+    /// The words were wrong, or the answer was no.
+    Burnt,
+}
+
+/// Where a mailbox stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MailboxState {
+    /// Nobody knocked yet.
+    Open,
+    /// Somebody knocked; nobody else may.
+    Taken,
+    /// The code did its work.
+    Used,
+    /// Somebody knew the number and not the words.
+    Burnt,
+    /// Who opened it closed it.
+    Closed,
+    /// Its time is over.
+    Expired,
+}
+
+/// What one device needs to answer, sealed for it (docs/protocol.md §11).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SealedBox {
+    /// The device.
+    pub device: PublicKey,
+    /// For its eyes.
+    #[serde(rename = "box")]
+    pub sealed: Bytes,
 }
 
 /// A genesis op as the central sees it: who owns the album, not what is in it.
@@ -353,6 +441,47 @@ pub struct PeerEntry {
     pub seen_ms: Option<u64>,
 }
 
+/// `ok` of `mailbox-open`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MailboxOpenOk {
+    /// The code's first part.
+    pub number: u32,
+}
+
+/// `ok` of `mailboxes`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MailboxesOk {
+    /// By number.
+    pub mailboxes: Vec<MailboxEntry>,
+}
+
+/// A mailbox as its opener sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MailboxEntry {
+    /// Its number.
+    pub number: u32,
+    /// What it is for.
+    pub kind: MailboxKind,
+    /// The album, if it is for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub album: Option<AlbumId>,
+    /// Where it stands.
+    pub state: MailboxState,
+    /// Milliseconds until it expires.
+    pub left_ms: u64,
+}
+
+/// `ok` of `knock`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnockOk {
+    /// What the following messages name.
+    pub exchange: ExchangeId,
+    /// What the code is for.
+    pub kind: MailboxKind,
+    /// How many devices that may answer are here now.
+    pub online: u32,
+}
+
 /// What the central says unasked. A hint: what it tells can be asked for too.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "push", rename_all = "kebab-case")]
@@ -377,6 +506,40 @@ pub enum Push {
         cert: Certificate,
         /// Where.
         addresses: Vec<String>,
+    },
+    /// Somebody knocked at a mailbox that this device may answer for.
+    Knock {
+        /// What the answer names.
+        exchange: ExchangeId,
+        /// The mailbox.
+        number: u32,
+        /// What it is for.
+        kind: MailboxKind,
+        /// The album, if it is for one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        album: Option<AlbumId>,
+        /// This device's.
+        #[serde(rename = "box")]
+        sealed: Bytes,
+        /// The first message.
+        body: Bytes,
+    },
+    /// A message of an exchange.
+    Mail {
+        /// Which.
+        exchange: ExchangeId,
+        /// The message.
+        body: Bytes,
+        /// The exchange is over, and how.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        end: Option<End>,
+    },
+    /// A mailbox that this user opened moved.
+    Mailbox {
+        /// Its number.
+        number: u32,
+        /// Where it stands now.
+        state: MailboxState,
     },
 }
 
@@ -534,7 +697,9 @@ impl FromCentral {
             push: Option<String>,
         }
         match serde_json::from_slice::<Head>(bytes)?.push.as_deref() {
-            Some("album" | "peer") => Ok(Self::Push(Some(serde_json::from_slice(bytes)?))),
+            Some("album" | "peer" | "knock" | "mail" | "mailbox") => {
+                Ok(Self::Push(Some(serde_json::from_slice(bytes)?)))
+            }
             Some(_) => Ok(Self::Push(None)),
             None => Ok(Self::Answer(serde_json::from_slice(bytes)?)),
         }
@@ -555,6 +720,19 @@ impl Serialize for Nonce {
 impl<'de> Deserialize<'de> for Nonce {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Ok(Self(PublicKey::deserialize(deserializer)?.0))
+    }
+}
+
+impl Serialize for ExchangeId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // A 16-byte id of its own kind; the spelling is that of all of them.
+        Incarnation(self.0).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for ExchangeId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self(Incarnation::deserialize(deserializer)?.0))
     }
 }
 

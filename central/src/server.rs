@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -13,7 +13,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::connection;
 use crate::folder::{Folder, FolderError};
-use crate::hub::{Core, Hub, Run, stop, stopped};
+use crate::hub::{Core, Hub, Run, keep_time, stop, stopped};
 use crate::identity::{Identity, IdentityError};
 use crate::limits::DRAIN_DEADLINE;
 use crate::registry::Registry;
@@ -146,7 +146,9 @@ fn open(data_dir: PathBuf) -> Result<Opened, ServeError> {
     let folder = Folder::take(&data_dir)?;
     let identity = Identity::load_or_create(&folder)?;
     let (store, setup, rows) = Store::open(&folder.file(DATABASE))?;
-    let (registry, left_out) = Registry::load(rows);
+    let (mut registry, left_out) = Registry::load(rows);
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    registry.set_clock(since_1970.as_millis() as u64);
     if left_out > 0 {
         tracing::warn!(left_out, "rows of the database make no sense and are ignored");
     }
@@ -200,6 +202,7 @@ impl Drop for Server {
 async fn accept_all(listener: &TcpListener, acceptor: TlsAcceptor, hub: Hub) {
     let mut run = hub.core.run.subscribe();
     let mut connections = JoinSet::new();
+    connections.spawn(keep_time(hub.clone()));
     let mut sweep = tokio::time::interval(SWEEP);
     loop {
         tokio::select! {
@@ -210,7 +213,10 @@ async fn accept_all(listener: &TcpListener, acceptor: TlsAcceptor, hub: Hub) {
                     tracing::error!(%error, "a connection's task failed");
                 }
             }
-            _ = sweep.tick() => hub.core.lock().registry.sweep(hub.core.now_ms()),
+            _ = sweep.tick() => {
+                let hub = hub.clone();
+                connections.spawn(async move { hub.sweep().await });
+            }
             accepted = listener.accept() => match accepted {
                 Ok((tcp, from)) => {
                     // IPv4 seen through an IPv6 socket is the same address.

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crdt::id::Signature;
+use crdt::id::{AlbumId, Signature};
 use crdt::keys::{Certificate, Domain, Revocation, verify};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -11,10 +11,10 @@ use crate::hub::Hub;
 use crate::limits::{COST_DIVISOR, PRESENCE_MS};
 use crate::password::{self, Challenge, PasswordError};
 use crate::proto::{
-    AlbumPutOk, AnnounceOk, Answer, Ask, Bytes, Code, EscrowOk, Failure, Genesis, HelloOk, Nonce, Request,
-    SessionOk, StartOk, VERSION,
+    AlbumPutOk, AnnounceOk, Answer, Ask, Bytes, Code, End, EscrowOk, ExchangeId, Failure, Genesis, HelloOk,
+    MailboxKind, MailboxOpenOk, Nonce, Request, SealedBox, SessionOk, StartOk, VERSION,
 };
-use crate::registry::{ListPlan, Registry, SessionId, VerifiedList, check_addresses};
+use crate::registry::{Change, Letter, ListPlan, Registry, SessionId, VerifiedList, check_addresses};
 
 /// A two-part exchange whose first part is done.
 enum Pending {
@@ -157,6 +157,24 @@ impl Session {
                 }
                 _ => Err(out_of_turn("login-start")),
             },
+            Ask::MailboxOpen {
+                kind,
+                album,
+                boxes,
+                ttl_ms,
+            } => self.on_mailbox_open((kind, album), boxes, ttl_ms).await,
+            Ask::MailboxClose { number } => {
+                let (id, now) = (self.id, self.hub.core.now_ms());
+                let plan = move |registry: &Registry| Ok((registry.plan_close(id, number, now)?, true));
+                self.hub.change(id, plan).await?;
+                ok(&serde_json::Map::new())
+            }
+            Ask::Mailboxes => {
+                let now = self.hub.core.now_ms();
+                ok(&self.hub.core.lock().registry.mailboxes(self.id, now)?)
+            }
+            Ask::Knock { number, body } => self.on_knock(number, body).await,
+            Ask::Mail { exchange, body, end } => self.on_mail(exchange, body, end).await,
         }
     }
 
@@ -191,6 +209,77 @@ impl Session {
         let plan = move |registry: &Registry| Ok((registry.plan_revoke(id, &planned)?, true));
         self.hub.change(id, plan).await?;
         self.hub.core.lock().end_device(&revocation);
+        ok(&serde_json::Map::new())
+    }
+
+    async fn on_mailbox_open(
+        &mut self,
+        what: (MailboxKind, Option<AlbumId>),
+        boxes: Vec<SealedBox>,
+        ttl_ms: u64,
+    ) -> Done {
+        let (id, now) = (self.id, self.hub.core.now_ms());
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let plan = move |registry: &Registry| {
+            let change = registry.plan_mailbox(id, what, boxes, ttl_ms, now)?;
+            if let Change::MailboxOpen(row) = &change {
+                let _ = tell.send(row.number);
+            }
+            Ok((Some(change), true))
+        };
+        self.hub.change(id, plan).await?;
+        let number = told
+            .await
+            .map_err(|_| Failure::new(Code::Internal, "the mailbox has no number", ""))?;
+        ok(&MailboxOpenOk { number })
+    }
+
+    async fn on_knock(&mut self, number: u32, body: Bytes) -> Done {
+        let (id, now) = (self.id, self.hub.core.now_ms());
+        self.hub
+            .core
+            .lock()
+            .registry
+            .count_knock(id, self.address, (number, &body), now)?;
+        let planned = body.clone();
+        // Taken for good before anybody is asked.
+        self.hub
+            .change(id, move |registry| {
+                Ok((registry.plan_knock(id, number, &planned, now)?, true))
+            })
+            .await?;
+        let exchange = ExchangeId(rand::random());
+        let now = self.hub.core.now_ms();
+        let mut state = self.hub.core.lock();
+        let (answer, deliveries) = state
+            .registry
+            .knock(id, self.address, (number, body), exchange, now)?;
+        state.deliver(&deliveries);
+        state.timers_moved();
+        ok(&answer)
+    }
+
+    async fn on_mail(&mut self, exchange: ExchangeId, body: Bytes, end: Option<End>) -> Done {
+        let letter = {
+            let now = self.hub.core.now_ms();
+            let mut state = self.hub.core.lock();
+            let letter = state.registry.mail(self.id, exchange, body, end, now)?;
+            state.timers_moved();
+            letter
+        };
+        let deliveries = match letter {
+            Letter::Pass(deliveries) => deliveries,
+            Letter::Last {
+                number,
+                state,
+                deliveries,
+            } => {
+                let plan = move |registry: &Registry| Ok((registry.plan_end(number, state), true));
+                self.hub.change(self.id, plan).await?;
+                deliveries
+            }
+        };
+        self.hub.core.lock().deliver(&deliveries);
         ok(&serde_json::Map::new())
     }
 
@@ -335,7 +424,8 @@ impl Session {
     }
 
     fn begin(&mut self, name: String, cert: Certificate) -> Done {
-        self.hub.core.lock().begin(self.id, cert)?;
+        let now = self.hub.core.now_ms();
+        self.hub.core.lock().begin(self.id, cert, now)?;
         ok(&SessionOk { name })
     }
 

@@ -1,4 +1,4 @@
-//! What of the registry is durable: accounts, certificates and album lists, in SQLite.
+//! What of the registry is durable: accounts, certificates, album lists and mailboxes, in SQLite.
 //!
 //! WAL with synchronous=FULL: when [`Store::commit`] returns, a power cut takes nothing back.
 
@@ -8,10 +8,12 @@ use std::time::Duration;
 use crdt::id::{AlbumId, PublicKey, Signature, UserId};
 use crdt::keys::{Certificate, Revocation};
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::password::Setup;
-use crate::proto::AlbumEntry;
-use crate::registry::{AccountRow, Change, DeviceRow, Rows};
+use crate::proto::{AlbumEntry, MailboxState};
+use crate::registry::{AccountRow, Change, DeviceRow, MailboxRow, Rows, Taken};
 
 /// Oldest SQLite whose WAL we trust (3.51.3).
 const SQLITE_VERSION_MIN: i32 = 3_051_003;
@@ -19,7 +21,7 @@ const SQLITE_VERSION_MIN: i32 = 3_051_003;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// One step of the schema each; `user_version` counts those done.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     "
     CREATE TABLE secret (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
     CREATE TABLE account (name TEXT PRIMARY KEY, root BLOB NOT NULL UNIQUE, password BLOB) STRICT;
@@ -39,6 +41,13 @@ const MIGRATIONS: [&str; 2] = [
         root BLOB NOT NULL, device BLOB NOT NULL, sig BLOB NOT NULL,
         PRIMARY KEY (root, device)
     ) STRICT, WITHOUT ROWID;
+",
+    // `boxes` is JSON, as they came; `device` and `body` say who knocked first.
+    "
+    CREATE TABLE mailbox (
+        number INTEGER PRIMARY KEY, opener BLOB NOT NULL, kind TEXT NOT NULL, album BLOB, boxes TEXT NOT NULL,
+        state TEXT NOT NULL, device BLOB, body BLOB, until_ms INTEGER NOT NULL
+    ) STRICT;
 ",
 ];
 
@@ -259,12 +268,58 @@ fn load(connection: &Connection) -> rusqlite::Result<Rows> {
             })
         })?
         .collect::<rusqlite::Result<_>>()?;
+    let mailboxes = connection
+        .prepare("SELECT number, opener, kind, album, boxes, state, device, body, until_ms FROM mailbox")?
+        .query_map([], mailbox)?
+        .collect::<rusqlite::Result<_>>()?;
     Ok(Rows {
         accounts,
         devices,
         revoked,
         albums,
+        mailboxes,
     })
+}
+
+fn mailbox(row: &Row<'_>) -> rusqlite::Result<MailboxRow> {
+    let device: Option<[u8; 32]> = row.get(6)?;
+    let body: Option<[u8; 32]> = row.get(7)?;
+    Ok(MailboxRow {
+        number: row.get(0)?,
+        opener: UserId(row.get(1)?),
+        kind: from_word(row, 2)?,
+        album: row.get::<_, Option<[u8; 32]>>(3)?.map(AlbumId),
+        boxes: from_json(row, 4)?,
+        state: from_word(row, 5)?,
+        taken: body.map(|body| Taken {
+            device: device.map(PublicKey),
+            body,
+        }),
+        until_ms: row.get::<_, i64>(8)?.unsigned_abs(),
+    })
+}
+
+/// A column that holds one of an enum's words.
+fn from_word<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+    let word: String = row.get(column)?;
+    serde_json::from_value(serde_json::Value::String(word)).map_err(|error| unreadable(column, error))
+}
+
+fn from_json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+    let text: String = row.get(column)?;
+    serde_json::from_str(&text).map_err(|error| unreadable(column, error))
+}
+
+fn unreadable(column: usize, error: serde_json::Error) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(error))
+}
+
+/// An enum's word, as it travels.
+fn word<T: Serialize>(value: &T) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => word,
+        _ => unreachable!("these enums are words"),
+    }
 }
 
 fn certificate(row: &Row<'_>, first: usize) -> rusqlite::Result<Certificate> {
@@ -316,6 +371,40 @@ fn apply(transaction: &Transaction<'_>, change: &Change) -> rusqlite::Result<()>
                 &entry.cert.sig.0[..],
             ])
             .map(drop),
+        Change::MailboxOpen(row) => transaction
+            .prepare_cached(
+                "INSERT INTO mailbox (number, opener, kind, album, boxes, state, until_ms)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            )?
+            .execute(params![
+                row.number,
+                &row.opener.0[..],
+                word(&row.kind),
+                row.album.as_ref().map(|album| &album.0[..]),
+                serde_json::to_string(&row.boxes).expect("our types always serialise"),
+                word(&row.state),
+                i64::try_from(row.until_ms).unwrap_or(i64::MAX),
+            ])
+            .map(drop),
+        Change::MailboxTake { number, taken } => transaction
+            .prepare_cached("UPDATE mailbox SET state = ?2, device = ?3, body = ?4 WHERE number = ?1")?
+            .execute(params![
+                number,
+                word(&MailboxState::Taken),
+                taken.device.as_ref().map(|device| &device.0[..]),
+                &taken.body[..],
+            ])
+            .map(drop),
+        Change::MailboxEnd { number, state } => transaction
+            .prepare_cached("UPDATE mailbox SET state = ?2, boxes = '[]' WHERE number = ?1")?
+            .execute(params![number, word(state)])
+            .map(drop),
+        Change::MailboxForget { numbers } => {
+            let mut statement = transaction.prepare_cached("DELETE FROM mailbox WHERE number = ?1")?;
+            numbers
+                .iter()
+                .try_for_each(|number| statement.execute(params![number]).map(drop))
+        }
     }
 }
 
@@ -351,6 +440,7 @@ mod tests {
     use crdt::keys::KeyPair;
 
     use super::*;
+    use crate::proto::{Bytes, MailboxKind, SealedBox};
 
     fn change(seed: u8) -> Change {
         let (root, device) = (
@@ -365,8 +455,28 @@ mod tests {
         }
     }
 
+    fn mailbox(number: u32) -> MailboxRow {
+        MailboxRow {
+            number,
+            opener: UserId([7; 32]),
+            kind: MailboxKind::Album,
+            album: Some(AlbumId([1; 32])),
+            boxes: vec![SealedBox {
+                device: PublicKey([4; 32]),
+                sealed: Bytes(vec![0, 255, 7]),
+            }],
+            state: MailboxState::Open,
+            taken: None,
+            until_ms: 1_800_000_000_000 + u64::from(number),
+        }
+    }
+
     #[test]
     fn what_is_committed_is_read_again() {
+        let taken = Taken {
+            device: Some(PublicKey([6; 32])),
+            body: [9; 32],
+        };
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("central.db");
         let (mut store, setup, rows) = Store::open(&path).unwrap();
@@ -413,11 +523,30 @@ mod tests {
                 name: "u3".to_owned(),
                 password: vec![8; 192],
             },
+            Change::MailboxOpen(Box::new(mailbox(1))),
+            Change::MailboxOpen(Box::new(mailbox(2))),
+            Change::MailboxOpen(Box::new(mailbox(3))),
+            Change::MailboxTake {
+                number: 2,
+                taken: taken.clone(),
+            },
+            Change::MailboxEnd {
+                number: 2,
+                state: MailboxState::Burnt,
+            },
+            Change::MailboxForget { numbers: vec![3] },
         ] {
             store.commit(&change).unwrap();
         }
         drop(store);
         let (_, again, rows) = Store::open(&path).unwrap();
+        let burnt = MailboxRow {
+            state: MailboxState::Burnt,
+            boxes: Vec::new(),
+            taken: Some(taken),
+            ..mailbox(2)
+        };
+        assert_eq!(rows.mailboxes, [mailbox(1), burnt]);
         assert_eq!(*setup.to_bytes(), *again.to_bytes());
         assert_eq!(rows.albums, [entry]);
         assert_eq!(rows.devices.len(), 3);

@@ -11,6 +11,7 @@ const K2: &str = "AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI";
 const K5: &str = "BQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQU";
 const S3: &str = "AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAw";
 const S4: &str = "BAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBA";
+const E6: &str = "BgYGBgYGBgYGBgYGBgYGBg";
 const CERT: &str = r#"{"root":"K1","device":"K2","sig":"S3"}"#;
 
 fn cert() -> Certificate {
@@ -33,6 +34,10 @@ fn album() -> AlbumId {
     AlbumId([5; 32])
 }
 
+fn exchange() -> ExchangeId {
+    ExchangeId([6; 16])
+}
+
 /// A golden text with its keys and signatures spelled out.
 fn golden(text: &str) -> String {
     [
@@ -40,6 +45,7 @@ fn golden(text: &str) -> String {
         ("K1", K1),
         ("K2", K2),
         ("K5", K5),
+        ("E6", E6),
         ("S3", S3),
         ("S4", S4),
     ]
@@ -201,6 +207,59 @@ fn requests() {
         },
         r#"{"id":7,"do":"escrow-open","finalization":"_wD_AA"}"#,
     );
+    let boxes = || {
+        vec![SealedBox {
+            device: PublicKey([2; 32]),
+            sealed: bytes(),
+        }]
+    };
+    check(
+        Ask::MailboxOpen {
+            kind: MailboxKind::Album,
+            album: Some(album()),
+            boxes: boxes(),
+            ttl_ms: 86_400_000,
+        },
+        r#"{"id":7,"do":"mailbox-open","kind":"album","album":"K5","boxes":[{"device":"K2","box":"_wD_AA"}],"ttl_ms":86400000}"#,
+    );
+    check(
+        Ask::MailboxOpen {
+            kind: MailboxKind::Device,
+            album: None,
+            boxes: boxes(),
+            ttl_ms: 1,
+        },
+        r#"{"id":7,"do":"mailbox-open","kind":"device","boxes":[{"device":"K2","box":"_wD_AA"}],"ttl_ms":1}"#,
+    );
+    check(
+        Ask::MailboxClose { number: 12 },
+        r#"{"id":7,"do":"mailbox-close","number":12}"#,
+    );
+    check(Ask::Mailboxes, r#"{"id":7,"do":"mailboxes"}"#);
+    check(
+        Ask::Knock {
+            number: 12,
+            body: bytes(),
+        },
+        r#"{"id":7,"do":"knock","number":12,"body":"_wD_AA"}"#,
+    );
+    let mail = |end| Ask::Mail {
+        exchange: exchange(),
+        body: bytes(),
+        end,
+    };
+    check(
+        mail(None),
+        r#"{"id":7,"do":"mail","exchange":"E6","body":"_wD_AA"}"#,
+    );
+    check(
+        mail(Some(End::Used)),
+        r#"{"id":7,"do":"mail","exchange":"E6","body":"_wD_AA","end":"used"}"#,
+    );
+    check(
+        mail(Some(End::Burnt)),
+        r#"{"id":7,"do":"mail","exchange":"E6","body":"_wD_AA","end":"burnt"}"#,
+    );
 }
 
 #[test]
@@ -248,6 +307,31 @@ fn answers() {
         r#"{"id":7,"ok":{"expires_ms":60000}}"#,
     );
     check(AlbumPutOk { stored: false }, r#"{"id":7,"ok":{"stored":false}}"#);
+    check(MailboxOpenOk { number: 12 }, r#"{"id":7,"ok":{"number":12}}"#);
+    let mailbox = |kind, album, state| MailboxEntry {
+        number: 12,
+        kind,
+        album,
+        state,
+        left_ms: 9,
+    };
+    check(
+        MailboxesOk {
+            mailboxes: vec![
+                mailbox(MailboxKind::Album, Some(album()), MailboxState::Open),
+                mailbox(MailboxKind::Device, None, MailboxState::Taken),
+            ],
+        },
+        r#"{"id":7,"ok":{"mailboxes":[{"number":12,"kind":"album","album":"K5","state":"open","left_ms":9},{"number":12,"kind":"device","state":"taken","left_ms":9}]}}"#,
+    );
+    check(
+        KnockOk {
+            exchange: exchange(),
+            kind: MailboxKind::Album,
+            online: 2,
+        },
+        r#"{"id":7,"ok":{"exchange":"E6","kind":"album","online":2}}"#,
+    );
     let entry = AlbumEntry {
         album: album(),
         name: "trip".to_owned(),
@@ -405,6 +489,51 @@ fn pushes() {
         },
         r#"{"push":"peer","album":"K5","cert":CERT,"addresses":["127.0.0.1:9"]}"#,
     );
+    let knock = |kind, album| Push::Knock {
+        exchange: exchange(),
+        number: 12,
+        kind,
+        album,
+        sealed: bytes(),
+        body: bytes(),
+    };
+    check(
+        knock(MailboxKind::Album, Some(album())),
+        r#"{"push":"knock","exchange":"E6","number":12,"kind":"album","album":"K5","box":"_wD_AA","body":"_wD_AA"}"#,
+    );
+    check(
+        knock(MailboxKind::Device, None),
+        r#"{"push":"knock","exchange":"E6","number":12,"kind":"device","box":"_wD_AA","body":"_wD_AA"}"#,
+    );
+    check(
+        Push::Mail {
+            exchange: exchange(),
+            body: bytes(),
+            end: None,
+        },
+        r#"{"push":"mail","exchange":"E6","body":"_wD_AA"}"#,
+    );
+    check(
+        Push::Mail {
+            exchange: exchange(),
+            body: bytes(),
+            end: Some(End::Used),
+        },
+        r#"{"push":"mail","exchange":"E6","body":"_wD_AA","end":"used"}"#,
+    );
+    for (state, word) in [
+        (MailboxState::Open, "open"),
+        (MailboxState::Taken, "taken"),
+        (MailboxState::Used, "used"),
+        (MailboxState::Burnt, "burnt"),
+        (MailboxState::Closed, "closed"),
+        (MailboxState::Expired, "expired"),
+    ] {
+        check(
+            Push::Mailbox { number: 12, state },
+            &format!(r#"{{"push":"mailbox","number":12,"state":"{word}"}}"#),
+        );
+    }
     let later = br#"{"push":"of a later version","x":1}"#;
     assert!(matches!(FromCentral::decode(later), Ok(FromCentral::Push(None))));
 }

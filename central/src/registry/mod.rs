@@ -1,4 +1,5 @@
-//! What the central knows, as a pure state machine: accounts, certificates, sessions, presence, album lists.
+//! What the central knows, as a pure state machine: accounts, certificates, sessions, presence, album lists,
+//! mailboxes.
 //!
 //! Durable changes go in two steps: a `plan_…` says what to write or why not, [`Registry::apply`] takes it over
 //! once it is written. Between the two nothing else is planned. Time comes in as milliseconds of any clock
@@ -6,6 +7,7 @@
 
 mod albums;
 mod devices;
+mod mailboxes;
 mod presence;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,6 +18,8 @@ use crdt::keys::{Certificate, Revocation, user_id};
 
 use self::albums::Album;
 pub use self::albums::{ListPlan, VerifiedList};
+use self::mailboxes::Mailboxes;
+pub use self::mailboxes::{Letter, MailboxRow, Taken};
 use self::presence::Presence;
 pub use self::presence::check_addresses;
 use crate::bucket::{Buckets, Rate};
@@ -23,7 +27,7 @@ use crate::limits::{
     ACCOUNTS_MAX, ATTEMPTS_BURST, ATTEMPTS_INTERVAL_MS, ATTEMPTS_KEYS_MAX, DEVICES_PER_ACCOUNT_MAX,
     REGISTRATIONS_BURST, REGISTRATIONS_INTERVAL_MS, SESSIONS_MAX, SESSIONS_PER_DEVICE_MAX,
 };
-use crate::proto::{AlbumEntry, Code, Failure, LookupOk, Push};
+use crate::proto::{AlbumEntry, Code, Failure, LookupOk, MailboxState, Push};
 
 /// One connection, numbered by the server.
 pub type SessionId = u64;
@@ -71,6 +75,27 @@ pub enum Change {
     },
     /// A new album or a newer list of one.
     List(Box<AlbumEntry>),
+    /// A new mailbox.
+    MailboxOpen(Box<MailboxRow>),
+    /// The first knock.
+    MailboxTake {
+        /// At this one.
+        number: u32,
+        /// Whose.
+        taken: Taken,
+    },
+    /// A mailbox is used, burnt or closed; its boxes go.
+    MailboxEnd {
+        /// This one.
+        number: u32,
+        /// How.
+        state: MailboxState,
+    },
+    /// Mailboxes whose numbers are free again.
+    MailboxForget {
+        /// These.
+        numbers: Vec<u32>,
+    },
 }
 
 /// One account as stored.
@@ -106,6 +131,8 @@ pub struct Rows {
     pub revoked: Vec<Revocation>,
     /// Lists.
     pub albums: Vec<AlbumEntry>,
+    /// Mailboxes.
+    pub mailboxes: Vec<MailboxRow>,
 }
 
 /// A push and the connections it goes to.
@@ -153,9 +180,11 @@ pub struct Registry {
     lists_bytes: usize,
     sessions: BTreeMap<SessionId, Session>,
     online: BTreeMap<UserId, BTreeSet<SessionId>>,
+    by_device: BTreeMap<PublicKey, BTreeSet<SessionId>>,
     presence: BTreeMap<(UserId, PublicKey), Presence>,
     attempts: Buckets<(String, Option<IpAddr>)>,
     registrations: Buckets<IpAddr>,
+    mailboxes: Mailboxes,
 }
 
 impl Registry {
@@ -170,6 +199,7 @@ impl Registry {
             lists_bytes: 0,
             sessions: BTreeMap::new(),
             online: BTreeMap::new(),
+            by_device: BTreeMap::new(),
             presence: BTreeMap::new(),
             attempts: Buckets::new(
                 Rate {
@@ -185,6 +215,7 @@ impl Registry {
                 },
                 ATTEMPTS_KEYS_MAX,
             ),
+            mailboxes: Mailboxes::new(rows.mailboxes),
         };
         let mut left_out = 0;
         for AccountRow {
@@ -400,6 +431,16 @@ impl Registry {
                 Vec::new()
             }
             Change::List(entry) => self.apply_list(*entry, by, now_ms),
+            Change::MailboxOpen(row) => {
+                self.mailboxes.insert(*row);
+                Vec::new()
+            }
+            Change::MailboxTake { number, taken } => self.apply_take(number, taken),
+            Change::MailboxEnd { number, state } => self.apply_end(number, state),
+            Change::MailboxForget { numbers } => {
+                self.mailboxes.forget(&numbers);
+                Vec::new()
+            }
         }
     }
 
@@ -495,6 +536,7 @@ impl Registry {
             })
             .collect();
         online.insert(session);
+        self.by_device.entry(cert.device).or_default().insert(session);
         self.sessions.insert(session, Session { user, cert });
         let too_many = (same_device.len() + 1).saturating_sub(SESSIONS_PER_DEVICE_MAX);
         let ended = same_device[..too_many].to_vec();
@@ -506,9 +548,16 @@ impl Registry {
 
     /// Ends a session, and what it announced with it.
     pub fn end(&mut self, session: SessionId) {
+        self.leave_exchanges(session);
         let Some(Session { user, cert }) = self.sessions.remove(&session) else {
             return;
         };
+        if let Some(sessions) = self.by_device.get_mut(&cert.device) {
+            sessions.remove(&session);
+            if sessions.is_empty() {
+                self.by_device.remove(&cert.device);
+            }
+        }
         if let Some(online) = self.online.get_mut(&user) {
             online.remove(&session);
             if online.is_empty() {

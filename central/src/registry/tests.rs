@@ -9,25 +9,25 @@ use crate::limits::{
 };
 use crate::proto::{AlbumList, Member, Role};
 
-const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+pub(super) const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
-fn remote(last: u8) -> IpAddr {
+pub(super) fn remote(last: u8) -> IpAddr {
     IpAddr::from([192, 0, 2, last])
 }
 
-struct Home {
-    name: &'static str,
-    device: KeyPair,
-    cert: Certificate,
+pub(super) struct Home {
+    pub(super) name: &'static str,
+    pub(super) device: KeyPair,
+    pub(super) cert: Certificate,
 }
 
-fn home(name: &'static str, seed: u8) -> Home {
+pub(super) fn home(name: &'static str, seed: u8) -> Home {
     let device = KeyPair::from_seed(&[seed + 100; 32]);
     let cert = Certificate::issue(&KeyPair::from_seed(&[seed; 32]), &device.public());
     Home { name, device, cert }
 }
 
-fn second_device(seed: u8, device: u8) -> Certificate {
+pub(super) fn second_device(seed: u8, device: u8) -> Certificate {
     Certificate::issue(
         &KeyPair::from_seed(&[seed; 32]),
         &KeyPair::from_seed(&[device; 32]).public(),
@@ -35,7 +35,7 @@ fn second_device(seed: u8, device: u8) -> Certificate {
 }
 
 /// A registry in which these have accounts, and a session each: 1, 2, …
-fn registry(homes: &[&Home]) -> Registry {
+pub(super) fn registry(homes: &[&Home]) -> Registry {
     let (mut registry, left_out) = Registry::load(Rows::default());
     assert_eq!(left_out, 0);
     for (home, session) in homes.iter().zip(1..) {
@@ -48,7 +48,7 @@ fn registry(homes: &[&Home]) -> Registry {
     registry
 }
 
-fn list(album: u8, lamport: u64, members: &[(&Home, Role)]) -> AlbumList {
+pub(super) fn list(album: u8, lamport: u64, members: &[(&Home, Role)]) -> AlbumList {
     let member = |(home, role): &(&Home, Role)| Member {
         user: home.cert.user(),
         name: home.name.to_owned(),
@@ -64,7 +64,7 @@ fn list(album: u8, lamport: u64, members: &[(&Home, Role)]) -> AlbumList {
 }
 
 /// A list by `by`, with a genesis of `owner` if given.
-fn signed(list: &AlbumList, by: &Home, owner: Option<&Home>) -> VerifiedList {
+pub(super) fn signed(list: &AlbumList, by: &Home, owner: Option<&Home>) -> VerifiedList {
     let text = serde_json::to_string(list).unwrap();
     let sig = by.device.sign(Domain::AlbumList, text.as_bytes());
     let mut put = VerifiedList::check(text, sig, by.cert.clone(), None).unwrap();
@@ -77,7 +77,7 @@ fn signed(list: &AlbumList, by: &Home, owner: Option<&Home>) -> VerifiedList {
 }
 
 /// Puts and applies; the pushes.
-fn put(
+pub(super) fn put(
     registry: &mut Registry,
     session: SessionId,
     put: VerifiedList,
@@ -89,7 +89,7 @@ fn put(
     }
 }
 
-fn code<T: std::fmt::Debug>(result: Result<T, Failure>) -> Code {
+pub(super) fn code<T: std::fmt::Debug>(result: Result<T, Failure>) -> Code {
     result.unwrap_err().code
 }
 
@@ -778,6 +778,7 @@ fn what_is_loaded_is_what_was_applied() {
             .to_vec(),
         revoked: vec![],
         albums: before.albums(1, None).unwrap().albums,
+        mailboxes: vec![],
     };
     let (mut after, left_out) = Registry::load(rows);
     assert_eq!(left_out, 1, "a device without an account");
