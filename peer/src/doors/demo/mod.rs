@@ -1,8 +1,10 @@
-//! `demo`: three real peers on this machine, taken through edits, a partition, a crash and a removal, and a report of
+//! `demo`: three real peers on this machine, taken through edits, a partition, a crash, a cheat and a removal, and a report of
 //! what each step proves.
 
 mod cast;
+mod cheat;
 mod crash;
+mod mallory;
 mod pictures;
 mod report;
 mod stage;
@@ -19,7 +21,7 @@ use report::Report;
 use stage::Stage;
 
 /// What is shown, and what it proves where it holds.
-const STEPS: [(&str, &str); 8] = [
+const STEPS: [(&str, &str); 9] = [
     (
         "Three people share an album",
         "edits and image bytes reach every member, and arrive unharmed.",
@@ -47,6 +49,10 @@ const STEPS: [(&str, &str); 8] = [
     (
         "A crash: bob is killed with the central in him",
         "what was acknowledged is durable, transfers go on, and any peer can be the central.",
+    ),
+    (
+        "A member cheats",
+        "every peer judges by itself: what a role does not allow is held, what is forged dropped.",
     ),
     (
         "A member is removed",
@@ -150,6 +156,7 @@ async fn play(stage: &mut Stage, report: &mut Report) {
             4 => steps::opinions(stage, report).await,
             5 => steps::partition(stage, report).await,
             6 => crash::crash(stage, report).await,
+            7 => cheat::cheat(stage, report).await,
             _ => steps::removal(stage, report).await,
         };
         if let Err(failure) = played {

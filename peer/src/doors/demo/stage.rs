@@ -31,7 +31,7 @@ pub struct Stage {
 }
 
 /// Names that the steps give to pictures of their own; photos called so stay out, to keep the story simple.
-const OWN_NAMES: [&str; 9] = [
+const OWN_NAMES: [&str; 10] = [
     "lake.jpg",
     "harbour.jpg",
     "pier.jpg",
@@ -41,6 +41,7 @@ const OWN_NAMES: [&str; 9] = [
     "camp.jpg",
     "late.jpg",
     "after.jpg",
+    "raft.jpg",
 ];
 
 /// What two peers must show alike.
@@ -90,6 +91,16 @@ impl Stage {
         [&self.alice, &self.bob, &self.carol]
     }
 
+    /// The demo's folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The folder of the central.
+    pub fn central(&self) -> PathBuf {
+        self.dir.join("central")
+    }
+
     /// A file that this demo painted or will paint.
     pub fn picture(&self, name: &str) -> PathBuf {
         self.dir.join("pictures").join(name)
@@ -107,7 +118,7 @@ impl Stage {
 
     /// The process that serves the embedded central now.
     pub fn central_pid(&self) -> Option<u32> {
-        central::folder::read_address(&self.dir.join("central")).map(|address| address.pid)
+        central::folder::read_address(&self.central()).map(|address| address.pid)
     }
 
     /// Waits until these peers have the same digest and the bytes of every image; the digest and how many images.
