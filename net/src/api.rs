@@ -147,6 +147,32 @@ pub enum StartError {
     Tls(String),
 }
 
+/// Why an address did not lead to a link, sorted by what a person does about it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DialError {
+    /// A machine answers there, and nothing listens on that port.
+    #[error("connection refused")]
+    Refused,
+    /// Nothing came back: the machine is off or elsewhere, or a firewall drops what is sent there.
+    #[error("no answer")]
+    Silent,
+    /// The system knows no way there.
+    #[error("no way there: {0}")]
+    NoWay(String),
+    /// Something listens there that did not prove the peer's key.
+    #[error("somebody else answers: {0}")]
+    Another(String),
+    /// Something listens there and does not go on.
+    #[error("it answers and then hangs")]
+    Stuck,
+    /// The peer is there and does not want the link; its words, in which a log may show them, or none.
+    #[error("the peer does not want the link: {0}")]
+    Unwelcome(String),
+    /// It is there, and we do not want the link: one of [`crate::REFUSED_KINDS`] or [`crate::ORDINARY_KINDS`].
+    #[error("not wanted here: {0}")]
+    Unwanted(&'static str),
+}
+
 /// Why a message was not published.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PublishError {

@@ -1,17 +1,20 @@
 //! Keeps a link to a wanted peer: one task per peer, which dials whenever there is no link.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crdt::id::PublicKey;
 use rand::Rng as _;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 
+use crate::DialError;
 use crate::limits::Times;
-use crate::link;
+use crate::link::{self, Established, HelloError};
 use crate::state::{Advice, Shared};
+use crate::transport;
 
 /// Dials until `cancel`.
 pub(crate) async fn keep(shared: Arc<Shared>, peer: PublicKey, cancel: CancellationToken) {
@@ -75,15 +78,70 @@ async fn dial_all(shared: &Arc<Shared>, peer: PublicKey, addresses: Vec<SocketAd
         if !matches!(shared.peers.advice(&peer), Advice::Dial(..)) {
             return;
         }
-        match timeout(shared.times.handshake, link::dial(shared, peer, address)).await {
-            Ok(Ok(established)) => {
-                shared.tasks.spawn(link::run(shared.clone(), established));
-                return;
-            }
-            Ok(Err(error)) => tracing::debug!(%peer, %address, %error, "dial"),
-            Err(_) => tracing::debug!(%peer, %address, "dial took too long"),
+        match once(shared, peer, address).await {
+            Ok(()) => return,
+            Err(error) => tracing::debug!(%peer, %address, %error, "dial"),
         }
+    }
+}
+
+/// Tries one address; where it leads to the peer, the link runs on its own.
+pub(crate) async fn once(
+    shared: &Arc<Shared>,
+    peer: PublicKey,
+    address: SocketAddr,
+) -> Result<(), DialError> {
+    let established = meet(shared, peer, address).await.inspect_err(|_| {
         shared.tally.add("dial_failed");
+    })?;
+    shared.tasks.spawn(link::run(shared.clone(), established));
+    Ok(())
+}
+
+async fn meet(shared: &Shared, peer: PublicKey, address: SocketAddr) -> Result<Established, DialError> {
+    let until = Instant::now() + shared.times.handshake;
+    let connected = timeout_at(until, transport::connect(address, shared.times.tcp_user)).await;
+    let tcp = match connected {
+        Ok(connected) => connected.map_err(unconnected)?,
+        Err(_) => return Err(DialError::Silent),
+    };
+    match timeout_at(until, link::greet(shared, tcp, peer, address)).await {
+        Ok(greeted) => greeted.map_err(unlinked),
+        Err(_) => Err(DialError::Stuck),
+    }
+}
+
+/// Whether our own guard can be reached at an address: as far as the proof of its key, as no guard links with itself.
+pub(crate) async fn myself(shared: &Shared, address: SocketAddr) -> Result<(), DialError> {
+    let until = Instant::now() + shared.times.handshake;
+    let connected = timeout_at(until, transport::connect(address, shared.times.tcp_user)).await;
+    let tcp = match connected {
+        Ok(connected) => connected.map_err(unconnected)?,
+        Err(_) => return Err(DialError::Silent),
+    };
+    match timeout_at(until, shared.secure.dial_tls(tcp, shared.me)).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(unlinked(error.into())),
+        Err(_) => Err(DialError::Stuck),
+    }
+}
+
+fn unconnected(error: std::io::Error) -> DialError {
+    match error.kind() {
+        ErrorKind::ConnectionRefused => DialError::Refused,
+        ErrorKind::TimedOut => DialError::Silent,
+        _ => DialError::NoWay(error.to_string()),
+    }
+}
+
+fn unlinked(error: HelloError) -> DialError {
+    match error {
+        HelloError::Transport(error) => DialError::Another(error.to_string()),
+        HelloError::Bye(reason) => DialError::Unwelcome(reason),
+        HelloError::Refused(_) | HelloError::Policy => DialError::Unwanted(error.kind()),
+        HelloError::Certificate | HelloError::Frame(_) | HelloError::Form | HelloError::Ended => {
+            DialError::Unwelcome(String::new())
+        }
     }
 }
 

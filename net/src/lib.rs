@@ -74,7 +74,8 @@ use state::{Peers, Shared, Tally};
 use transport::{Secure, Windows};
 
 pub use api::{
-    Config, Event, LinkInfo, Policy, PublishError, Replies, ReplyError, RequestError, Responder, StartError,
+    Config, DialError, Event, LinkInfo, Policy, PublishError, Replies, ReplyError, RequestError, Responder,
+    StartError,
 };
 
 /// What is refused: strangers and their half-open connections, then what a link's peer may not do. The first
@@ -208,6 +209,22 @@ impl Net {
                 .tasks
                 .spawn(dial::keep(self.shared.clone(), peer, cancel));
         }
+    }
+
+    /// Tries one address of a peer now, whatever was tried before, within the deadline of a handshake; where it leads to
+    /// the peer there is a link. A peer that is linked already needs none: `Ok` without a try. Our own key at one of our
+    /// own addresses is tried as far as the proof of the key.
+    pub async fn try_once(&self, peer: PublicKey, address: SocketAddr) -> Result<(), DialError> {
+        if peer == self.shared.me {
+            return dial::myself(&self.shared, address).await;
+        }
+        if self.shared.peers.link(&peer).is_some() {
+            return Ok(());
+        }
+        if let Some(refusal) = self.shared.peers.refusal(&peer) {
+            return Err(DialError::Unwanted(refusal.kind()));
+        }
+        dial::once(&self.shared, peer, address).await
     }
 
     /// Stops dialling this peer and closes its link. The peer may dial us again.

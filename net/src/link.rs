@@ -72,15 +72,13 @@ pub(crate) struct Established {
     registration: Registration,
 }
 
-/// Dials, proves both ends, says hello.
-pub(crate) async fn dial(
+/// Over a connection that we made: proves both ends, says hello.
+pub(crate) async fn greet(
     shared: &Shared,
+    tcp: TcpStream,
     peer: PublicKey,
     address: SocketAddr,
 ) -> Result<Established, HelloError> {
-    let tcp = transport::connect(address, shared.times.tcp_user)
-        .await
-        .map_err(TransportError::from)?;
     let link = shared.secure.dial(tcp, peer, &shared.windows).await?;
     let mut control = link.opener.open().await.ok_or(HelloError::Ended)?;
     let hello = hello::encode(&my_hello(shared));

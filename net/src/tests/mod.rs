@@ -1,5 +1,6 @@
 //! Real sockets on loopback: whole nets, and ends of links that lie.
 
+mod dialling;
 mod gossip;
 mod hostile;
 mod liar;
