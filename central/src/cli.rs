@@ -20,7 +20,7 @@ pub struct Args {
     /// Data folder: accounts, identity, lock [default: that of the embedded central]
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
-    /// Write {"address","pid","key"} into this file once the central serves
+    /// Write {"address","pid","key","words"} into this file once the central serves
     #[arg(long, value_name = "FILE")]
     pub ready_file: Option<PathBuf>,
     /// Say more on stderr (-vv: everything); CALOTYPE_LOG takes precedence
@@ -62,6 +62,7 @@ struct Ready {
     address: SocketAddr,
     pid: u32,
     key: String,
+    words: String,
 }
 
 /// Serves until SIGTERM or SIGINT.
@@ -83,20 +84,22 @@ pub async fn run(args: Args) -> Result<(), RunError> {
         data_dir,
     })
     .await?;
-    let (address, key) = (
+    let (address, key, words) = (
         server.local_addr(),
         blake3::Hash::from_bytes(server.fingerprint()),
+        crate::words::fingerprint(&server.fingerprint()),
     );
     if let Some(file) = &args.ready_file {
         let ready = Ready {
             address,
             pid: std::process::id(),
             key: key.to_string(),
+            words: words.clone(),
         };
         let json = serde_json::to_vec(&ready).map_err(io::Error::from)?;
         write_whole(file, &json).map_err(RunError::ReadyFile)?;
     }
-    eprintln!("central listening on {address}, key {key}");
+    eprintln!("central listening on {address}, key {key}\nin words: {words}");
     let result = tokio::select! {
         _ = terminate.recv() => Ok(()),
         _ = interrupt.recv() => Ok(()),

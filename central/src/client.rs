@@ -32,7 +32,7 @@ use tokio_rustls::client::TlsStream;
 use crate::frame;
 use crate::limits::{
     CLIENT_ANSWER_DEADLINE, CLIENT_CONNECT_DEADLINE, CLIENT_KEEPALIVE, CLIENT_PAGES_MAX, CLIENT_PUSHES_MAX,
-    CLIENT_REQUESTS_MAX,
+    CLIENT_REQUESTS_MAX, INTEGER_MAX,
 };
 use crate::password::{ExportKey, LoggingIn, PasswordError, Registering};
 use crate::proto::{
@@ -41,6 +41,7 @@ use crate::proto::{
     MailboxKind, MailboxOpenOk, MailboxesOk, Nonce, PeerEntry, Push, Request, SealedBox, SessionOk, StartOk,
     VERSION,
 };
+use crate::session::wall_clock_ms;
 pub use crate::tls::{Fingerprint, Pin};
 
 /// What can go wrong with a central, sorted by who acts on it.
@@ -93,6 +94,12 @@ impl ClientError {
     }
 }
 
+/// Of an exchange of two parts.
+enum Part {
+    First,
+    Second,
+}
+
 type Waiting = BTreeMap<u64, oneshot::Sender<Answer>>;
 
 /// A connection to a central. Clones share it; it ends with the last clone.
@@ -103,6 +110,7 @@ struct Inner {
     address: String,
     server: String,
     nonce: Nonce,
+    clock_ahead_ms: Option<i64>,
     requests: Semaphore,
     /// Held alone by an exchange of two parts: the central takes the second only right after the first.
     turn: RwLock<()>,
@@ -193,6 +201,7 @@ impl Client {
             address: address.to_owned(),
             server: String::new(),
             nonce: Nonce([0; 32]),
+            clock_ahead_ms: None,
             requests: Semaphore::new(CLIENT_REQUESTS_MAX),
             turn: RwLock::new(()),
             next_id: AtomicU64::new(1),
@@ -201,7 +210,9 @@ impl Client {
             pushes: Mutex::new(Some(pushes)),
             tasks,
         };
+        let before = wall_clock_ms();
         let hello: HelloOk = inner.ask(Ask::Hello { v: VERSION }).await?;
+        inner.clock_ahead_ms = ahead_ms(hello.now_ms, before, wall_clock_ms());
         if hello.v != VERSION {
             return Err(inner.broken(format!("version {}, not {VERSION}", hello.v)));
         }
@@ -214,6 +225,12 @@ impl Client {
     /// The central's program and version, for people.
     pub fn server(&self) -> &str {
         &self.0.server
+    }
+
+    /// How far the central's clock was ahead of this machine's when it said hello, milliseconds, give or take half of
+    /// that round trip; `None` where it did not say.
+    pub fn clock_ahead_ms(&self) -> Option<i64> {
+        self.0.clock_ahead_ms
     }
 
     /// The pushes of this connection; `None` when they were taken already. They are hints: what does not fit
@@ -303,21 +320,53 @@ impl Client {
         cert: &Certificate,
         device: &KeyPair,
     ) -> Result<ExportKey, ClientError> {
-        let (state, request) = LoggingIn::start(name, password, self.0.nonce).map_err(password_failure)?;
+        self.log_in_in_two(name, password, cert, device)
+            .await
+            .map_err(|(_, error)| error)
+    }
+
+    /// The same, and which part failed: the first is about the password, the second about the device.
+    async fn log_in_in_two(
+        &self,
+        name: &str,
+        password: &str,
+        cert: &Certificate,
+        device: &KeyPair,
+    ) -> Result<ExportKey, (Part, ClientError)> {
+        let first = |error| (Part::First, error);
+        let (state, request) =
+            LoggingIn::start(name, password, self.0.nonce).map_err(|error| first(password_failure(error)))?;
         let ask = Ask::LoginStart {
             name: name.to_owned(),
             request: Bytes(request),
         };
         let _alone = self.0.turn.write().await;
-        let start: StartOk = self.0.ask_in_turn(ask).await?;
-        let (finalization, key) = self.0.stretch(move || state.finish(&start.response.0)).await?;
+        let start: StartOk = self.0.ask_in_turn(ask).await.map_err(first)?;
+        let stretched = self.0.stretch(move || state.finish(&start.response.0)).await;
+        let (finalization, key) = stretched.map_err(first)?;
         let (cert, sig) = (cert.clone(), self.0.sign(device));
         let ask = Ask::LoginFinish {
             finalization: Bytes(finalization),
             cert,
             sig,
         };
-        self.0.ask_in_turn::<SessionOk>(ask).await.map(|_| key)
+        let finished = self.0.ask_in_turn::<SessionOk>(ask).await;
+        finished.map(|_| key).map_err(|error| (Part::Second, error))
+    }
+
+    /// Whether `password` is that of the account `name`, for a machine that has no device of the account: nothing
+    /// follows from a right one here. Wrong ones are refused and limited as in [`Client::login`].
+    pub async fn check_password(&self, name: &str, password: &str) -> Result<(), ClientError> {
+        let name = &user_name(name)?;
+        // A device that nobody knows: the central looks at it after the password only.
+        let root = KeyPair::from_seed(&rand::random());
+        let device = KeyPair::from_seed(&rand::random());
+        let cert = Certificate::issue(&root, &device.public());
+        match self.log_in_in_two(name, password, &cert, &device).await {
+            Err((Part::Second, ClientError::Refused(failure))) if failure.code == Code::Auth => Ok(()),
+            Err((_, error)) => Err(error),
+            Ok(_) => Err(self.0.broken("it let a device in that nobody knows".to_owned())),
+        }
     }
 
     /// Makes this connection `device`'s session by its key alone; returns the account's name. A central that
@@ -699,6 +748,13 @@ async fn keep_alive(inner: std::sync::Weak<Inner>) {
             return;
         }
     }
+}
+
+/// How far a clock is ahead that showed `theirs` between two looks at ours, milliseconds.
+fn ahead_ms(theirs: Option<u64>, before: Option<u64>, after: Option<u64>) -> Option<i64> {
+    let ms = |clock: Option<u64>| i64::try_from(clock.filter(|ms| *ms <= INTEGER_MAX)?).ok();
+    let (theirs, before, after) = (ms(theirs)?, ms(before)?, ms(after)?);
+    Some(theirs - (before + after) / 2)
 }
 
 /// What a session signature covers: the central's nonce ‖ the device key.

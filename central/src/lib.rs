@@ -29,6 +29,7 @@ pub mod server;
 mod session;
 pub mod store;
 pub mod tls;
+pub mod words;
 
 pub use client::{Client, ClientError, Pin};
 pub use proto::Push;

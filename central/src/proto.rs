@@ -311,6 +311,9 @@ pub struct HelloOk {
     pub server: String,
     /// What session signatures on this connection answer to.
     pub nonce: Nonce,
+    /// The central's wall clock, milliseconds since 1970. Nothing is decided by it; people are told where clocks differ.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub now_ms: Option<u64>,
 }
 
 /// `ok` of `register-start` and `login-start`.

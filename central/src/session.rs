@@ -1,6 +1,7 @@
 //! One connection's requests: what each needs, does and answers (docs/protocol.md §8).
 
 use std::net::IpAddr;
+use std::time::SystemTime;
 
 use crdt::id::{AlbumId, Signature};
 use crdt::keys::{Certificate, Domain, Revocation, verify};
@@ -522,7 +523,14 @@ pub(crate) fn hello(v: u64, nonce: Nonce) -> Done {
         v: VERSION,
         server,
         nonce,
+        now_ms: wall_clock_ms(),
     })
+}
+
+/// What this machine's clock shows; none before 1970.
+pub(crate) fn wall_clock_ms() -> Option<u64> {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    u64::try_from(since.as_millis()).ok()
 }
 
 fn ok<T: Serialize>(value: &T) -> Done {

@@ -195,6 +195,29 @@ async fn the_password_alone_is_not_enough_in_another_home() {
     );
 }
 
+/// Somebody at a new machine learns whether his password is right, as often as any guesser, and nothing else.
+#[tokio::test]
+async fn a_password_is_checked_from_a_machine_without_a_device() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = central(folder.path()).await;
+    let alice = Home::new("alice");
+    registered(&server, &alice).await;
+    let client = connect(&server).await;
+    // A right one is no attempt, however often it comes, and leaves no session.
+    for _ in 0..4 {
+        client.check_password("alice", "correct horse").await.unwrap();
+    }
+    assert_eq!(code(client.lookup("alice").await), Code::Auth);
+    for _ in 0..3 {
+        let wrong = refusal(client.check_password("alice", "a guess").await);
+        assert_eq!((wrong.code, wrong.retry_after_ms), (Code::Auth, None));
+    }
+    let limited = refusal(client.check_password("alice", "correct horse").await);
+    assert_eq!(limited.code, Code::Busy, "one limit for all guesses");
+    assert!(limited.retry_after_ms.is_some());
+    resumed(&server, &alice).await;
+}
+
 #[tokio::test]
 async fn a_session_signature_is_worth_nothing_on_another_connection() {
     let folder = tempfile::tempdir().unwrap();

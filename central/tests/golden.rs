@@ -281,8 +281,18 @@ fn answers() {
             v: 1,
             server: "calotype-central 0.1.0".to_owned(),
             nonce: Nonce([1; 32]),
+            now_ms: None,
         },
         r#"{"id":7,"ok":{"v":1,"server":"calotype-central 0.1.0","nonce":"K1"}}"#,
+    );
+    check(
+        HelloOk {
+            v: 1,
+            server: "calotype-central 0.1.0".to_owned(),
+            nonce: Nonce([1; 32]),
+            now_ms: Some(1_795_305_600_000),
+        },
+        r#"{"id":7,"ok":{"v":1,"server":"calotype-central 0.1.0","nonce":"K1","now_ms":1795305600000}}"#,
     );
     check(
         StartOk { response: bytes() },

@@ -30,10 +30,15 @@ impl Central {
 }
 
 fn hello_ok() -> String {
+    hello_at(None)
+}
+
+fn hello_at(now_ms: Option<u64>) -> String {
     let ok = HelloOk {
         v: VERSION,
         server: "calotype-central 0".to_owned(),
         nonce: Nonce([7; 32]),
+        now_ms,
     };
     serde_json::to_string(&ok).unwrap()
 }
@@ -104,6 +109,30 @@ async fn a_client_keeps_its_connection_alive_and_notices_when_it_is_dead() {
         start.elapsed().as_secs(),
         (4 * CLIENT_KEEPALIVE + CLIENT_ANSWER_DEADLINE).as_secs()
     );
+}
+
+/// What a central says of its clock is compared with ours; one that says nothing, or what no clock shows, is not.
+#[tokio::test]
+async fn a_central_says_what_its_clock_shows() {
+    for (now_ms, expect) in [
+        (None, None),
+        (Some(0), Some(-ahead_of_1970())),
+        (Some(INTEGER_MAX), Some(INTEGER_MAX as i64 - ahead_of_1970())),
+        (Some(INTEGER_MAX + 1), None),
+        (Some(u64::MAX), None),
+    ] {
+        let (near, far) = duplex(1024 * 1024);
+        let mut central = Central(far);
+        let ok = hello_at(now_ms);
+        let (client, _) = tokio::join!(Client::start("test", near), central.answer(&ok));
+        let ahead = client.unwrap().clock_ahead_ms();
+        let is_near = |expect: i64| ahead.is_some_and(|ahead| (ahead - expect).abs() < 60_000);
+        assert!(expect.map_or(ahead.is_none(), is_near), "{now_ms:?}: {ahead:?}");
+    }
+}
+
+fn ahead_of_1970() -> i64 {
+    i64::try_from(wall_clock_ms().unwrap()).unwrap()
 }
 
 /// Sixty-four requests are under way at once; the next is sent when one of them is answered.

@@ -381,6 +381,7 @@ fn answers() -> Vec<(&'static str, Vec<u8>)> {
         Answer::new(7, Ok(value)).encode()
     }
     let hello = HelloOk {
+        now_ms: Some(1_795_305_600_000),
         v: 1,
         server: "calotype-central 0.1.0".to_owned(),
         nonce: nonce(7),
