@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use filters::{Channels, Raster, Samples};
 use thiserror::Error;
 
+use crate::baseline;
 use crate::decode::Metadata;
 use crate::exif::Exif;
 use crate::flat;
@@ -25,6 +26,8 @@ const WEBP_SIDE_MAX: u32 = 16_383;
 const JPEG_SIDE_MAX: u32 = 65_535;
 /// Most bytes of EXIF in a JPEG: it has to fit one segment, with its prefix.
 const JPEG_EXIF_MAX: usize = 65_533 - 6;
+/// Bytes of a colour profile in one segment (ICC.1:2022, annex B.4).
+const JPEG_ICC_CHUNK: usize = 65_535 - 2 - 12 - 2;
 
 /// A version as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -169,28 +172,24 @@ pub(crate) fn jpeg(
     metadata: &Metadata,
 ) -> Result<Encoded, EncodeError> {
     let failed = EncodeError::of(ENCODER_JPEG);
-    let mut bytes = Vec::new();
-    let mut encoder = jpeg_encoder::Encoder::new(&mut bytes, quality);
-    encoder.set_sampling_factor(jpeg_encoder::SamplingFactor::R_4_4_4);
-    if let Some(exif) = metadata
-        .exif
-        .as_deref()
-        .filter(|exif| exif.len() <= JPEG_EXIF_MAX)
-    {
-        encoder.add_exif_metadata(exif).map_err(|error| failed(&error))?;
-    }
+    let mut before = Vec::new();
+    let exif = metadata.exif.as_deref();
+    before.extend(
+        exif.filter(|exif| exif.len() <= JPEG_EXIF_MAX)
+            .map(|exif| (1, [b"Exif\0\0", exif].concat())),
+    );
     if let Some(icc) = &metadata.icc {
-        encoder.add_icc_profile(icc).map_err(|error| failed(&error))?;
+        let chunks = icc.chunks(JPEG_ICC_CHUNK);
+        let count = u8::try_from(chunks.len()).map_err(|_| failed(&"the colour profile is too long"))?;
+        before.extend((1..=count).zip(chunks).map(|(number, chunk)| {
+            let body = [&b"ICC_PROFILE\0"[..], &[number, count], chunk].concat();
+            (2, body)
+        }));
     }
     let side = |side: u32| u16::try_from(side).map_err(|error| failed(&error));
-    let (width, height) = (side(raster.width)?, side(raster.height)?);
-    let color = match raster.channels.count() {
-        1 => jpeg_encoder::ColorType::Luma,
-        _ => jpeg_encoder::ColorType::Rgb,
-    };
-    encoder
-        .encode(samples, width, height, color)
-        .map_err(|error| failed(&error))?;
+    let size = (side(raster.width)?, side(raster.height)?);
+    let gray = raster.channels.count() == 1;
+    let bytes = baseline::write(samples, size, gray, quality, &before);
     Ok(Encoded {
         bytes,
         media: Media::Jpeg,

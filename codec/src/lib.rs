@@ -10,6 +10,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod baseline;
 mod compare;
 mod decode;
 mod encode;
@@ -18,6 +19,7 @@ mod exif;
 mod flat;
 mod frames;
 mod jpeg;
+mod jpeg_tables;
 mod location;
 mod media;
 mod orient;
