@@ -1,7 +1,7 @@
 //! Our side of `scripts/bench_filters.sh`: makes the picture, then times what it is told, one line at a time.
 //!
 //! `bench_filters DIR` writes the picture to `DIR/picture.rgb` and, as `encode_version` stores it, to
-//! `DIR/picture.jpg`. Lines on standard input: `alone RECIPE`, `encode`, `thumbnail`, `decode`
+//! `DIR/picture.jpg`. Lines on standard input: `alone RECIPE`, `encode`, `thumbnail`, `decode`, `selftest`
 //! (answered by seconds of processor time of one thread), `apply THREADS RECIPE` (by seconds on the wall) and
 //! `memory THREADS RECIPE` (by bytes).
 
@@ -140,6 +140,7 @@ fn main() {
             ["memory", threads, recipe] => in_threads(threads, || grown(|| apply(recipe, &source))),
             ["alone", recipe] => one.install(|| alone(|| apply(recipe, &source))),
             ["encode"] => alone(encode),
+            ["selftest"] => one.install(|| alone(codec::SelfTest::run)),
             ["decode"] => alone(decode),
             ["thumbnail"] => alone(|| codec::preview(&small()).expect("it can be written")),
             _ => panic!("not a line this knows: {line}"),

@@ -8,6 +8,7 @@ use image::codecs::{bmp, gif, png, tiff, webp};
 use image::error::LimitErrorKind;
 use image::{ColorType, ImageDecoder, ImageError};
 
+use crate::carried;
 use crate::error::CodecError;
 use crate::exif::{Exif, strip_prefix};
 use crate::frames;
@@ -63,6 +64,10 @@ pub struct Metadata {
     pub exif: Option<Vec<u8>>,
     /// The colour profile; none if the pixels have been converted and it no longer applies.
     pub icc: Option<Vec<u8>>,
+    /// The XMP packet, within one segment of a JPEG.
+    pub xmp: Option<Vec<u8>>,
+    /// IPTC's data sets, as a JPEG has them; the same limit.
+    pub iptc: Option<Vec<u8>>,
 }
 
 /// A decoded picture.
@@ -192,9 +197,12 @@ impl<'a> Opened<'a> {
         };
         CodecError::check_size(limits, headers.size, components)?;
         let mut notes = Vec::new();
+        let (xmp, iptc) = carried::of_jpeg(bytes);
         let mut metadata = Metadata {
             exif: headers.exif.clone(),
             icc: headers.icc.clone(),
+            xmp,
+            iptc,
         };
         if headers.cmyk {
             metadata.icc = None;
@@ -243,6 +251,7 @@ impl<'a> Opened<'a> {
             .flatten()
             .map(|exif| strip_prefix(&exif).to_vec());
         let icc = decoder.icc_profile().ok().flatten();
+        let xmp = decoder.xmp_metadata().ok().flatten();
         let cmyk = matches!(
             decoder.original_color_type(),
             image::ExtendedColorType::Cmyk8 | image::ExtendedColorType::Cmyk16
@@ -265,6 +274,8 @@ impl<'a> Opened<'a> {
         let metadata = Metadata {
             exif,
             icc: icc.filter(|_| !cmyk),
+            xmp: xmp.filter(|xmp| xmp.len() <= carried::XMP_BYTES_MAX),
+            iptc: None,
         };
         Ok(Opened {
             probe,

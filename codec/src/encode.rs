@@ -6,6 +6,7 @@ use filters::{Channels, Raster, Samples};
 use thiserror::Error;
 
 use crate::baseline;
+use crate::carried;
 use crate::decode::Metadata;
 use crate::exif::Exif;
 use crate::flat;
@@ -17,6 +18,21 @@ pub const ENCODER_JPEG: &str = "jpeg-encoder-0.7.1/q92-444";
 pub const ENCODER_WEBP: &str = "image-webp-0.2.4/lossless";
 /// The PNG encoder.
 pub const ENCODER_PNG: &str = "png-0.18.1/balanced";
+/// The same encoders where XMP or IPTC is taken over, which programs before did not.
+const TITLED: [(&str, &str); 3] = [
+    (ENCODER_JPEG, "jpeg-encoder-0.7.1/q92-444/meta-2"),
+    (ENCODER_WEBP, "image-webp-0.2.4/lossless/meta-2"),
+    (ENCODER_PNG, "png-0.18.1/balanced/meta-2"),
+];
+/// All that this program writes files with, by their ids.
+pub const ENCODERS: [&str; 6] = [
+    ENCODER_JPEG,
+    ENCODER_WEBP,
+    ENCODER_PNG,
+    TITLED[0].1,
+    TITLED[1].1,
+    TITLED[2].1,
+];
 
 /// Quality of a stored JPEG, of 100.
 const QUALITY: u8 = 92;
@@ -36,7 +52,7 @@ pub struct Encoded {
     pub bytes: Vec<u8>,
     /// What it is.
     pub media: Media,
-    /// Which encoder made it, one of the `ENCODER_` ids.
+    /// Which encoder made it, one of [`ENCODERS`].
     pub encoder: &'static str,
 }
 
@@ -90,7 +106,8 @@ impl EncodeError {
 ///
 /// JPEG if the source was one and there are 8 bits and no alpha; else lossless: WebP, or PNG for 16 bits and
 /// beyond 16383 pixels. EXIF is carried with the orientation reset and the thumbnail wiped (dropped if it
-/// does not fit a JPEG segment), the colour profile unless it is for other channels.
+/// does not fit a JPEG segment), the colour profile unless it is for other channels, XMP and (in a JPEG) IPTC without
+/// what is no longer true.
 ///
 /// # Errors
 /// [`EncodeError`], if the raster contradicts itself or the encoder fails.
@@ -106,6 +123,28 @@ pub fn encode_version(raster: &Raster, source: Media, metadata: &Metadata) -> Re
         Samples::U8(samples) if side <= WEBP_SIDE_MAX => webp(raster, samples, carried),
         _ => png(raster, carried),
     }
+}
+
+/// The same as the program wrote it that names this encoder: those before XMP and IPTC were taken over left them out.
+///
+/// # Errors
+/// As [`encode_version`].
+pub fn encode_version_by(
+    encoder: &str,
+    raster: &Raster,
+    source: Media,
+    metadata: &Metadata,
+) -> Result<Encoded, EncodeError> {
+    if TITLED.iter().all(|(plain, _)| *plain != encoder) {
+        return encode_version(raster, source, metadata);
+    }
+    let (exif, icc) = (metadata.exif.clone(), metadata.icc.clone());
+    let plain = Metadata {
+        exif,
+        icc,
+        ..Metadata::default()
+    };
+    encode_version(raster, source, &plain)
 }
 
 /// Writes a picture as the kind of file that somebody asked for: PNG holds all of it, lossless WebP 8 bits, JPEG 8 bits
@@ -151,6 +190,8 @@ fn carried(raster: &Raster, metadata: &Metadata) -> Result<Metadata, EncodeError
     Ok(Metadata {
         exif: exif.map(|exif| exif.patched(raster.width, raster.height)),
         icc: icc.map(<[u8]>::to_vec),
+        xmp: metadata.xmp.as_deref().and_then(carried::xmp_of_version),
+        iptc: metadata.iptc.as_deref().and_then(carried::iptc_of_version),
     })
 }
 
@@ -164,6 +205,12 @@ fn icc_fits(icc: &[u8], raster: &Raster) -> bool {
     icc.get(16..20) == Some(wanted)
 }
 
+/// An encoder's id, by whether it takes XMP or IPTC over.
+fn encoder(plain: &'static str, titled: bool) -> &'static str {
+    let of = TITLED.iter().find(|(id, _)| titled && *id == plain);
+    of.map_or(plain, |(_, id)| id)
+}
+
 /// A baseline JPEG. `raster` has no alpha and `samples` are its own.
 pub(crate) fn jpeg(
     raster: &Raster,
@@ -172,12 +219,21 @@ pub(crate) fn jpeg(
     metadata: &Metadata,
 ) -> Result<Encoded, EncodeError> {
     let failed = EncodeError::of(ENCODER_JPEG);
+    let expected = u64::from(raster.width) * u64::from(raster.height) * raster.channels.count() as u64;
+    let found = samples.len() as u64;
+    if expected != found || found == 0 {
+        return Err(EncodeError::SampleCount { expected, found });
+    }
     let mut before = Vec::new();
     let exif = metadata.exif.as_deref();
     before.extend(
         exif.filter(|exif| exif.len() <= JPEG_EXIF_MAX)
             .map(|exif| (1, [b"Exif\0\0", exif].concat())),
     );
+    let xmp = metadata.xmp.as_deref();
+    before.extend(xmp.map(|xmp| (1, [carried::XMP, xmp].concat())));
+    let iptc = metadata.iptc.as_deref();
+    before.extend(iptc.map(|sets| (13, carried::iptc_segment(sets))));
     if let Some(icc) = &metadata.icc {
         let chunks = icc.chunks(JPEG_ICC_CHUNK);
         let count = u8::try_from(chunks.len()).map_err(|_| failed(&"the colour profile is too long"))?;
@@ -193,18 +249,22 @@ pub(crate) fn jpeg(
     Ok(Encoded {
         bytes,
         media: Media::Jpeg,
-        encoder: ENCODER_JPEG,
+        encoder: encoder(ENCODER_JPEG, xmp.is_some() || iptc.is_some()),
     })
 }
 
 fn webp(raster: &Raster, samples: &[u8], metadata: Metadata) -> Result<Encoded, EncodeError> {
     let mut bytes = Vec::new();
-    let mut encoder = image_webp::WebPEncoder::new(&mut bytes);
+    let titled = metadata.xmp.is_some();
+    let mut writer = image_webp::WebPEncoder::new(&mut bytes);
     if let Some(exif) = metadata.exif {
-        encoder.set_exif_metadata(exif);
+        writer.set_exif_metadata(exif);
     }
     if let Some(icc) = metadata.icc {
-        encoder.set_icc_profile(icc);
+        writer.set_icc_profile(icc);
+    }
+    if let Some(xmp) = metadata.xmp {
+        writer.set_xmp_metadata(xmp);
     }
     let color = match raster.channels.count() {
         1 => image_webp::ColorType::L8,
@@ -212,13 +272,13 @@ fn webp(raster: &Raster, samples: &[u8], metadata: Metadata) -> Result<Encoded, 
         3 => image_webp::ColorType::Rgb8,
         _ => image_webp::ColorType::Rgba8,
     };
-    encoder
+    writer
         .encode(samples, raster.width, raster.height, color)
         .map_err(|error| EncodeError::of(ENCODER_WEBP)(&error))?;
     Ok(Encoded {
         bytes,
         media: Media::Webp,
-        encoder: ENCODER_WEBP,
+        encoder: encoder(ENCODER_WEBP, titled),
     })
 }
 
@@ -243,15 +303,20 @@ fn png(raster: &Raster, metadata: Metadata) -> Result<Encoded, EncodeError> {
     };
     info.exif_metadata = metadata.exif.map(Cow::Owned);
     info.icc_profile = metadata.icc.map(Cow::Owned);
+    // A packet that was understood is text.
+    let xmp = metadata.xmp.and_then(|xmp| String::from_utf8(xmp).ok());
+    let titled = xmp.is_some();
+    let title = |xmp| png::text_metadata::ITXtChunk::new("XML:com.adobe.xmp", xmp);
+    info.utf8_text.extend(xmp.map(title));
     let mut bytes = Vec::new();
-    let mut encoder = png::Encoder::with_info(&mut bytes, info).map_err(failed)?;
-    encoder.set_compression(png::Compression::Balanced);
-    let mut writer = encoder.write_header().map_err(failed)?;
+    let mut begun = png::Encoder::with_info(&mut bytes, info).map_err(failed)?;
+    begun.set_compression(png::Compression::Balanced);
+    let mut writer = begun.write_header().map_err(failed)?;
     writer.write_image_data(&samples).map_err(failed)?;
     writer.finish().map_err(failed)?;
     Ok(Encoded {
         bytes,
         media: Media::Png,
-        encoder: ENCODER_PNG,
+        encoder: encoder(ENCODER_PNG, titled),
     })
 }

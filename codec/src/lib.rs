@@ -11,6 +11,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod baseline;
+mod carried;
 mod compare;
 mod decode;
 mod encode;
@@ -25,13 +26,18 @@ mod media;
 mod orient;
 mod preview;
 mod scan;
+mod selftest;
 mod tiff;
 mod xmp;
 
 pub use compare::{CompareError, Comparison, SSIM_WINDOW, compare, shown};
 pub use decode::{Decoded, Limits, Metadata, Probe, decode, decode_small, pixel_engine, probe};
-pub use encode::{ENCODER_JPEG, ENCODER_PNG, ENCODER_WEBP, EncodeError, Encoded, encode_as, encode_version};
+pub use encode::{
+    ENCODER_JPEG, ENCODER_PNG, ENCODER_WEBP, ENCODERS, EncodeError, Encoded, encode_as, encode_version,
+    encode_version_by,
+};
 pub use error::CodecError;
 pub use location::without_location;
 pub use media::Media;
 pub use preview::{PREVIEW_SIDE_MAX, preview, preview_within};
+pub use selftest::{GOLDEN_FILES, GoldenFile, Inexact, SelfTest};

@@ -132,35 +132,76 @@ fn resources(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::new();
     let mut rest = bytes;
     while !rest.is_empty() {
-        let id = u16::from_be_bytes(rest.strip_prefix(b"8BIM")?.get(..2)?.try_into().ok()?);
-        // A name with its length, and the data, each padded to even.
-        let name = (usize::from(*rest.get(6)?) + 1).next_multiple_of(2);
-        let size = u32::from_be_bytes(rest.get(6 + name..10 + name)?.try_into().ok()?) as usize;
-        let data = rest.get(10 + name..(10 + name).checked_add(size)?)?;
-        let kept = if id == IPTC { iptc(data)? } else { data.to_vec() };
-        if !COPIES.contains(&id) {
-            out.extend(&rest[..6 + name]);
+        let first = Resource::first(rest)?;
+        let kept = if first.id == IPTC {
+            iptc(first.data, is_of_place)?
+        } else {
+            first.data.to_vec()
+        };
+        if !COPIES.contains(&first.id) {
+            out.extend(first.head);
             out.extend((kept.len() as u32).to_be_bytes());
             out.extend(&kept);
             out.extend([0].iter().take(kept.len() % 2));
         }
-        rest = rest
-            .get((10 + name + size).next_multiple_of(2)..)
-            .unwrap_or_default();
+        rest = first.after;
     }
     Some(out)
 }
 
-/// Data sets but those of record 2 that name a place (IPTC-IIM 4.2, §6).
-fn iptc(bytes: &[u8]) -> Option<Vec<u8>> {
-    const PLACE: [u8; 7] = [26, 27, 90, 92, 95, 100, 101];
+/// One of Photoshop's resources.
+struct Resource<'a> {
+    id: u16,
+    /// Its bytes before its length.
+    head: &'a [u8],
+    data: &'a [u8],
+    /// What follows it.
+    after: &'a [u8],
+}
+
+impl<'a> Resource<'a> {
+    fn first(bytes: &'a [u8]) -> Option<Resource<'a>> {
+        let id = u16::from_be_bytes(bytes.strip_prefix(b"8BIM")?.get(..2)?.try_into().ok()?);
+        // A name with its length, and the data, each padded to even.
+        let name = (usize::from(*bytes.get(6)?) + 1).next_multiple_of(2);
+        let size = u32::from_be_bytes(bytes.get(6 + name..10 + name)?.try_into().ok()?) as usize;
+        let data = bytes.get(10 + name..(10 + name).checked_add(size)?)?;
+        let after = bytes.get((10 + name + size).next_multiple_of(2)..);
+        Some(Resource {
+            id,
+            head: &bytes[..6 + name],
+            data,
+            after: after.unwrap_or_default(),
+        })
+    }
+}
+
+/// The data of the first resource with this id, if all before it is in order.
+pub(crate) fn resource(bytes: &[u8], wanted: u16) -> Option<&[u8]> {
+    let mut rest = bytes;
+    loop {
+        let first = Resource::first(rest)?;
+        if first.id == wanted {
+            return Some(first.data);
+        }
+        rest = first.after;
+    }
+}
+
+/// Whether a data set of a record names a place (IPTC-IIM 4.2, §6).
+fn is_of_place(record: u8, set: u8) -> bool {
+    record == 2 && [26, 27, 90, 92, 95, 100, 101].contains(&set)
+}
+
+/// Data sets but those that `drop` names, by record and number.
+pub(crate) fn iptc(bytes: &[u8], drop: impl Fn(u8, u8) -> bool) -> Option<Vec<u8>> {
     let mut out = Vec::new();
     let mut rest = bytes;
     while let [0x1c, record, set, high, low, ..] = rest {
         // A length of more than 15 bits says how long the length is: nobody writes that for names.
         let len = usize::from(u16::from_be_bytes([*high, *low]));
         let whole = rest.get(..5 + len).filter(|_| *high < 0x80)?;
-        if (*record, PLACE.contains(set)) != (2, true) {
+        if !drop(*record, *set) {
             out.extend(whole);
         }
         rest = &rest[5 + len..];

@@ -126,6 +126,7 @@ fn versions_carry_exif_reset_and_icc() {
         let metadata = Metadata {
             exif: Some(exif(little, 6, "2021:05:06 07:08:09")),
             icc: Some(icc.clone()),
+            ..Metadata::default()
         };
         let deep = Raster {
             samples: Samples::U16(vec![500; 40 * 30 * 3]),
@@ -174,8 +175,8 @@ fn a_profile_for_other_channels_is_dropped() {
     let mut icc = vec![0; 132];
     icc[16..20].copy_from_slice(b"RGB ");
     let metadata = Metadata {
-        exif: None,
         icc: Some(icc),
+        ..Metadata::default()
     };
     let gray = Raster::new(4, 4, Channels::Gray, Samples::U8(vec![9; 16])).unwrap();
     for source in [Media::Jpeg, Media::Png] {
@@ -189,7 +190,7 @@ fn exif_too_long_for_a_jpeg_is_dropped_and_the_picture_kept() {
     let block = [exif(true, 1, "2021:05:06 07:08:09"), vec![0; 70_000]].concat();
     let metadata = Metadata {
         exif: Some(block),
-        icc: None,
+        ..Metadata::default()
     };
     let version = encode_version(&quarters(8, 8), Media::Jpeg, &metadata).unwrap();
     assert_eq!(decoded(&version.bytes).metadata.exif, None);

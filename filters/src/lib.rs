@@ -29,6 +29,7 @@ mod error;
 mod flip;
 mod gamma;
 mod gaussian;
+pub mod golden;
 mod grayscale;
 mod histogram;
 mod invert;

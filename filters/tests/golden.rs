@@ -7,35 +7,8 @@
 
 use std::ops::ControlFlow;
 
-use filters::{Channels, PIXEL_ENGINE, Raster, Recipe, Samples};
-
-/// 97 × 61: gradients, a disc, noise and, with alpha, a ramp. Integers only, so that it is the same anywhere.
-fn picture(channels: Channels, deep: bool) -> Raster {
-    let (width, height) = (97_u32, 61_u32);
-    let mut samples = Vec::new();
-    for y in 0..height {
-        for x in 0..width {
-            let noise = (x * 7919 + y * 104_729).wrapping_mul(2_654_435_761) >> 27;
-            let disc = (x.abs_diff(40).pow(2) + y.abs_diff(30).pow(2) < 400) as u32 * 120;
-            let color = [x * 2 + noise, y * 3 + noise / 2, disc + (x ^ y) % 100];
-            let color = if channels.colors() == 1 {
-                &color[2..]
-            } else {
-                &color[..]
-            };
-            samples.extend(color.iter().map(|c| (c * 257 + noise * 5).min(65_535) as u16));
-            if channels.has_alpha() {
-                samples.push((x * y * 11).min(65_535) as u16);
-            }
-        }
-    }
-    let samples = if deep {
-        Samples::U16(samples)
-    } else {
-        Samples::U8(samples.iter().map(|s| (s >> 8) as u8).collect())
-    };
-    Raster::new(width, height, channels, samples).unwrap()
-}
+use filters::golden::picture;
+use filters::{Channels, PIXEL_ENGINE, Recipe};
 
 /// The first 8 bytes of the hash are enough to see a change.
 fn hash(recipe: &str, channels: Channels, deep: bool) -> String {

@@ -4,7 +4,7 @@
 use std::fmt::Display;
 use std::path::Path;
 
-use codec::{CodecError, EncodeError};
+use codec::{CodecError, EncodeError, Inexact};
 use filters::{FilterError, RecipeError};
 use store::BlobError;
 
@@ -101,6 +101,17 @@ impl Explained for EncodeError {
             _ => "please report this",
         };
         hint.to_owned()
+    }
+}
+
+impl Explained for Inexact {
+    fn code(&self) -> Code {
+        Code::Internal
+    }
+
+    fn hint(&self) -> String {
+        "nothing was made, since nobody could make it again: try another build or machine, and please report this"
+            .to_owned()
     }
 }
 

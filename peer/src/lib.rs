@@ -6,6 +6,7 @@ pub mod api;
 pub mod cmd;
 pub mod decoder;
 pub mod doors;
+pub mod exact;
 pub mod explain;
 pub mod node;
 pub mod ui;

@@ -136,10 +136,12 @@ async fn the_same_comes_out_as_in_one_process() {
     )
     .unwrap();
     let mut turned = jpeg.bytes[..2].to_vec();
-    // On its side, with a profile.
+    // On its side, with a profile, XMP and IPTC.
     let exif = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0".to_vec();
     let icc = [&b"ICC_PROFILE\0\x01\x01"[..], &[9; 300]].concat();
-    for (marker, body) in [(0xe1, exif), (0xe2, icc)] {
+    let xmp = b"http://ns.adobe.com/xap/1.0/\0<a dc:title='Hut'/>".to_vec();
+    let iptc = b"Photoshop 3.0\08BIM\x04\x04\0\0\0\0\0\x08\x1c\x02\x05\0\x03Hut".to_vec();
+    for (marker, body) in [(0xe1, exif), (0xe2, icc), (0xe1, xmp), (0xed, iptc)] {
         turned.extend([0xff, marker]);
         turned.extend((body.len() as u16 + 2).to_be_bytes());
         turned.extend(body);
@@ -169,6 +171,7 @@ async fn the_same_comes_out_as_in_one_process() {
         .decoded;
     assert_eq!((turned.probe.orientation, turned.raster.width), (6, 61));
     assert!(turned.metadata.exif.is_some() && turned.metadata.icc.is_some());
+    assert!(turned.metadata.xmp.is_some() && turned.metadata.iptc.is_some());
 }
 
 /// What is wrong with a file comes over as it is, also where the limits are the reason.

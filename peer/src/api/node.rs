@@ -67,6 +67,10 @@ pub struct Status {
     /// How the versions in my albums stand.
     #[serde(default)]
     pub versions: Versions,
+    /// What this process computes otherwise than its engines and encoders say, in words; versions that stand on it are neither
+    /// made nor judged here. Nothing on a sound machine.
+    #[serde(default)]
+    pub inexact: Vec<String>,
     /// `connected`, `down`, `none`.
     pub central: String,
     /// Address of the central.

@@ -150,7 +150,7 @@ fn pixels(decoded: Decoded, memory: &Memory, to: &mut impl Write) -> io::Result<
         raster,
         damaged,
         mut notes,
-        metadata: Metadata { exif, icc },
+        metadata: Metadata { exif, icc, xmp, iptc },
         ..
     } = decoded;
     let mut bounded = |what: &str, block: Option<Vec<u8>>| {
@@ -163,18 +163,21 @@ fn pixels(decoded: Decoded, memory: &Memory, to: &mut impl Write) -> io::Result<
         block.filter(|_| fits)
     };
     let (exif, icc) = (bounded("EXIF block", exif), bounded("colour profile", icc));
+    let (xmp, iptc) = (bounded("XMP", xmp), bounded("IPTC", iptc));
     let len = |block: &Option<Vec<u8>>| block.as_ref().map(|block| block.len() as u64);
     let rest = Rest {
         damaged,
         notes,
         exif: len(&exif),
         icc: len(&icc),
+        xmp: len(&xmp),
+        iptc: len(&iptc),
         preview: None,
         pixels: Some((raster.channels.count() as u8, raster.samples.bits())),
         peak_bytes: memory.peak(),
     };
     to.write_all(&wire::frame(&Ok(rest)))?;
-    for block in [exif, icc].into_iter().flatten() {
+    for block in [exif, icc, xmp, iptc].into_iter().flatten() {
         to.write_all(&block)?;
     }
     match raster.samples {

@@ -304,6 +304,8 @@ impl Decoder {
             let metadata = Metadata {
                 exif: block(&mut stdout, rest.exif).await?,
                 icc: block(&mut stdout, rest.icc).await?,
+                xmp: block(&mut stdout, rest.xmp).await?,
+                iptc: block(&mut stdout, rest.iptc).await?,
             };
             let preview = block(&mut stdout, rest.preview).await?.unwrap_or_default();
             let raster = match layout {

@@ -178,6 +178,8 @@ pub struct Rest {
     pub notes: Vec<String>,
     pub exif: Option<u64>,
     pub icc: Option<u64>,
+    pub xmp: Option<u64>,
+    pub iptc: Option<u64>,
     pub preview: Option<u64>,
     /// Channels of a pixel and bits of a sample; none where the pixels are not wanted.
     pub pixels: Option<(u8, u8)>,
@@ -198,7 +200,7 @@ pub struct Layout {
 impl Rest {
     /// Its lengths within their limits, its words made harmless.
     pub fn checked(mut self, want: Want) -> Result<Rest, &'static str> {
-        if [self.exif, self.icc]
+        if [self.exif, self.icc, self.xmp, self.iptc]
             .into_iter()
             .flatten()
             .any(|len| len > METADATA_BYTES_MAX)
@@ -434,10 +436,13 @@ mod tests {
         assert!(pixels.clone().checked(Want::Pixels).is_ok());
         assert!(pixels.clone().checked(Want::Preview).is_err());
         for (len, fits) in [(METADATA_BYTES_MAX, true), (METADATA_BYTES_MAX + 1, false)] {
-            for (exif, icc) in [(Some(len), None), (None, Some(len))] {
+            for of in 0..4 {
+                let block = |block| (block == of).then_some(len);
                 let rest = Rest {
-                    exif,
-                    icc,
+                    exif: block(0),
+                    icc: block(1),
+                    xmp: block(2),
+                    iptc: block(3),
                     ..pixels.clone()
                 };
                 assert_eq!(rest.checked(Want::Pixels).is_ok(), fits);

@@ -17,6 +17,7 @@ use crate::cmd::names::Spelling;
 use crate::cmd::paths;
 use crate::decoder::child::Memory;
 use crate::decoder::{Decoder, Picture};
+use crate::exact;
 use crate::explain::{self, Explained as _};
 use crate::ui::{Meter, Ui};
 
@@ -144,6 +145,9 @@ fn filter(
         peak_bytes: decoder_peak,
         ..
     } = source;
+    let pixel_engine = codec::pixel_engine(source.probe.media);
+    let exact = exact::here();
+    exact.check(&pixel_engine).map_err(|error| error.failure())?;
     let started = Instant::now();
     let mut meter = Meter::new(ui);
     let mut tell = |at| {
@@ -169,6 +173,7 @@ fn filter(
     let started = Instant::now();
     let encoded = codec::encode_as(media, &result, &source.metadata);
     let encoded = encoded.map_err(|error| error.failure())?;
+    exact.check(encoded.encoder).map_err(|error| error.failure())?;
     let encode_ms = ms(started);
     if stop.is_cancelled() {
         return Ok(None);
@@ -182,7 +187,7 @@ fn filter(
         height: result.height,
         megapixels,
         pixel_hash: blake3::Hash::from_bytes(result.pixel_hash()).to_hex().to_string(),
-        pixel_engine: codec::pixel_engine(source.probe.media),
+        pixel_engine,
         encoder: encoded.encoder.to_owned(),
         damaged: source.damaged,
         decode_ms,

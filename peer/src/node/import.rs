@@ -215,17 +215,30 @@ pub(super) fn failed(path: &Path, code: Code, message: String, hint: &str) -> Fa
     }
 }
 
-/// Filters a decoded original into a version's bytes and preview. `step` hears how far it is and may stop it.
+/// Filters a decoded original into a version's bytes and preview, as the program wrote them whose encoder is named.
+/// `step` hears how far it is and may stop it.
+///
+/// # Errors
+/// Also where `exact` does not let this process speak for the engine or the encoder.
 pub(super) fn make_version(
+    exact: &codec::SelfTest,
     decoded: &codec::Decoded,
     recipe: &filters::Recipe,
+    encoder: Option<&str>,
     step: &mut dyn FnMut(u64, u64) -> ControlFlow<()>,
 ) -> Result<Version, VersionError> {
+    let media = decoded.probe.media;
+    let pixel_engine = codec::pixel_engine(media);
+    exact.check(&pixel_engine)?;
     let total = recipe.steps().len() as u64 * 100;
     let raster = recipe.apply(&decoded.raster, &mut |at| {
         step(at.done * total / at.total.max(1), total)
     })?;
-    let encoded = codec::encode_version(&raster, decoded.probe.media, &decoded.metadata)?;
+    let encoded = match encoder {
+        Some(id) => codec::encode_version_by(id, &raster, media, &decoded.metadata)?,
+        None => codec::encode_version(&raster, media, &decoded.metadata)?,
+    };
+    exact.check(encoded.encoder)?;
     Ok(Version {
         pixels: raster.pixel_hash(),
         shape: Shape {
@@ -235,7 +248,7 @@ pub(super) fn make_version(
         },
         extension: encoded.media.extension(),
         preview: codec::preview(&raster)?,
-        pixel_engine: codec::pixel_engine(decoded.probe.media),
+        pixel_engine,
         encoder: encoded.encoder.into(),
         bytes: encoded.bytes,
         taken: decoded.probe.taken.clone(),
@@ -263,6 +276,8 @@ pub(super) enum VersionError {
     Filter(#[from] filters::FilterError),
     #[error(transparent)]
     Encode(#[from] codec::EncodeError),
+    #[error(transparent)]
+    Inexact(#[from] codec::Inexact),
 }
 
 impl Explained for VersionError {
@@ -273,6 +288,7 @@ impl Explained for VersionError {
             VersionError::Decode(error) => error.code(),
             VersionError::Filter(error) => error.code(),
             VersionError::Encode(error) => error.code(),
+            VersionError::Inexact(error) => error.code(),
         }
     }
 
@@ -281,6 +297,7 @@ impl Explained for VersionError {
             VersionError::Decode(error) => error.hint(),
             VersionError::Filter(error) => error.hint(),
             VersionError::Encode(error) => error.hint(),
+            VersionError::Inexact(error) => error.hint(),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::LazyLock;
 
-use codec::{CodecError, Media};
+use codec::{CodecError, Decoded, Media, SelfTest};
 use crdt::fact::Version;
 use crdt::id::BlobHash;
 use filters::{FilterError, Raster, Recipe};
@@ -19,8 +19,6 @@ pub(super) const FINDINGS_MAX: usize = 65_536;
 
 /// What this program makes pixels with.
 static ENGINES: LazyLock<Vec<String>> = LazyLock::new(|| Media::ALL.map(codec::pixel_engine).to_vec());
-/// What it writes files with.
-const ENCODERS: [&str; 3] = [codec::ENCODER_JPEG, codec::ENCODER_WEBP, codec::ENCODER_PNG];
 
 /// What makes a finding true: all that the author states, and what of it this program can make. So a finding outlives
 /// the process, and a program with another engine asks again.
@@ -121,20 +119,20 @@ pub(super) fn may_judge(version: &Version) -> Result<Recipe, String> {
 }
 
 fn is_encoder(id: &str) -> bool {
-    ENCODERS.contains(&id)
+    codec::ENCODERS.contains(&id)
 }
 
 /// Where files become pixels.
 pub(super) type Decode<'a> = dyn Fn(&[u8]) -> Result<Picture, VersionError> + 'a;
 
-/// Makes a version again and compares. `file` is asked for the version's own bytes where they say more; `tell` hears how
+/// Makes a version again and compares, if `exact` lets this process speak for what made it. `file` is asked for the version's own bytes where they say more; `tell` hears how
 /// far the filters are and may stop them.
 ///
 /// # Errors
 /// The encoder failed, the decoder could not work, or `tell` said stop: nothing is known.
 pub(super) fn judge(
-    version: &Version,
-    hash: &BlobHash,
+    exact: &SelfTest,
+    (version, hash): (&Version, &BlobHash),
     source: &[u8],
     file: &dyn Fn() -> Option<Vec<u8>>,
     decode: &Decode<'_>,
@@ -144,6 +142,9 @@ pub(super) fn judge(
         Ok(recipe) => recipe,
         Err(why) => return Ok(Judgement::Unknown(why)),
     };
+    if let Err(inexact) = exact.check(&version.pixel_engine) {
+        return Ok(Judgement::Unknown(inexact.to_string()));
+    }
     let picture = match decode(source) {
         Ok(picture) => picture,
         Err(VersionError::Decode(DecodeError::File(error))) => return Ok(not_decoded(&error)),
@@ -188,6 +189,9 @@ pub(super) fn judge(
     if blake3::hash(&encoded.bytes) == hash.0 {
         return Ok(Judgement::True);
     }
+    if let Err(inexact) = exact.check(encoded.encoder) {
+        return Ok(Judgement::Unknown(format!("its pixels are right, but {inexact}")));
+    }
     again.another_file(picture, hash, file, tell)
 }
 
@@ -226,7 +230,8 @@ fn written_after(stages: &[Stage], hash: &BlobHash) -> Option<usize> {
 
 impl Again<'_> {
     fn encode(&self, source: &Picture, raster: &Raster) -> Result<codec::Encoded, codec::EncodeError> {
-        codec::encode_version(raster, source.decoded.probe.media, &source.decoded.metadata)
+        let Decoded { probe, metadata, .. } = &source.decoded;
+        codec::encode_version_by(&self.version.encoder, raster, probe.media, metadata)
     }
 
     /// The source, and the picture after each step, as far as they go; and the step that fails with its reason.
@@ -385,7 +390,7 @@ impl Again<'_> {
             _ if shown == self.version.pixels.0 => "its file shows just these pixels".to_owned(),
             Some(n) => format!("its file shows {}", self.prefix(n)),
             // The pixels of a JPEG are never those that went into it.
-            None if self.version.encoder == codec::ENCODER_JPEG => {
+            None if self.version.encoder.starts_with(codec::ENCODER_JPEG) => {
                 "its file is that of none of them".to_owned()
             }
             None => "its file shows another picture".to_owned(),
@@ -422,7 +427,8 @@ mod tests {
     /// The version that `recipe` makes of it, as its author would state it, and its file.
     fn honest(source: &[u8], recipe: &str) -> (Version, Vec<u8>) {
         let source_of = decode(source).unwrap().decoded;
-        let made = import::make_version(&source_of, &recipe.parse().unwrap(), &mut on).unwrap();
+        let exact = SelfTest::run();
+        let made = import::make_version(&exact, &source_of, &recipe.parse().unwrap(), None, &mut on).unwrap();
         let version = Version {
             source: BlobHash(*blake3::hash(source).as_bytes()),
             recipe: recipe.to_owned(),
@@ -435,7 +441,25 @@ mod tests {
 
     fn judged(source: &[u8], version: &Version, file: &[u8]) -> Judgement {
         let hash = BlobHash(*blake3::hash(file).as_bytes());
-        judge(version, &hash, source, &|| Some(file.to_vec()), &decode, &mut on).unwrap()
+        judged_by(&SelfTest::default(), version, &hash, source, file)
+    }
+
+    fn judged_by(
+        exact: &SelfTest,
+        version: &Version,
+        hash: &BlobHash,
+        source: &[u8],
+        file: &[u8],
+    ) -> Judgement {
+        judge(
+            exact,
+            (version, hash),
+            source,
+            &|| Some(file.to_vec()),
+            &decode,
+            &mut on,
+        )
+        .unwrap()
     }
 
     /// Bob states a recipe and sends what some of its steps make: what is missing is named, in the pixels that he
@@ -554,7 +578,8 @@ mod tests {
             "its file shows the right pixels, written otherwise"
         );
         let hash = BlobHash([9; 32]);
-        let away = judge(&version, &hash, &png, &|| None, &decode, &mut on).unwrap();
+        let exact = SelfTest::default();
+        let away = judge(&exact, (&version, &hash), &png, &|| None, &decode, &mut on).unwrap();
         let lie = Lie {
             differs: Differs::File,
             step: None,
@@ -634,7 +659,14 @@ mod tests {
         let hash = BlobHash(*blake3::hash(&file).as_bytes());
         let judged = |error: DecodeError| {
             let fails = move |_: &[u8]| Err(VersionError::Decode(error.clone()));
-            judge(&version, &hash, &png, &|| None, &fails, &mut on)
+            judge(
+                &SelfTest::default(),
+                (&version, &hash),
+                &png,
+                &|| None,
+                &fails,
+                &mut on,
+            )
         };
         for error in [DecodeError::Memory, DecodeError::Time] {
             assert!(matches!(judged(error), Ok(Judgement::Unknown(_))));
@@ -645,6 +677,81 @@ mod tests {
         ] {
             assert!(judged(error).is_err());
         }
+    }
+
+    /// A processor that rounds otherwise (a table with one other hash stands for it) offers nothing and calls nobody a liar.
+    #[test]
+    fn who_computes_otherwise_makes_nothing_and_judges_nobody() {
+        let png = source(Media::Png);
+        let (version, file) = honest(&png, "sepia");
+        let lie = Version {
+            pixels: Digest([1; 32]),
+            ..version.clone()
+        };
+        let hash = BlobHash(*blake3::hash(&file).as_bytes());
+        let mut kernels = filters::golden::GOLDEN.to_vec();
+        kernels[1].1[0] ^= 1;
+        let exact = SelfTest::against(&kernels, codec::GOLDEN_FILES);
+        let why = "this processor or build computes otherwise than png-0.18.1/calotype-2: \
+                   sepia of RGB comes out otherwise";
+        for version in [&version, &lie] {
+            assert_eq!(
+                judged_by(&exact, version, &hash, &png, &file),
+                Judgement::Unknown(why.into())
+            );
+        }
+        let source_of = decode(&png).unwrap().decoded;
+        let sepia: Recipe = "sepia".parse().unwrap();
+        let made = import::make_version(&exact, &source_of, &sepia, None, &mut on);
+        let refused = made.err().unwrap();
+        assert_eq!(refused.to_string(), why);
+        assert_eq!(
+            crate::explain::Explained::code(&refused),
+            crate::api::Code::Internal
+        );
+
+        // An encoder that writes otherwise: the pixels can be judged, the file cannot.
+        let mut files = codec::GOLDEN_FILES.to_vec();
+        for file in files.iter_mut().filter(|file| file.0 == Media::Webp) {
+            file.3[0] ^= 1;
+        }
+        let exact = SelfTest::against(&[], &files);
+        let other = BlobHash([9; 32]);
+        assert!(matches!(judged_by(&exact, &version, &other, &png, &file),
+            Judgement::Unknown(why) if why.starts_with("its pixels are right, but this processor")));
+        assert!(matches!(
+            judged_by(&exact, &lie, &hash, &png, &file),
+            Judgement::False(_)
+        ));
+        assert!(import::make_version(&exact, &source_of, &sepia, None, &mut on).is_err());
+    }
+
+    /// What a program wrote that did not take titles over yet is true still, and made again as it was.
+    #[test]
+    fn a_version_from_before_titles_is_true() {
+        let samples = filters::Samples::U8((0..20 * 14 * 3u32).map(|at| (at * at % 251) as u8).collect());
+        let raster = Raster::new(20, 14, filters::Channels::Rgb, samples).unwrap();
+        let titled = codec::Metadata {
+            xmp: Some(b"<a dc:title='Hut'/>".to_vec()),
+            ..codec::Metadata::default()
+        };
+        let jpeg = codec::encode_as(Media::Jpeg, &raster, &titled).unwrap().bytes;
+        let (now, file) = honest(&jpeg, "sepia");
+        assert_eq!(now.encoder, "jpeg-encoder-0.7.1/q92-444/meta-2");
+        assert_eq!(judged(&jpeg, &now, &file), Judgement::True);
+        let source_of = decode(&jpeg).unwrap().decoded;
+        let (exact, sepia) = (SelfTest::default(), "sepia".parse().unwrap());
+        let made =
+            import::make_version(&exact, &source_of, &sepia, Some(codec::ENCODER_JPEG), &mut on).unwrap();
+        assert_ne!(made.bytes, file);
+        let before = Version {
+            encoder: made.encoder,
+            ..now.clone()
+        };
+        assert_eq!(before.encoder, codec::ENCODER_JPEG);
+        assert_eq!(judged(&jpeg, &before, &made.bytes), Judgement::True);
+        // Under the wrong name it is not what that program wrote.
+        assert!(matches!(judged(&jpeg, &now, &made.bytes), Judgement::False(_)));
     }
 
     /// A finding stands for all that was stated, and for an engine and an encoder that are here.

@@ -23,6 +23,7 @@ use super::news;
 use super::run::{Handle, Node};
 use crate::api::{News, Versions};
 use crate::decoder::Picture;
+use crate::exact;
 
 /// Checks take at most one part of so many of the time: a tenth.
 const CHECK_SHARE: u32 = 10;
@@ -286,9 +287,14 @@ impl Work {
     fn check(&self, job: &Job, source: &[u8]) -> Result<Done, VersionError> {
         let hash = job.image.hash;
         let file = || self.blobs.read(&hash.0).ok();
-        let judgement = judge(&job.version, &hash, source, &file, &*self.decode, &mut |_, _| {
-            self.go_on()
-        })?;
+        let judgement = judge(
+            exact::here(),
+            (&job.version, &hash),
+            source,
+            &file,
+            &*self.decode,
+            &mut |_, _| self.go_on(),
+        )?;
         Ok(match judgement {
             Judgement::True => Done::True,
             Judgement::False(lie) => Done::False(lie),
@@ -302,8 +308,12 @@ impl Work {
             return Ok(Done::PutOff);
         };
         let made = (self.decode)(source);
-        let made = made
-            .and_then(|picture| import::make_version(&picture.decoded, &recipe, &mut |_, _| self.go_on()));
+        let made = made.and_then(|picture| {
+            let encoder = Some(job.version.encoder.as_str());
+            import::make_version(exact::here(), &picture.decoded, &recipe, encoder, &mut |_, _| {
+                self.go_on()
+            })
+        });
         let is = |bytes: &[u8], hash: BlobHash| *blake3::hash(bytes).as_bytes() == hash.0;
         let made = match made {
             Ok(made) if is(&made.bytes, job.image.hash) => made,

@@ -98,6 +98,9 @@ pub(super) fn status(it: &Status, paint: Paint) -> Page {
     if it.versions == Versions::default() {
         facts.retain(|(key, _)| *key != "versions");
     }
+    if !it.inexact.is_empty() {
+        facts.push(("filters", format!("FAIL HERE: {}", it.inexact.join("; "))));
+    }
     if let Some(line) = refused(it) {
         facts.push(("refused", line));
     }

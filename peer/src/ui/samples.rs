@@ -207,6 +207,7 @@ pub(super) fn replies() -> Vec<(&'static str, Reply)> {
             not_verifiable: 2,
             rebuilt: 4,
         },
+        inexact: Vec::new(),
         central: "connected".into(),
         central_address: Some("127.0.0.1:7400".into()),
         peer_address: "127.0.0.1:4000".into(),
@@ -450,7 +451,14 @@ pub(super) fn replies() -> Vec<(&'static str, Reply)> {
             }),
         ),
         ("no peers", Reply::Peers(Peers { peers: vec![] })),
-        ("status", Reply::Status(Box::new(status))),
+        ("status", Reply::Status(Box::new(status.clone()))),
+        (
+            "status, filters fail",
+            Reply::Status(Box::new(Status {
+                inexact: vec!["calotype-2: sepia of RGB comes out otherwise".into()],
+                ..status
+            })),
+        ),
         ("net", Reply::Net(inside::net())),
         ("net, nothing yet", Reply::Net(Net::default())),
         ("synced", synced(true, &["bob", "carol"])),

@@ -13,6 +13,7 @@ use super::super::view::image_named;
 use super::{Steps, refused, settled};
 use crate::api::{Code, Failure, Filtered, Progress, Reply};
 use crate::decoder::{Decoder, Picture};
+use crate::exact;
 use crate::explain::Explained as _;
 
 pub(super) async fn filter(
@@ -215,7 +216,7 @@ async fn made_of(
     mut step: impl FnMut(u64, u64) -> ControlFlow<()> + Send + 'static,
 ) -> Result<import::Version, VersionError> {
     let picture = decoded(&handle.decoder, bytes, steps).await?;
-    blocking(move || import::make_version(&picture.decoded, &recipe, &mut step)).await
+    blocking(move || import::make_version(exact::here(), &picture.decoded, &recipe, None, &mut step)).await
 }
 
 async fn decoded(decoder: &Decoder, bytes: &[u8], steps: &Steps) -> Result<Picture, VersionError> {

@@ -11,6 +11,7 @@ use super::super::run::{Handle, Node, clock_ms, rfc3339};
 use super::super::{blobs::blocking, central, strategy_word};
 use super::done;
 use crate::api::{Code, Failure, Lag, PeerEntry, Peers, Prompt, Reply, Status};
+use crate::exact;
 
 /// How long `peers` waits for linked peers to say where they stand.
 const COMPARE: Duration = Duration::from_millis(300);
@@ -130,6 +131,7 @@ pub(super) async fn status(handle: &Handle) -> Result<Reply, Failure> {
     }
     let blobs = handle.blobs.clone();
     let disk_bytes = blocking(move || blobs.total_bytes()).await.unwrap_or(0);
+    let inexact = blocking(|| exact::here().failures()).await;
     let status = handle.with(move |node| {
         let (pending_images, pending_bytes) = node.engine.pending();
         let only_copies = node.engine.albums().flat_map(|album| {
@@ -153,6 +155,7 @@ pub(super) async fn status(handle: &Handle) -> Result<Reply, Failure> {
             disk_bytes,
             only_copies: only_copies.count() as u64,
             versions: node.versions(),
+            inexact,
             central: node.central.word(node.signed_in).into(),
             central_address: node.central.address.clone(),
             peer_address: node

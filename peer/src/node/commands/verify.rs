@@ -7,6 +7,7 @@ use super::super::view::image_named;
 use super::Steps;
 use super::filter::{bytes_of, decoding, tell};
 use crate::api::{Code, Failure, Reply, Verified};
+use crate::exact;
 use crate::explain::Explained as _;
 
 pub(super) async fn verify(
@@ -67,7 +68,14 @@ pub(super) async fn verify(
     let decode = decoding(handle, &steps);
     let work = move || {
         let file = || blobs.read(&hash.0).ok();
-        judge(&of, &hash, &bytes, &file, &decode, &mut tell(&steps))
+        judge(
+            exact::here(),
+            (&of, &hash),
+            &bytes,
+            &file,
+            &decode,
+            &mut tell(&steps),
+        )
     };
     let (verified, differs, step, why) = match blocking(work).await.map_err(|error| error.failure())? {
         Judgement::True => (Some(true), None, None, None),
