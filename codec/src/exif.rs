@@ -360,6 +360,53 @@ mod tests {
         check("    :  :     :  :  ", None);
     }
 
+    /// A camera's own notes point into the block by absolute offsets that nobody else understands: whatever is patched, wiped or
+    /// unlinked around them, they stay where they were, byte for byte.
+    #[test]
+    fn maker_notes_do_not_move() {
+        let entry = |tag: u16, kind: u16, count: u32, value: u32| {
+            let words = [tag.to_le_bytes(), kind.to_le_bytes()].concat();
+            [&words[..], &count.to_le_bytes(), &value.to_le_bytes()].concat()
+        };
+        let directory = |entries: &[Vec<u8>], next: u32| {
+            let count = (entries.len() as u16).to_le_bytes();
+            [&count[..], &entries.concat(), &next.to_le_bytes()].concat()
+        };
+        // Orientation, the directories of EXIF (50) and of the place (80), a second directory with a thumbnail (98).
+        let first = [
+            entry(ORIENTATION, SHORT, 1, 6),
+            entry(EXIF_IFD, LONG, 1, 50),
+            entry(GPS_IFD, LONG, 1, 80),
+        ];
+        let notes = [&b"Acme\0II*\0"[..], &128_u32.to_le_bytes(), b" see offset 141"].concat();
+        let sub = [
+            entry(WIDTH_TAGS[1], LONG, 1, 4000),
+            entry(0x927c, 7, notes.len() as u32, 128),
+        ];
+        let second = [entry(0x0201, LONG, 1, 160), entry(0x0202, LONG, 1, 8)];
+        let mut block = [&b"II*\0\x08\0\0\0"[..], &directory(&first, 98)].concat();
+        block.resize(50, 0);
+        block.extend(directory(&sub, 0));
+        block.extend(directory(&[entry(1, ASCII, 2, u32::from(b'N'))], 0));
+        block.extend(directory(&second, 0));
+        assert_eq!(block.len(), 128);
+        block.extend(&notes);
+        block.resize(160, 0);
+        block.extend(b"the face");
+        let exif = Exif::new(&block).unwrap();
+        let patched = exif.patched(30, 20);
+        let without = Exif::new(&patched).unwrap().without_place();
+        assert!(patched.ends_with(&[0; 8]) && without[80..98] == [0; 18]);
+        for out in [&patched, &without] {
+            let found = Exif::new(out).unwrap();
+            assert_eq!((out.len(), found.orientation()), (block.len(), 1));
+            assert_eq!(out[128..128 + notes.len()], notes);
+            let entry = found.find(50, 0x927c).unwrap();
+            assert_eq!((found.u32(entry.at), entry.count), (Some(128), notes.len() as u32));
+            assert_eq!(found.number(&found.find(50, WIDTH_TAGS[1]).unwrap()), Some(30));
+        }
+    }
+
     #[test]
     fn nonsense_is_not_followed() {
         assert!(Exif::new(b"").is_none());
