@@ -134,3 +134,36 @@ pub(super) fn net() -> Net {
         counters: [("gossip_bytes_out".to_owned(), 34_567), ("ops_in".to_owned(), 12)].into(),
     }
 }
+
+/// A node with something of everything, and what fails in its self-test.
+pub(super) fn status(inexact: Vec<String>) -> Reply {
+    Reply::Status(Box::new(Status {
+        user: Some("alice".into()),
+        album: Some("trip".into()),
+        peers: 2,
+        pending_bytes: 34_000_000,
+        pending_images: 12,
+        disk_bytes: 1_250_000_000,
+        only_copies: 1,
+        versions: Versions {
+            verified: 12,
+            not_as_stated: 1,
+            unverified: 3,
+            not_verifiable: 2,
+            rebuilt: 4,
+        },
+        inexact,
+        central: "connected".into(),
+        central_address: Some("127.0.0.1:7400".into()),
+        peer_address: "127.0.0.1:4000".into(),
+        home: "/home/alice/.local/share/calotype/home".into(),
+        pid: 4711,
+        replication: "op".into(),
+        refused: [("op_signature".to_owned(), 12), ("hello".to_owned(), 3)].into(),
+        refused_from: vec![RefusedFrom {
+            user: "bob".into(),
+            device: SOURCE.into(),
+            kinds: [("op_signature".to_owned(), 12)].into(),
+        }],
+    }))
+}
