@@ -402,7 +402,10 @@ mod tests {
             assert_eq!((out.len(), found.orientation()), (block.len(), 1));
             assert_eq!(out[128..128 + notes.len()], notes);
             let entry = found.find(50, 0x927c).unwrap();
-            assert_eq!((found.u32(entry.at), entry.count), (Some(128), notes.len() as u32));
+            assert_eq!(
+                (found.u32(entry.at), entry.count),
+                (Some(128), notes.len() as u32)
+            );
             assert_eq!(found.number(&found.find(50, WIDTH_TAGS[1]).unwrap()), Some(30));
         }
     }
