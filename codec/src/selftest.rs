@@ -71,7 +71,7 @@ pub const GOLDEN_FILES: &[GoldenFile] = &[
 pub struct SelfTest(Vec<Inexact>);
 
 impl SelfTest {
-    /// Runs it, in some hundredths of a second.
+    /// Runs it, in a tenth of a second or two.
     pub fn run() -> SelfTest {
         SelfTest::against(GOLDEN, GOLDEN_FILES)
     }

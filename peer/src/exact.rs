@@ -1,6 +1,6 @@
 //! Whether this process may speak for its pixel engines and encoders: a self-test, run once and not before it is needed.
 //!
-//! It takes some hundredths of a second, so it is asked where work of that kind is done anyway: never at a start, and never on
+//! It takes a tenth of a second or two, so it is asked where work of that kind is done anyway: never at a start, and never on
 //! the node's loop.
 
 use std::sync::LazyLock;
