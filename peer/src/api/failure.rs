@@ -70,6 +70,9 @@ pub struct Failure {
     pub message: String,
     /// The remedy; may be empty.
     pub hint: String,
+    /// Asking again is of use after this long, milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
     /// What was done all the same (a batch, a sync that ran out of time).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply: Option<Box<Reply>>,
@@ -82,6 +85,7 @@ impl Failure {
             code,
             message: message.into(),
             hint: hint.into(),
+            retry_after_ms: None,
             reply: None,
         }
     }

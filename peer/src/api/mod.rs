@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 mod album;
 mod apply;
+mod doctor;
 mod failure;
 mod gallery;
 mod history;
@@ -18,6 +19,7 @@ mod select;
 
 pub use album::*;
 pub use apply::*;
+pub use doctor::*;
 pub use failure::*;
 pub use gallery::*;
 pub use history::*;
@@ -39,6 +41,8 @@ pub enum Request {
     Register { user: String, password: Secret },
     /// Session of this home's device with the central.
     Login { user: String, password: Secret },
+    /// Takes the key that the central shows now for its own, if these are the words of it.
+    TrustCentral { words: String },
     /// Ends the session; the home keeps its keys and albums.
     Logout,
     /// Albums I may enter.
@@ -161,6 +165,8 @@ pub enum Request {
     Peers,
     /// State of this node.
     Status,
+    /// Why this node and others do not meet.
+    Doctor,
     /// Bytes and messages by kind and peer; with `reset` counted from now on.
     Net {
         #[serde(default)]
@@ -296,6 +302,10 @@ pub enum Reply {
     Peers(Peers),
     /// `status`.
     Status(Box<Status>),
+    /// `doctor`.
+    Diagnosis(Diagnosis),
+    /// `central trust`.
+    Trusted(Trusted),
     /// `net`.
     Net(Net),
     /// `sync`.

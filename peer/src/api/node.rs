@@ -90,6 +90,19 @@ pub struct Status {
     pub refused_from: Vec<RefusedFrom>,
 }
 
+/// See [`super::Reply::Trusted`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Trusted {
+    /// The central, `HOST:PORT`.
+    pub address: String,
+    /// The six words of its key.
+    pub words: String,
+    /// Whether another key, or none, was trusted before.
+    pub changed: bool,
+    /// Whether there is a connection with it now.
+    pub connected: bool,
+}
+
 /// Versions of images, counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Versions {

@@ -92,6 +92,8 @@ pub enum Local {
     },
     /// `man`: the pages themselves.
     Man(Vec<super::man::ManPage>),
+    /// `central words`.
+    CentralKey(super::central::CentralKey),
     /// `man DIR`: the files that were written.
     Written(Vec<String>),
     /// `completions`.

@@ -20,6 +20,7 @@ pub mod completions;
 mod config;
 mod create_album;
 pub mod demo;
+mod doctor;
 mod enter_album;
 mod export;
 mod filter;
@@ -242,6 +243,8 @@ pub enum Inside {
     /// Commands of every door.
     #[command(flatten)]
     Verb(Verb),
+    #[allow(missing_docs)]
+    Central(central::AtPrompt),
     /// List the commands, or explain one
     #[command(after_help = "Example:\n  /help\n  /help addImage")]
     Help {
@@ -312,6 +315,7 @@ verbs! {
     Watch(watch::Watch),
     Peers(peers::Peers),
     Status(status::Status),
+    Doctor(doctor::Doctor),
     Net(net::Net),
     Sync(sync::Sync),
     Block(block::Block),

@@ -143,7 +143,11 @@ fn here(cli: Cli) -> Result<(Here, Option<Shell>), Failure> {
         _ => cli.node.clone(),
     };
     let settings = Settings::read(&cli.process, &node, &cwd, &|name| std::env::var_os(name))?;
-    let quiet = !matches!(cli.command, Some(Shell::Up(_) | Shell::Central(_)));
+    let quiet = match &cli.command {
+        Some(Shell::Up(_)) => false,
+        Some(Shell::Central(command)) => command.what.is_some(),
+        _ => true,
+    };
     trace(cli.process.verbose, quiet);
     let here = Here {
         settings,

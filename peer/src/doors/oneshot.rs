@@ -17,11 +17,13 @@ pub const SYNC_MS: u64 = 2_000;
 
 /// Runs it; its exit code.
 pub fn run(here: &Here, verb: Verb) -> u8 {
+    carry_out(here, verb.act(&here.context(&here.each)))
+}
+
+/// Does what a command came to; its exit code.
+pub fn carry_out(here: &Here, act: Result<Act, Failure>) -> u8 {
     let ui = Ui::new(here.each.json, Spelling::Shell, here.settings.color.value);
-    let act = verb
-        .act(&here.context(&here.each))
-        .map_err(NoPassword::Failure)
-        .and_then(password::resolve);
+    let act = act.map_err(NoPassword::Failure).and_then(password::resolve);
     let act = match act {
         Ok(act) => act,
         Err(NoPassword::Failure(failure)) => return failed(&ui, &failure),

@@ -228,6 +228,13 @@ fn settle(reply: Reply) -> Result<Reply, Failure> {
             format!("{} cannot be judged here", it.name),
             "a calotype with the same filters and decoder can".to_owned(),
         ),
+        Reply::Diagnosis(it) if !it.healthy => {
+            let message = match it.findings.len() {
+                1 => "one thing was found".to_owned(),
+                count => format!("{count} things were found"),
+            };
+            (Code::Partial, message, "each says what to do".to_owned())
+        }
         Reply::Synced(it) if !it.synced => (
             Code::Partial,
             "not everything is equal yet".to_owned(),

@@ -148,6 +148,7 @@ fn read(here: &Here, line: &str, ui: Ui) -> Result<Step, Failure> {
             "leave /more out, or ask for a part with --limit and --offset",
         )),
         Inside::Help { command } => help(command.as_deref(), &ui).map(Step::Help),
+        Inside::Central(command) => Ok(Step::Act(command.act(&here.context(&each))?, ui)),
         Inside::Verb(verb) => {
             let act = verb.act(&here.context(&each))?;
             if matches!(

@@ -1,4 +1,6 @@
-//! `central`: hands over to the server.
+//! `central`: hands over to the server, shows the words of its key, or has the node trust it.
+
+use std::path::{Path, PathBuf};
 
 use central::cli::RunError;
 use central::folder::FolderError;
@@ -6,20 +8,29 @@ use central::server::ServeError;
 
 use super::{Here, failed};
 use crate::api::{Code, Failure};
-use crate::cmd::central::Central;
+use crate::cmd::Local;
+use crate::cmd::central::{Central, CentralKey, What};
 use crate::cmd::names::Spelling;
 use crate::ui::Ui;
 
-/// Serves until told to end; its exit code.
+/// Serves until told to end, or does what was asked instead; the exit code.
 pub fn run(here: &Here, command: Central) -> u8 {
     let ui = Ui::new(here.each.json, Spelling::Shell, here.settings.color.value);
-    let mut args = command.args;
-    args.data = Some(
-        here.cwd.join(
-            args.data
-                .unwrap_or_else(|| here.settings.central_dir.value.clone()),
-        ),
-    );
+    let folder = |data: Option<PathBuf>| {
+        let embedded = || here.settings.central_dir.value.clone();
+        here.cwd.join(data.unwrap_or_else(embedded))
+    };
+    let mut args = match command.what {
+        None => command.args,
+        Some(What::Trust(trust)) => return super::oneshot::carry_out(here, Ok(trust.act())),
+        Some(What::Words { data }) => {
+            return match words(&folder(data)) {
+                Ok(key) => super::ended(ui.local(&Local::CentralKey(key))),
+                Err(failure) => failed(&ui, &failure),
+            };
+        }
+    };
+    args.data = Some(folder(args.data));
     args.ready_file = args.ready_file.map(|file| here.cwd.join(file));
     let runtime = match super::runtime() {
         Ok(runtime) => runtime,
@@ -31,6 +42,19 @@ pub fn run(here: &Here, command: Central) -> u8 {
     };
     runtime.shutdown_background();
     code
+}
+
+/// The key in a central's data folder.
+fn words(data: &Path) -> Result<CentralKey, Failure> {
+    let key = central::identity::read_fingerprint(data).map_err(|error| {
+        let message = format!("no central's key is in {}: {error}", data.display());
+        let hint = "name the folder that the central was started with: --data DIR";
+        Failure::new(Code::NotFound, message, hint)
+    })?;
+    Ok(CentralKey {
+        key: key.iter().map(|byte| format!("{byte:02x}")).collect(),
+        words: central::words::fingerprint(&key),
+    })
 }
 
 fn failure(error: &RunError) -> Failure {

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use central::client::Fingerprint;
 use central::embedded::{self, Embedded};
 use central::proto::{AlbumList, Genesis, Member, PeerEntry};
 use central::{Client, ClientError, Pin, Push};
@@ -35,7 +36,11 @@ pub(super) struct CentralState {
     pub(super) listed: Vec<Listed>,
     /// Why the last attempt failed.
     pub(super) trouble: Option<String>,
+    /// Why there is a connection and no session.
+    pub(super) refused: Option<String>,
     wake: Arc<Notify>,
+    /// Connect at once, whatever failed before.
+    retry: Arc<Notify>,
 }
 
 /// An album as a signed list describes it.
@@ -51,6 +56,11 @@ impl CentralState {
     /// Membership, account or albums moved: the task looks at its lists again.
     pub(super) fn albums_changed(&self) {
         self.wake.notify_one();
+    }
+
+    /// What kept it away may be gone: no more waiting.
+    pub(super) fn try_again(&self) {
+        self.retry.notify_one();
     }
 
     /// `connected`, `down` or `none` (nobody is logged in).
@@ -86,6 +96,9 @@ pub(super) async fn run(handle: Handle, choice: CentralChoice) {
     // Held as long as this node is the one that serves this user account's embedded central.
     let mut serving = None;
     let mut wait = BACKOFF.0;
+    let Ok(retry) = handle.with(|node| node.central.retry.clone()).await else {
+        return;
+    };
     loop {
         match connect(&handle, &choice, &mut serving).await {
             Ok((client, address)) => {
@@ -110,8 +123,10 @@ pub(super) async fn run(handle: Handle, choice: CentralChoice) {
                 }
             }
         }
-        tokio::time::sleep(wait).await;
-        wait = (wait * 2).min(BACKOFF.1);
+        tokio::select! {
+            () = tokio::time::sleep(wait) => wait = (wait * 2).min(BACKOFF.1),
+            () = retry.notified() => wait = BACKOFF.0,
+        }
     }
 }
 
@@ -157,8 +172,19 @@ async fn connect(
     };
     if pin == Pin::FirstUse {
         let key = address.clone();
-        let pin = move |node: &mut Node| node.put("central-keys", key.as_bytes(), fingerprint.to_vec());
-        handle.with(pin).await.map_err(|failure| failure.message)?;
+        // Meanwhile a person may have said which key it is.
+        let pin = move |node: &mut Node| match pinned_key(node, &key) {
+            Some(pinned) => pinned == fingerprint,
+            None => {
+                pin_key(node, &key, fingerprint);
+                true
+            }
+        };
+        if !handle.with(pin).await.map_err(|failure| failure.message)? {
+            return Err(format!(
+                "the central at {address} has another key than the trusted one"
+            ));
+        }
     }
     Ok((client, address))
 }
@@ -175,7 +201,10 @@ async fn distrust(handle: &Handle, error: &ClientError) {
         if is_key && node.central.trouble.as_ref() != Some(&detail) {
             news::warn(
                 node,
-                format!("{detail}; it is not used, your albums go on without it"),
+                format!(
+                    "{detail}; it is not used, your albums go on without it. Is it meant to be? Whoever runs it can read \
+                     out the six words of its key: /central trust WORDS"
+                ),
             );
         }
         node.refused(kind, None, 1, &detail);
@@ -184,9 +213,15 @@ async fn distrust(handle: &Handle, error: &ClientError) {
     let _ = handle.with(step).await;
 }
 
-fn pinned_key(node: &mut Node, address: &str) -> Option<[u8; 32]> {
+/// The key that the central at this address has to show.
+pub(super) fn pinned_key(node: &Node, address: &str) -> Option<Fingerprint> {
     let stored = node.db().get("central-keys", address.as_bytes()).ok().flatten()?;
     stored.try_into().ok()
+}
+
+/// From now on the central at this address has to show this key.
+pub(super) fn pin_key(node: &Node, address: &str, key: Fingerprint) {
+    node.put("central-keys", address.as_bytes(), key.to_vec());
 }
 
 async fn embedded_central(dir: &Path, serving: &mut Option<Embedded>) -> Result<(String, Pin), String> {
@@ -221,7 +256,14 @@ async fn attend(handle: &Handle, client: &Client) -> String {
             () = wake.notified() => {}
             Some(push) = pushes.recv() => take_push(handle, push).await,
         }
-        match refresh_session(handle, client, &mut in_session).await {
+        let refreshed = refresh_session(handle, client, &mut in_session).await;
+        let refused = match &refreshed {
+            Err(ClientError::Refused(failure)) if !in_session => Some(failure.message.clone()),
+            _ => None,
+        };
+        // Fails only when the node is ending.
+        let _ = handle.with(move |node| node.central.refused = refused).await;
+        match refreshed {
             Ok(()) => refresh = REFRESH,
             Err(ClientError::Refused(failure)) => {
                 tracing::warn!("central: {failure}");
@@ -369,7 +411,7 @@ pub(super) async fn find_members(
 
 /// Notes devices of members and dials those that may link. A central may lie here: what it says opens a link only for an
 /// album that has not arrived, and then to nothing but its signed history.
-fn meet(node: &mut Node, album: AlbumId, peers: Vec<PeerEntry>) {
+pub(super) fn meet(node: &mut Node, album: AlbumId, peers: Vec<PeerEntry>) {
     let me = node.account.as_ref().map(|account| account.certificate.user());
     let waiting = node.entered.contains(&album) && !has_arrived(node.engine.album(&album), me.as_ref());
     for peer in peers {
@@ -380,8 +422,10 @@ fn meet(node: &mut Node, album: AlbumId, peers: Vec<PeerEntry>) {
         if Some(peer.user) == me {
             continue;
         }
-        if waiting {
-            node.gate.expect(peer.cert.device);
+        // Whoever may not link here is of no use, and a central that lies could name such without end.
+        let is_welcome = waiting && node.gate.expect(peer.cert.device) || node.gate.admits(&peer.cert);
+        if !is_welcome {
+            continue;
         }
         let addresses: Vec<SocketAddr> = peer
             .addresses
@@ -403,7 +447,7 @@ fn has_arrived(album: Option<&Album>, me: Option<&UserId>) -> bool {
 }
 
 /// Addresses under which others can reach a guard that listens here.
-fn reachable(address: SocketAddr) -> Vec<String> {
+pub(super) fn reachable(address: SocketAddr) -> Vec<String> {
     if !address.ip().is_unspecified() {
         return vec![address.to_string()];
     }
@@ -563,7 +607,10 @@ pub(super) fn failure(error: ClientError) -> Failure {
         central::proto::Code::Busy => Code::Busy,
         central::proto::Code::Internal => Code::Internal,
     };
-    Failure::new(code, refused.message, refused.hint)
+    Failure {
+        retry_after_ms: refused.retry_after_ms,
+        ..Failure::new(code, refused.message, refused.hint)
+    }
 }
 
 #[cfg(test)]

@@ -8,6 +8,9 @@ use crdt::id::{AlbumId, PublicKey};
 use crdt::keys::Certificate;
 use engine::Access;
 
+/// Devices that are expected for albums that have not arrived. A central that lies has no end of them.
+const EXPECTED_MAX: usize = 1_024;
+
 /// The guard's policy, shared between the node and the links' tasks.
 #[derive(Default)]
 pub(super) struct Gate(Mutex<Rules>);
@@ -30,9 +33,18 @@ impl Gate {
         self.rules().access = access;
     }
 
-    /// From now on this device may link, whatever the albums here say.
-    pub(super) fn expect(&self, device: PublicKey) {
-        self.rules().expected.insert(device);
+    /// From now on this device may link, whatever the albums here say; `false` where too many are expected already.
+    pub(super) fn expect(&self, device: PublicKey) -> bool {
+        let expected = &mut self.rules().expected;
+        if expected.len() < EXPECTED_MAX {
+            expected.insert(device);
+        }
+        expected.contains(&device)
+    }
+
+    /// Whether the albums here let a device with this certificate in.
+    pub(super) fn admits(&self, certificate: &Certificate) -> bool {
+        self.rules().access.may_link(certificate)
     }
 }
 
@@ -54,5 +66,23 @@ impl net::Policy for Gate {
             .certificates
             .get(device)
             .is_some_and(|certificate| rules.access.may_read(topic, certificate))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_devices_are_expected_and_no_more() {
+        let gate = Gate::default();
+        let device = |n: usize| {
+            let mut key = [0; 32];
+            key[..8].copy_from_slice(&n.to_be_bytes());
+            PublicKey(key)
+        };
+        assert!((0..EXPECTED_MAX).all(|n| gate.expect(device(n))));
+        assert!(!gate.expect(device(EXPECTED_MAX)), "one past");
+        assert!(gate.expect(device(7)), "who is expected stays so");
     }
 }

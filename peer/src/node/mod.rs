@@ -11,10 +11,12 @@ mod checkpoint;
 mod commands;
 mod control;
 mod counted;
+mod diagnose;
 mod fsck;
 mod gate;
 mod import;
 mod judge;
+mod known;
 #[cfg(test)]
 mod lost;
 mod news;
@@ -44,7 +46,8 @@ pub use place::control_path;
 use crate::api::{Code, Failure};
 use crate::decoder::Decoder;
 use account::Account;
-use run::{Handle, Input, Known, Node, Parts};
+use known::Known;
+use run::{Handle, Input, Node, Parts};
 use watchdog::{Beat, Pace, Watchdog};
 
 /// How long requests at work may still take when the node is told to end.

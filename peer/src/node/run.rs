@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use crdt::id::{AlbumId, BlobHash, Incarnation, PublicKey};
-use crdt::keys::Certificate;
 use engine::{Action, AskId, CallId, Engine, Event, FetchId, Me, Outcome, Token};
 use net::{Net, Responder};
 use rand::RngCore as _;
@@ -19,6 +18,7 @@ use super::checkpoint::Checkpoints;
 use super::counted::{Counted, Moved};
 use super::gate::Gate;
 use super::judge::Findings;
+use super::known::Known;
 use super::refused::Refusals;
 use super::spare::{self, Spare};
 use super::{Config, blobs, news};
@@ -107,17 +107,6 @@ impl Handle {
 
 /// A durable write under way; await it before anything is acknowledged.
 pub(super) type Durable = oneshot::Receiver<Result<(), Failure>>;
-
-/// What is known of a device of a member.
-#[derive(Clone, PartialEq, serde::Serialize, serde::Deserialize)]
-pub(super) struct Known {
-    pub(super) certificate: Certificate,
-    pub(super) name: String,
-    pub(super) addresses: Vec<std::net::SocketAddr>,
-    /// When a link with it was last up, milliseconds since 1970.
-    #[serde(default)]
-    pub(super) seen: Option<u64>,
-}
 
 /// Everything a node has. Only its loop touches it.
 pub(super) struct Node {
@@ -332,8 +321,8 @@ impl Node {
                 ..
             } => {
                 self.refusals.linked(peer);
-                self.remember_device(peer, &certificate, dialled.then_some(address));
-                self.note_seen(peer);
+                self.learn(peer, certificate.clone(), None, Vec::new());
+                self.note_link(peer, dialled.then_some(address));
                 news::peer(self, peer, &certificate, None);
                 self.feed(Event::LinkUp { peer, certificate });
             }
@@ -341,7 +330,7 @@ impl Node {
                 if let Some(known) = self.known.get(&peer).cloned() {
                     news::peer(self, peer, &known.certificate, Some(reason));
                 }
-                self.note_seen(peer);
+                self.note_link(peer, None);
                 self.answered.remove(&peer);
                 self.feed(Event::LinkDown { peer });
                 spare::moved(self);
@@ -710,25 +699,6 @@ impl Node {
         &self.db
     }
 
-    fn remember_device(
-        &mut self,
-        device: PublicKey,
-        certificate: &Certificate,
-        address: Option<std::net::SocketAddr>,
-    ) {
-        let addresses = address.into_iter().collect();
-        self.learn(device, certificate.clone(), None, addresses);
-    }
-
-    /// A link is up, or was until now; kept over a restart.
-    fn note_seen(&mut self, device: PublicKey) {
-        if let Some(known) = self.known.get_mut(&device) {
-            known.seen = Some(clock_ms());
-            let value = serde_json::to_vec(known).expect("plain data has a JSON text");
-            self.put("devices", &device.0, value);
-        }
-    }
-
     /// A peer began to answer after so long.
     fn note_answer(&mut self, peer: PublicKey, after: Duration) {
         let times = self.answered.entry(peer).or_default();
@@ -736,49 +706,6 @@ impl Node {
             times.pop_front();
         }
         times.push_back(after);
-    }
-
-    /// Notes a device of a member and, if its addresses are new, where it was last; kept over a restart.
-    pub(super) fn learn(
-        &mut self,
-        device: PublicKey,
-        certificate: Certificate,
-        name: Option<String>,
-        addresses: Vec<std::net::SocketAddr>,
-    ) {
-        let user = certificate.user();
-        let named = self.engine.albums().find_map(|album| album.name_of(&user));
-        let before = self.known.get(&device);
-        let blank = || Known {
-            certificate,
-            name: String::new(),
-            addresses: Vec::new(),
-            seen: None,
-        };
-        let mut known = before.cloned().unwrap_or_else(blank);
-        if let Some(name) = name.or(named) {
-            known.name = name;
-        }
-        if !addresses.is_empty() {
-            known.addresses = addresses;
-        }
-        if before != Some(&known) {
-            let value = serde_json::to_vec(&known).expect("plain data has a JSON text");
-            self.put("devices", &device.0, value);
-            self.known.insert(device, known);
-        }
-    }
-
-    /// Looks for all known devices that may link and are not blocked.
-    pub(super) fn dial_known(&self) {
-        let Some(net) = &self.net else { return };
-        let me = self.account.as_ref().map(|account| account.certificate.device);
-        for (device, known) in &self.known {
-            let wanted = Some(*device) != me && !self.blocked.contains(device) && !known.addresses.is_empty();
-            if wanted && net::Policy::may_link(&*self.gate, device, &known.certificate) {
-                net.dial(*device, known.addresses.clone());
-            }
-        }
     }
 }
 

@@ -21,6 +21,8 @@ struct Error<'a> {
     code: Code,
     message: &'a str,
     hint: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_ms: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -83,6 +85,8 @@ pub fn reply(reply: &Reply, failure: Option<(&Failure, Spelling)>) -> String {
         Away,
         Peers,
         Status,
+        Diagnosis,
+        Trusted,
         Net,
         Synced,
         Exported,
@@ -123,6 +127,7 @@ pub fn local(it: &Local) -> String {
         Local::Filters(list) => line(list, None),
         Local::Config { settings, .. } => line(&Settings { settings }, None),
         Local::Man(pages) => line(&Pages { pages }, None),
+        Local::CentralKey(it) => line(it, None),
         Local::Written(written) => line(&Written { written }, None),
         Local::Completions { shell, script } => line(&Script { shell, script }, None),
     }
@@ -133,6 +138,7 @@ fn line<T: Serialize>(inner: &T, failure: Option<(&Failure, Spelling)>) -> Strin
         code: it.code,
         message: &it.message,
         hint: names::respell(&it.hint, spelling),
+        retry_after_ms: it.retry_after_ms,
     });
     let mut text = escape(
         &serde_json::to_string(&Envelope {

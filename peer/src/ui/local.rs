@@ -38,6 +38,7 @@ pub(super) fn page(local: &Local, paint: Paint) -> Page {
             .map(|page| page.text.as_str())
             .collect::<String>()
             .into(),
+        Local::CentralKey(it) => format!("{}\n", it.words).into(),
         Local::Written(files) => written(files),
         Local::Completions { script, .. } => script.clone().into(),
     }

@@ -11,6 +11,7 @@ use crate::cmd::names::{self, Spelling};
 
 mod album;
 mod clean;
+mod doctor;
 pub mod failure;
 mod fold;
 pub mod help;

@@ -2,7 +2,7 @@
 
 use super::table::{columns, left};
 use super::{Page, Paint, human};
-use crate::api::{Lag, PeerEntry, Peers, Status, Versions};
+use crate::api::{Lag, PeerEntry, Peers, Status, Trusted, Versions};
 
 pub(super) fn peers(it: &Peers, paint: Paint) -> Page {
     let rows: Vec<_> = it
@@ -118,6 +118,18 @@ pub(super) fn status(it: &Status, paint: Paint) -> Page {
         notes: String::new(),
         next: next.map(str::to_owned),
     }
+}
+
+pub(super) fn trusted(it: &Trusted) -> Page {
+    let (address, words) = (super::clean(&it.address), super::clean(&it.words));
+    let mut out = match it.changed {
+        true => format!("the key of the central at {address} is trusted from now on: {words}\n"),
+        false => format!("the key of the central at {address} was trusted already: {words}\n"),
+    };
+    if !it.connected {
+        out.push_str("it does not answer yet; this node goes on trying\n");
+    }
+    out.into()
 }
 
 /// `12 verified, 1 FALSE, 3 not looked at; 4 made here again`.

@@ -5,6 +5,7 @@ use crate::api::*;
 mod history;
 mod inside;
 mod look;
+mod meet;
 
 const HASH: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
 const SOURCE: &str = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae";
@@ -553,6 +554,7 @@ pub(super) fn replies() -> Vec<(&'static str, Reply)> {
         ),
     ];
     all.extend(look::replies());
+    all.extend(meet::replies());
     all.extend(history::replies());
     all
 }

@@ -1,6 +1,6 @@
 //! Each reply as text: which page it becomes, and what could come next.
 
-use super::{Page, Paint, album, history, human, in_quotes, inspect, local, look, node, people};
+use super::{Page, Paint, album, doctor, history, human, in_quotes, inspect, local, look, node, people};
 use crate::api::{Done, Entered, Exported, Membership, Rated, Removed, Reply, Saved, Session, Synced};
 
 /// The page of a reply, as wide as it likes.
@@ -40,6 +40,8 @@ fn page_of(reply: &Reply, paint: Paint, columns: Option<usize>) -> Page {
         Reply::Away(it) => people::away(it).into(),
         Reply::Peers(it) => node::peers(it, paint),
         Reply::Status(it) => node::status(it, paint),
+        Reply::Diagnosis(it) => doctor::diagnosis(it, paint),
+        Reply::Trusted(it) => node::trusted(it),
         Reply::Net(it) => inspect::net(it, paint, columns),
         Reply::Synced(it) => synced(it),
         Reply::Exported(it) => exported(it),

@@ -101,6 +101,7 @@ pub const CALLS: &[Call] = &[
     at("alice", "watch", Good::Streams(&[]), &["all"]),
     call("peers", &[], &["all"]),
     call("status", &[], &["all"]),
+    call("doctor", &[], &["all"]),
     call("net", &[], &["all"]),
     call("block", &["bob"], &["nobody"]),
     call("unblock", &["bob"], &["nobody"]),

@@ -14,6 +14,7 @@ use peer::api::{Answer, Ask, Reply, Request};
 use rustix::process::Signal;
 use serde_json::Value;
 
+pub mod central;
 pub mod terminal;
 
 /// How long anything may take before the test gives up.

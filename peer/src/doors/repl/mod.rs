@@ -411,6 +411,7 @@ impl<'a> Session<'a> {
                 )),
             },
             Inside::Help { command } => Ok(Meaning::Text(script::help(command.as_deref(), &ui)?)),
+            Inside::Central(command) => Ok(Meaning::Act(command.act(&self.here.context(&each))?, ui)),
             Inside::Verb(verb) => {
                 let at = Context {
                     lines: crate::ui::lines(),

@@ -1,12 +1,14 @@
-//! `register`, `login`, `logout`.
+//! `register`, `login`, `logout`, `central trust`.
 
 use std::time::Duration;
 
+use ::central::{Client, ClientError, Pin, words};
+
 use super::super::account::Account;
 use super::super::run::{Handle, Node};
-use super::super::{blobs::blocking, central, sign_in};
+use super::super::{CentralChoice, blobs::blocking, central, sign_in};
 use super::done;
-use crate::api::{Code, Failure, Reply, Secret, Session};
+use crate::api::{Code, Failure, Reply, Secret, Session, Trusted};
 
 /// How long a command waits for the central to answer at all.
 const CENTRAL_WAIT: Duration = Duration::from_secs(5);
@@ -84,24 +86,15 @@ async fn confirm(handle: &Handle, mut account: Account) -> Result<Reply, Failure
 
 pub(super) async fn login(handle: &Handle, user: String, password: Secret) -> Result<Reply, Failure> {
     let account = handle.with(|node| node.account.clone()).await?;
+    let holder = account.as_ref().map(|account| account.name.clone());
     let Some(account) = account.filter(|account| account.name == user) else {
-        let holder = handle
-            .with(|node| node.account.as_ref().map(|account| account.name.clone()))
-            .await?;
-        let message = match holder {
-            Some(holder) => format!("this home holds the device key of {holder}, not of {user}"),
-            None => format!("this home holds no device key of {user}"),
-        };
-        let hint = format!(
-            "log in in the home that registered {user} (calotype --home DIR), or /register a new name"
-        );
-        return Err(Failure::new(Code::Auth, message, hint));
+        return Err(unknown_here(handle, &user, &password, holder).await);
     };
     match central::client(handle, CENTRAL_WAIT).await {
         Ok(client) => client
             .login(&user, &password.0, &account.certificate, &account.device())
             .await
-            .map_err(central::failure)?,
+            .map_err(not_let_in)?,
         // The central is away: the password that seals the root key here tells as well who it is.
         Err(_) => {
             let fits = blocking(move || account.password_fits(&password.0)).await;
@@ -112,6 +105,89 @@ pub(super) async fn login(handle: &Handle, user: String, password: Secret) -> Re
     }
     sign_in(handle).await?;
     session(handle, false).await
+}
+
+/// Why nobody is logged in in a home without a device of the account. The password comes first: what is to do besides
+/// is told to who has it, and guessing it here is as slow as anywhere.
+async fn unknown_here(handle: &Handle, user: &str, password: &Secret, holder: Option<String>) -> Failure {
+    let here = match holder {
+        Some(holder) => format!("this home holds the device key of {holder}, not of {user}"),
+        None => format!("this home holds no device key of {user}"),
+    };
+    let hint =
+        format!("log in in the home that registered {user} (calotype --home DIR), or /register a new name");
+    let client = match central::client(handle, CENTRAL_WAIT).await {
+        Ok(client) => client,
+        Err(away) => {
+            let message = format!("{here}, and nobody can check the password: {}", away.message);
+            return Failure::new(Code::Unreachable, message, hint);
+        }
+    };
+    match client.check_password(user, &password.0).await {
+        Ok(()) => Failure::new(Code::Auth, format!("the password is right, but {here}"), hint),
+        Err(error) => not_let_in(error),
+    }
+}
+
+/// A login that failed. Too many wrong ones are about who one is, as one wrong one is.
+fn not_let_in(error: ClientError) -> Failure {
+    let failure = central::failure(error);
+    match failure.retry_after_ms {
+        Some(_) => Failure {
+            code: Code::Auth,
+            ..failure
+        },
+        None => failure,
+    }
+}
+
+/// Takes the key that the central shows now for its own, if these are the words of it.
+pub(super) async fn trust(handle: &Handle, words: String) -> Result<Reply, Failure> {
+    let usage = |message: String| {
+        let hint = "its log and `calotype central words` on its machine show them: six words, in their order";
+        Failure::new(Code::Usage, message, hint)
+    };
+    let typed = words::read(&words).map_err(|error| usage(error.to_string()))?;
+    let count = typed.split_whitespace().count();
+    if count != words::FINGERPRINT_WORDS {
+        return Err(usage(format!("a central's key has six words, these are {count}")));
+    }
+    let address = match handle.with(|node| node.config.central.clone()).await? {
+        CentralChoice::Address(address) => address,
+        CentralChoice::Embedded { dir } => {
+            let message = format!(
+                "this home uses this account's own central, whose key it reads in {}",
+                dir.display()
+            );
+            let hint = "nothing is to be trusted; another central is named with --central HOST:PORT";
+            return Err(Failure::new(Code::Usage, message, hint));
+        }
+    };
+    let (client, shown) = Client::connect(&address, Pin::FirstUse)
+        .await
+        .map_err(central::failure)?;
+    drop(client);
+    if words::fingerprint(&shown) != typed {
+        let message = format!("the key that the central at {address} shows has other words");
+        let hint = "ask again who runs it; if the words are right, somebody else answers at this address";
+        return Err(Failure::new(Code::Auth, message, hint));
+    }
+    let at = address.clone();
+    let pin = move |node: &mut Node| {
+        let changed = central::pinned_key(node, &at) != Some(shown);
+        if changed {
+            central::pin_key(node, &at, shown);
+        }
+        node.central.try_again();
+        changed
+    };
+    let changed = handle.with(pin).await?;
+    Ok(Reply::Trusted(Trusted {
+        address,
+        words: typed,
+        changed,
+        connected: central::client(handle, CENTRAL_WAIT).await.is_ok(),
+    }))
 }
 
 pub(super) async fn logout(handle: &Handle) -> Result<Reply, Failure> {

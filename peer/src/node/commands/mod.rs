@@ -4,6 +4,7 @@
 mod account;
 mod album;
 mod away;
+mod doctor;
 mod files;
 mod filter;
 mod filter_many;
@@ -36,6 +37,7 @@ pub(super) async fn execute(handle: Handle, request: Request, steps: Steps) -> R
     match request {
         Request::Register { user, password } => account::register(&handle, user, password).await,
         Request::Login { user, password } => account::login(&handle, user, password).await,
+        Request::TrustCentral { words } => account::trust(&handle, words).await,
         Request::Logout => account::logout(&handle).await,
         Request::List => album::list(&handle).await,
         Request::CreateAlbum { name } => album::create(&handle, name).await,
@@ -104,6 +106,7 @@ pub(super) async fn execute(handle: Handle, request: Request, steps: Steps) -> R
         Request::Members { album } => members::list(&handle, album).await,
         Request::Seen { album } => away::seen(&handle, album).await,
         Request::Peers => state::peers(&handle).await,
+        Request::Doctor => doctor::doctor(&handle, &steps).await,
         Request::Status => state::status(&handle).await,
         Request::Net { reset } => inspect::net(&handle, reset).await,
         Request::Sync {

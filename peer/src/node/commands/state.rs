@@ -73,7 +73,7 @@ fn peer_entries(node: &Node) -> Vec<PeerEntry> {
                 .albums()
                 .filter(|album| album.role_of(&user) > Role::None)
         };
-        let address = link.map(|link| link.address).or(known.addresses.first().copied());
+        let address = link.map(|link| link.address).or(known.ways().first().copied());
         let seen = if link.is_some() {
             Some(clock_ms())
         } else {

@@ -130,7 +130,7 @@ fn look(node: &mut Node, id: crdt::id::AlbumId) -> Look {
         compared,
         pending_images: pending,
     };
-    let known = node.known.values().any(|known| !known.addresses.is_empty());
+    let known = node.known.values().any(|known| !known.ways().is_empty());
     let reachable = others && (!standing.is_empty() || known);
     Look {
         synced,
