@@ -45,6 +45,7 @@ part floods 15 "p99|messages in|KiB more" \
   "NET_FLOOD_SECONDS=30 cargo test --release -p net --lib tests::processes -- $SHOW"
 part sessions 15 "sessions|p99" \
   "cargo run --release -p central --example sessions -- 10000 30"
+part machines 15 "skipped|ok:|all held" "cargo build -p peer && bash scripts/three_machines.sh"
 part fuzz 130 "^[a-z_]+ +[0-9]" "bash scripts/fuzz.sh 600"
 part mutants 240 "mutants, .* caught" "bash scripts/mutants.sh"
 part benches 60 "^\\|.*[0-9]" "bash scripts/bench_crdt.sh"

@@ -9,7 +9,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::embedded::{JoinError, default_dir};
 use crate::folder::{FolderError, write_whole};
-use crate::server::{Config, ServeError, serve};
+use crate::lan::{Announcement, Lan};
+use crate::server::{Config, ServeError, Server, serve};
 
 /// Run a central server: it introduces peers to each other and keeps no album.
 #[derive(Debug, Clone, clap::Args)]
@@ -23,6 +24,9 @@ pub struct Args {
     /// Write {"address","pid","key","words"} into this file once the central serves
     #[arg(long, value_name = "FILE")]
     pub ready_file: Option<PathBuf>,
+    /// Say nothing in the local network; a central on loopback never does
+    #[arg(long)]
+    pub no_mdns: bool,
     /// Say more on stderr (-vv: everything); CALOTYPE_LOG takes precedence
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub verbose: u8,
@@ -100,13 +104,27 @@ pub async fn run(args: Args) -> Result<(), RunError> {
         write_whole(file, &json).map_err(RunError::ReadyFile)?;
     }
     eprintln!("central listening on {address}, key {key}\nin words: {words}");
+    let lan = announce(&server, args.no_mdns);
     let result = tokio::select! {
         _ = terminate.recv() => Ok(()),
         _ = interrupt.recv() => Ok(()),
         reason = server.broken() => Err(RunError::Broken(reason)),
     };
+    drop(lan);
     server.shutdown().await;
     result
+}
+
+/// Lets the local network know, where others there can reach the central. One that cannot goes on without.
+fn announce(server: &Server, silent: bool) -> Option<Lan> {
+    let listens = server.local_addr();
+    if silent || listens.ip().is_loopback() {
+        return None;
+    }
+    let announcement = Announcement::central(listens, &server.fingerprint());
+    Lan::start(Some(&announcement), None)
+        .inspect_err(|error| tracing::warn!(%error, "not announced"))
+        .ok()
 }
 
 /// Sends log lines to stderr: warnings, with `-v` more, or what CALOTYPE_LOG says. Does nothing the second time.

@@ -20,6 +20,7 @@ pub mod fuzzing;
 mod gate;
 mod hub;
 pub mod identity;
+pub mod lan;
 pub mod limits;
 pub mod lists;
 pub mod password;

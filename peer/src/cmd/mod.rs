@@ -157,6 +157,9 @@ pub struct NodeArgs {
     /// Where other peers reach this one (default: 127.0.0.1:0 while the central is on loopback)
     #[arg(long, value_name = "ADDR:PORT")]
     pub listen: Option<std::net::SocketAddr>,
+    /// Neither say nor hear anything in the local network; on loopback it is so anyway
+    #[arg(long)]
+    pub no_mdns: bool,
 }
 
 /// When to colour.

@@ -71,6 +71,8 @@ pub struct Settings {
     pub replication: Set<Replication>,
     /// The guard's address.
     pub listen: Set<Option<SocketAddr>>,
+    /// Whether the local network is told of this node, and listened to.
+    pub mdns: Set<bool>,
     /// Whether versions that others made are checked in spare time.
     pub verify: Set<bool>,
     /// Colours.
@@ -89,6 +91,7 @@ struct File {
     central_dir: Option<PathBuf>,
     replication: Option<Replication>,
     listen: Option<SocketAddr>,
+    mdns: Option<bool>,
     verify: Option<bool>,
     color: Option<Color>,
     strip_gps: Option<bool>,
@@ -187,6 +190,16 @@ impl Settings {
                 origin: of_file(file.listen.is_some()),
             },
         };
+        let mdns = match node.no_mdns {
+            true => Set {
+                value: false,
+                origin: Origin::Flag("--no-mdns"),
+            },
+            false => Set {
+                value: file.mdns.unwrap_or(true),
+                origin: of_file(file.mdns.is_some()),
+            },
+        };
         let verify = Set {
             value: file.verify.unwrap_or(true),
             origin: of_file(file.verify.is_some()),
@@ -207,6 +220,7 @@ impl Settings {
             },
             replication,
             listen,
+            mdns,
             verify,
             color,
             strip_gps: Set {
@@ -247,6 +261,7 @@ impl Settings {
                 or(self.listen.value.map(|a| a.to_string()), "automatic"),
                 &self.listen.origin,
             ),
+            line("mdns", self.mdns.value.to_string(), &self.mdns.origin),
             line("verify", self.verify.value.to_string(), &self.verify.origin),
             line(
                 "color",
@@ -275,6 +290,7 @@ impl Settings {
             listen: self.listen.value,
             replication: self.replication.value.into(),
             lock_wait,
+            mdns: self.mdns.value,
             verify: self.verify.value,
             anti_entropy: std::env::var_os("CALOTYPE_TEST_GOSSIP_ONLY").is_none(),
             watchdog: watchdog(std::env::var("CALOTYPE_TEST_WATCHDOG").ok().as_deref()),
@@ -320,7 +336,7 @@ impl File {
             Failure::new(
                 Code::Usage,
                 format!("{}, line {line}: {}", path.display(), wrong.message()),
-                "its keys are home, central, central_dir, replication, listen, verify, color and strip_gps",
+                "its keys are home, central, central_dir, replication, listen, mdns, verify, color and strip_gps",
             )
         })
     }
@@ -455,6 +471,7 @@ mod tests {
         central_dir=/home/alice/.local/share/calotype/central (default)
         replication=op (default)
         listen=automatic (default)
+        mdns=true (default)
         verify=true (default)
         color=auto (default)
         strip_gps=false (default)

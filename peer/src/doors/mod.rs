@@ -139,6 +139,7 @@ fn here(cli: Cli) -> Result<(Here, Option<Shell>), Failure> {
         Some(Shell::Up(up)) => cmd::NodeArgs {
             replication: up.node.replication.or(cli.node.replication),
             listen: up.node.listen.or(cli.node.listen),
+            no_mdns: up.node.no_mdns || cli.node.no_mdns,
         },
         _ => cli.node.clone(),
     };

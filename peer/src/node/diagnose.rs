@@ -419,7 +419,12 @@ fn meets(member: &Member, facts: &Facts, it: &mut Diagnosis) {
             "nowhere",
             (
                 format!("nobody knows where {name} is"),
-                format!("no address was ever told ({last})"),
+                match member.announced {
+                    Some(false) => {
+                        format!("the central knows no address now, so calotype does not run there ({last})")
+                    }
+                    _ => format!("no address was ever told ({last})"),
+                },
                 format!("ask {name} to start calotype"),
             ),
         ),

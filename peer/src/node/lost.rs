@@ -33,6 +33,7 @@ pub(super) fn start(dir: &std::path::Path) -> (Handle, tokio::task::JoinHandle<R
         replication: engine::Strategy::Op,
         lock_wait: Duration::ZERO,
         anti_entropy: true,
+        mdns: false,
         verify: true,
         watchdog: super::watchdog::Pace::default(),
     };

@@ -17,6 +17,7 @@ mod gate;
 mod import;
 mod judge;
 mod known;
+pub mod lan;
 #[cfg(test)]
 mod lost;
 mod news;
@@ -87,6 +88,9 @@ pub struct Config {
     pub anti_entropy: bool,
     /// Whether versions that others made are checked in spare time.
     pub verify: bool,
+    /// Whether this node announces itself in the local network, and looks for members there; never while its guard
+    /// listens on loopback.
+    pub mdns: bool,
     /// When a node that no longer moves is ended; other than the default only in tests.
     pub watchdog: Pace,
 }
@@ -103,6 +107,7 @@ pub struct Running {
     central: JoinHandle<()>,
     beating: JoinHandle<()>,
     spare: JoinHandle<()>,
+    lan: JoinHandle<()>,
     loop_beat: Beat,
     _watchdog: Watchdog,
 }
@@ -188,6 +193,7 @@ pub async fn start(config: Config) -> Result<Running, Failure> {
     let accepting = tokio::spawn(control::serve(listener, handle.clone(), doors.clone()));
     let spare = tokio::spawn(spare::run(handle.clone()));
     let central = tokio::spawn(central::run(handle.clone(), central_choice));
+    let lan = tokio::spawn(lan::run(handle.clone()));
     let peer_address = handle.with(|node| node.net.as_ref().map(Net::local_addr)).await?;
     Ok(Running {
         control,
@@ -200,6 +206,7 @@ pub async fn start(config: Config) -> Result<Running, Failure> {
         central,
         beating,
         spare,
+        lan,
         loop_beat,
         _watchdog: watchdog,
     })
@@ -251,6 +258,7 @@ impl Running {
         // Nobody new; those at work finish, as far as there is time.
         self.accepting.abort();
         self.spare.abort();
+        self.lan.abort();
         let _ = std::fs::remove_file(&self.control);
         self.doors.close();
         if tokio::time::timeout(LAST_REQUESTS, self.doors.wait())

@@ -7,6 +7,7 @@ use serde_json::Value;
 /// Keys whose values no two runs share; `at` as well where it is a number, of milliseconds.
 const VARYING: [&str; 19] = [
     "pid",
+    "words",
     "decode_ms",
     "filter_ms",
     "encode_ms",

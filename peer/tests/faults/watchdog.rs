@@ -81,6 +81,7 @@ fn hang(dir: std::path::PathBuf) {
         replication: engine::Strategy::Op,
         lock_wait: Duration::ZERO,
         anti_entropy: true,
+        mdns: false,
         verify: true,
         decoder: peer::decoder::Decoder::own(),
         watchdog: Pace {

@@ -1,0 +1,126 @@
+#!/usr/bin/env bash
+# Three machines and a central on one wire: network namespaces of their own, joined by a bridge, inside a namespace where
+# nothing reaches the machine's own network. What loopback hides is seen here: guards that listen for others, a cable that
+# is pulled, addresses that change, and members who find each other by multicast DNS with the central gone.
+#
+# Skips, and says so, where this system gives a user no namespaces (not Linux, or user namespaces turned off).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+if [ "${1:-}" != inside ]; then
+  for tool in unshare ip nsenter; do
+    command -v "$tool" >/dev/null || { echo "three_machines.sh: skipped, no $tool here"; exit 0; }
+  done
+  if ! unshare --user --map-root-user --net --mount true 2>/dev/null; then
+    echo "three_machines.sh: skipped, no namespaces for this user here"
+    exit 0
+  fi
+  exec unshare --user --map-root-user --net --mount --pid --fork --kill-child bash "$0" inside
+fi
+
+source scripts/lib/peers.sh
+mount -t tmpfs tmpfs /run 2>/dev/null || fail "no folder of our own for the namespaces' names"
+mkdir /run/netns
+ip link set lo up
+ip link add wire type bridge
+ip link set wire up
+
+# machine NAME ADDRESS: a namespace with one link to the wire.
+machine() {
+  ip netns add "$1"
+  ip link add "to-$1" type veth peer name net netns "$1"
+  ip link set "to-$1" master wire up
+  ip -n "$1" link set lo up
+  ip -n "$1" link set net up
+  ip -n "$1" addr add "$2/24" dev net
+}
+# at MACHINE COMMAND…: what peers.sh starts, on that machine.
+at() {
+  local where="$1"
+  shift
+  CALOTYPE_AT="$where" "$@"
+}
+program="$CALOTYPE"
+cat >"$WORLD/program" <<'SH'
+#!/usr/bin/env bash
+# The program on the machine that CALOTYPE_AT names.
+exec ${CALOTYPE_AT:+ip netns exec "$CALOTYPE_AT"} "$CALOTYPE_PROGRAM" "$@"
+SH
+chmod +x "$WORLD/program"
+export CALOTYPE_PROGRAM="$program"
+CALOTYPE="$WORLD/program"
+# findings NAME: the kinds of what the doctor finds, in a line.
+findings() { at "$1" as "$1" doctor | grep -o '"kind":"[^"]*"' | sed 's/^"kind":"//; s/"$//' | tr '\n' ' ' || true; }
+finds() { [ "$(findings "$1")" = "${2:+$2 }" ]; }
+
+say "a central and three machines on one wire"
+machine central 10.77.0.1
+machine alice 10.77.0.2
+machine bob 10.77.0.3
+machine carol 10.77.0.4
+at central started central central --listen 0.0.0.0:7440 --data "$WORLD/central"
+CENTRAL=(--central 10.77.0.1:7440)
+for name in alice bob carol; do at "$name" join_world "$name"; done
+does alice create-album trip
+does alice add-image "$(picture first.bmp 200 120 40)"
+for name in bob carol; do
+  does alice add-user "$name"
+  does "$name" enter-album trip
+done
+in_sync alice bob carol
+as alice peers | grep -q '10\.77\.0\.' || fail "they are not linked over the wire: $(as alice peers)"
+until_true 20 "the doctor finds nothing at alice" finds alice ""
+held "three guards on their own addresses, and nothing found by the doctor"
+
+say "bob's cable is pulled; both sides edit"
+ip link set to-bob down
+does alice --no-sync add-image "$(picture alices.bmp 10 90 200)"
+does bob --no-sync add-image "$(picture bobs.bmp 30 160 60)"
+until_true 45 "alice notices" apart alice bob
+in_sync alice carol
+[ "$(digest alice)" != "$(digest bob)" ] || fail "the digests are equal, though the albums are not"
+until_true 30 "the doctor at alice says that nothing comes back from bob" finds alice silent
+held "apart, and the doctor says: $(as alice doctor | text what)"
+
+say "the cable is back"
+ip link set to-bob up
+until_true 90 "they find each other" linked alice bob
+in_sync alice bob carol
+
+say "the central ends for good; alice and bob move to addresses that nobody was told"
+down central
+down alice
+down bob
+ip -n alice addr flush dev net
+ip -n alice addr add 10.77.0.102/24 dev net
+ip -n bob addr flush dev net
+ip -n bob addr add 10.77.0.103/24 dev net
+at alice up alice
+at bob up bob
+until_true 60 "alice and bob find each other by multicast DNS" linked alice bob
+does alice add-image "$(picture later.bmp 1 2 3)"
+in_sync alice bob
+as alice peers | grep -q '10\.77\.0\.103' || fail "bob was not found where he is: $(as alice peers)"
+held "and the central is $(as alice status | text central)"
+
+say "with multicast DNS off nothing is heard of the others, and nothing said"
+down bob
+mkdir -p "$WORLD/user/calotype"
+at bob up bob --no-mdns
+heard="$(timeout 5 ip netns exec alice "$program" --home "$WORLD/alice" --json peers | grep -c '10\.77\.0\.104' || true)"
+[ "$heard" = 0 ] || fail "an address that nobody has"
+held "bob, silent, is found by where he was last found"
+until_true 60 "alice and bob meet" linked alice bob
+
+if command -v python3 >/dev/null; then
+  say "a stranger floods the wire with announcements for ten seconds"
+  machine stranger 10.77.0.9
+  memory() { awk '/^VmRSS:/ { print $2 }' "/proc/$(grep -o '"pid":[0-9]*' "$WORLD/alice.ready" | head -n 1 | cut -d : -f 2)/status"; }
+  before="$(memory)"
+  ip netns exec stranger python3 scripts/lib/mdns_flood.py 10.77.0.9 10 >"$WORLD/flood.log" || fail "the flood: $(cat "$WORLD/flood.log")"
+  after="$(memory)"
+  [ $((after - before)) -lt 49152 ] || fail "alice grew by $((after - before)) KiB"
+  does alice add-image "$(picture flooded.bmp 9 9 9)"
+  in_sync alice bob
+  held "$(cat "$WORLD/flood.log"); alice grew by $((after - before)) KiB, and goes on"
+fi
