@@ -129,7 +129,8 @@ pub(crate) async fn myself(shared: &Shared, address: SocketAddr) -> Result<(), D
 fn unconnected(error: std::io::Error) -> DialError {
     match error.kind() {
         ErrorKind::ConnectionRefused => DialError::Refused,
-        ErrorKind::TimedOut => DialError::Silent,
+        // In a local network a machine that is off does not even say where it is (ARP), and the system says that.
+        ErrorKind::TimedOut | ErrorKind::HostUnreachable => DialError::Silent,
         _ => DialError::NoWay(error.to_string()),
     }
 }

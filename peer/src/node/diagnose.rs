@@ -429,8 +429,11 @@ fn meets(member: &Member, facts: &Facts, it: &mut Diagnosis) {
             ),
         ),
         Meets::Tried(tried) => {
-            // The most that was reached tells the most.
-            let Some((address, error)) = tried.iter().max_by_key(|(_, error)| reach(error)) else {
+            // A node gives out loopback too, for others on its machine: that tells nothing where it has another address.
+            // Of the rest the most that was reached tells the most.
+            let key =
+                |(address, error): &(SocketAddr, DialError)| (!address.ip().is_loopback(), reach(error));
+            let Some((address, error)) = tried.iter().max_by_key(|tried| key(tried)) else {
                 return;
             };
             let (kind, what, why, next) = unmet(member, facts, *address, error);
@@ -702,6 +705,11 @@ mod tests {
             ("192.0.2.10:1".parse().unwrap(), DialError::Silent),
         ]);
         assert_eq!(of(two), ["member/refused"]);
+        let with_loopback = Meets::Tried(vec![
+            ("127.0.0.1:1".parse().unwrap(), DialError::Refused),
+            (AWAY.parse().unwrap(), DialError::Silent),
+        ]);
+        assert_eq!(of(with_loopback), ["member/silent"]);
     }
 
     /// Bob's calotype is not running: the central knows no address of his any more.
