@@ -4,6 +4,7 @@
 mod common;
 
 use central::limits::{DEVICES_PER_ACCOUNT_MAX, REVOKED_PER_ACCOUNT_MAX};
+use central::password::LoggingIn;
 use central::proto::{Ask, Bytes, Code, Role};
 use common::*;
 use crdt::id::PublicKey;
@@ -235,4 +236,30 @@ async fn escrow_opens_by_the_password_and_counts_as_a_login() {
     client.escrow_put(Some(vec![8; 72])).await.unwrap();
     client.escrow_put(None).await.unwrap();
     assert!(!client.devices().await.unwrap().escrow);
+}
+
+/// A guesser with a program of his own: each start is counted, and nothing that he says after it gives it back.
+#[tokio::test]
+async fn guesses_at_the_escrow_are_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = central(folder.path()).await;
+    let alice = Home::new("alice");
+    let client = registered(&server, &alice).await;
+    client.escrow_put(Some(vec![7; 72])).await.unwrap();
+    let mut raw = Raw::connect(&server).await;
+    let start = |nonce| {
+        let (_, request) = LoggingIn::start("alice", "a guess", nonce).unwrap();
+        Ask::LoginStart {
+            name: "alice".to_owned(),
+            request: Bytes(request),
+        }
+    };
+    for _ in 0..3 {
+        let (nonce, finalization) = (raw.nonce, Bytes(vec![7; 64]));
+        assert!(raw.ask(start(nonce)).await.error.is_none());
+        let opened = raw.ask(Ask::EscrowOpen { finalization }).await;
+        assert_eq!(opened.error.unwrap().code, Code::Auth);
+    }
+    let nonce = raw.nonce;
+    assert_eq!(raw.ask(start(nonce)).await.error.unwrap().code, Code::Busy);
 }

@@ -260,8 +260,12 @@ impl Access {
     /// Whether a device of this user may read this album's ops and bytes now.
     pub fn may_read(&self, album: &AlbumId, certificate: &Certificate) -> bool {
         let user = certificate.user();
-        self.readers.get(album).is_some_and(|users| users.contains(&user))
-            && !self.revoked.contains(&(user, certificate.device))
+        self.readers.get(album).is_some_and(|users| users.contains(&user)) && !self.is_revoked(certificate)
+    }
+
+    /// Whether its user's root has revoked it, in any album here.
+    pub fn is_revoked(&self, certificate: &Certificate) -> bool {
+        self.revoked.contains(&(certificate.user(), certificate.device))
     }
 
     /// Whether it may read any.

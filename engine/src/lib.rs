@@ -202,6 +202,31 @@ impl Engine {
         })
     }
 
+    /// Writes, with the root key itself, that a device of its user is that no longer.
+    ///
+    /// # Errors
+    /// [`EditError::NoAlbum`], or the user was never a member.
+    pub fn revoke_device(
+        &mut self,
+        now: u64,
+        album: AlbumId,
+        root: &Author,
+        device: PublicKey,
+        at_ms: u64,
+    ) -> Result<Token, EditError> {
+        let replica = self
+            .albums
+            .get_mut(&album)
+            .filter(|replica| replica.album.has_genesis());
+        let replica = replica.ok_or(EditError::NoAlbum)?;
+        let draft = Draft {
+            facts: vec![Fact::Revoke { device, at: at_ms }],
+            removes: Vec::new(),
+        };
+        let ops = replica.album.author(root, draft)?;
+        Ok(self.wrote(now, album, ops))
+    }
+
     fn write(
         &mut self,
         now: u64,
@@ -224,11 +249,16 @@ impl Engine {
             }
             written => written?,
         };
+        Ok(self.wrote(now, album, ops))
+    }
+
+    /// Ops of this replica's own are in the album: they go to disk, and out.
+    fn wrote(&mut self, now: u64, album: AlbumId, ops: Vec<Arc<Op>>) -> Token {
         let token = self.persist(album, ops.clone());
         self.tally("ops_written", ops.len());
         self.follow_changes(now, album, &ops, true);
         self.spread(now, album, ops);
-        Ok(token)
+        token
     }
 
     /// A chat line; my own lines beyond the newest [`limits::CHAT_KEPT`] go with it.

@@ -9,4 +9,5 @@ pub mod doors;
 pub mod exact;
 pub mod explain;
 pub mod node;
+pub mod recovery;
 pub mod ui;

@@ -24,6 +24,8 @@ use world::{Up, World, wait_for};
 struct Lies {
     albums: Albums,
     peers: Peers,
+    /// All devices are revoked, with signatures that are of something else.
+    revokes: bool,
     /// By album, the first entry seen with as many members as are wanted.
     remembered: Vec<Value>,
 }
@@ -162,6 +164,12 @@ impl Lies {
             None => self.albums == Albums::Honest && self.peers == Peers::Honest,
             Some("albums") if said["ok"].is_object() => {
                 self.change_albums(&mut said["ok"]["albums"]);
+                true
+            }
+            Some("devices") if said["ok"].is_object() && self.revokes => {
+                for entry in said["ok"]["devices"].as_array_mut().unwrap() {
+                    entry["revoked"] = entry["cert"]["sig"].clone();
+                }
                 true
             }
             // Whoever is not in the list any more is told all the same where everybody is, if the list is old.
@@ -372,4 +380,33 @@ fn addresses_withheld_keep_only_newcomers_apart() {
     wait_for("carol to find the others", || {
         (carol.run(&["enter-album", "trip"], "").code == 0).then_some(())
     });
+}
+
+/// The central says that all of Alice's devices are revoked. It has no word of her root for it, so nothing comes of it: they go
+/// on linking with each other, and write.
+#[test]
+fn no_central_revokes_a_device() {
+    let world = World::new();
+    let liar = Liar::start(&world);
+    let (_peers, at) = trip(&liar, &world, &["alice", "bob"]);
+    let (desk, laptop) = (world.home("alice"), world.home("laptop"));
+    let shown = desk.json(&["recovery-words", "--password-file", "pw"]);
+    std::fs::write(world.path("words"), shown["recovery_words"].as_str().unwrap()).unwrap();
+    let words = ["--words-file", "words", "--password-file", "pw"];
+    laptop.ok(&[&["recover", "alice"], &words[..], &at[..]].concat());
+    let up = laptop.up(&at);
+    world.sync(&["alice", "laptop", "bob"]);
+    liar.says(|lies| lies.revokes = true);
+    for home in [&desk, &laptop] {
+        let devices = home.json(&["devices"])["devices"].clone();
+        let mut revoked = devices.as_array().unwrap().iter().map(|entry| &entry["revoked"]);
+        assert!(revoked.all(|revoked| revoked == false), "{devices}");
+        assert!(
+            home.json(&["status"])["refused"]["central_peer"].as_u64() > Some(0),
+            "it is counted"
+        );
+    }
+    up.control().add("after.jpg").unwrap();
+    world.sync(&["alice", "laptop"]);
+    assert!(desk.names().contains(&"after.jpg".into()));
 }

@@ -17,6 +17,9 @@ pub struct Session {
     pub central: String,
     /// Whether the account was made just now.
     pub registered: bool,
+    /// Then the 24 words that bring it back, with a space between two.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery_words: Option<String>,
 }
 
 /// See [`super::Reply::Done`].

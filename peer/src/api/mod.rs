@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 mod album;
 mod apply;
+mod devices;
 mod doctor;
 mod failure;
 mod gallery;
@@ -19,6 +20,7 @@ mod select;
 
 pub use album::*;
 pub use apply::*;
+pub use devices::*;
 pub use doctor::*;
 pub use failure::*;
 pub use gallery::*;
@@ -45,6 +47,24 @@ pub enum Request {
     TrustCentral { words: String },
     /// Ends the session; the home keeps its keys and albums.
     Logout,
+    /// An account in this new home, by its 24 words and with a new password. `anew`: also where the central has lost it.
+    Recover {
+        user: String,
+        words: Secret,
+        password: Secret,
+        #[serde(default)]
+        anew: bool,
+    },
+    /// The words that [`Request::Recover`] takes.
+    RecoveryWords { password: Secret },
+    /// The central keeps the root key, sealed under the password.
+    EscrowOn { password: Secret },
+    /// Whether it does; with `off` no longer.
+    Escrow { off: bool },
+    /// The machines of this account.
+    Devices,
+    /// Ends one of them, by its label or the first digits of its key.
+    RevokeDevice { device: String, password: Secret },
     /// Albums I may enter.
     List,
     /// New album owned by me; also enters it.
@@ -256,6 +276,16 @@ pub enum Reply {
     Session(Session),
     /// `logout`, `leave-album`, `block`, `unblock`, `shutdown`: what was done, in words.
     Done(Done),
+    /// `recover`.
+    Recovered(Recovered),
+    /// `recovery-words`.
+    RecoveryWords(RecoveryWords),
+    /// `escrow`.
+    Escrow(Escrow),
+    /// `devices`.
+    Devices(Devices),
+    /// `revoke-device`.
+    Revoked(RevokedDevice),
     /// `list`.
     Albums(Albums),
     /// `create-album`, `enter-album`.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// See [`super::Reply::Peers`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Peers {
-    /// Devices of members of my albums, mine excluded.
+    /// Devices of members of my albums, this one excluded.
     pub peers: Vec<PeerEntry>,
 }
 
@@ -16,6 +16,9 @@ pub struct PeerEntry {
     pub user: String,
     /// Device key, hex.
     pub device: String,
+    /// What the device calls itself, where that tells it from others of its user; else `null`.
+    #[serde(default)]
+    pub label: Option<String>,
     /// Known or linked address.
     pub address: Option<String>,
     /// `linked`, `connecting` (an address is being tried right now), `away`, `blocked`.
@@ -77,6 +80,9 @@ pub struct Status {
     pub central_address: Option<String>,
     /// Address of this node's guard.
     pub peer_address: String,
+    /// Whether the account's root key has revoked this device.
+    #[serde(default)]
+    pub revoked: bool,
     /// The home folder.
     pub home: String,
     /// Process.

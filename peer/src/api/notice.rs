@@ -92,11 +92,19 @@ pub enum News {
     /// A chat line.
     Chat { user: String, text: String },
     /// A link with a member's device came up.
-    PeerJoined { user: String, device: String },
+    PeerJoined {
+        user: String,
+        device: String,
+        /// What the device calls itself, where its user has several.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        label: Option<String>,
+    },
     /// It went down.
     PeerLeft {
         user: String,
         device: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        label: Option<String>,
         reason: String,
     },
     /// The central is there again.

@@ -12,12 +12,10 @@ use crate::api::{Failure, Request};
 pub enum Act {
     /// Ask the node and show its reply.
     Ask(Request),
-    /// Get a password, then register or log in.
-    Session {
-        /// New account?
-        register: bool,
-        /// Its name.
-        user: String,
+    /// Get a password, then ask the node.
+    Guarded {
+        /// What for.
+        what: Guarded,
         /// Where the password is.
         from: PasswordFrom,
     },
@@ -65,6 +63,61 @@ pub enum Act {
     },
     /// Answered without a node.
     Local(Local),
+}
+
+/// What needs a password first.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Guarded {
+    /// A new account of this name.
+    Register(String),
+    /// The account of this name.
+    Login(String),
+    /// The account of this name in a new home, by its recovery words; the password is a new one.
+    Recover {
+        /// Account name.
+        user: String,
+        /// Where the words are.
+        words: WordsFrom,
+        /// Make the account anew where the central has lost it.
+        anew: bool,
+    },
+    /// The recovery words, shown again.
+    RecoveryWords,
+    /// The sealed root key is kept at the central from now on.
+    EscrowOn,
+    /// Ends one of my devices.
+    RevokeDevice {
+        /// Its label, or the first digits of its key.
+        device: String,
+        /// Whether the person said yes already.
+        sure: bool,
+    },
+}
+
+/// Where recovery words come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WordsFrom {
+    /// The terminal.
+    Terminal,
+    /// Standard input, all of it.
+    Stdin,
+    /// A file.
+    File(PathBuf),
+}
+
+impl Guarded {
+    /// Whose password it is, for the question.
+    pub fn user(&self) -> Option<&str> {
+        match self {
+            Self::Register(user) | Self::Login(user) | Self::Recover { user, .. } => Some(user),
+            Self::RecoveryWords | Self::EscrowOn | Self::RevokeDevice { .. } => None,
+        }
+    }
+
+    /// Whether the password is a new one, which is asked for twice.
+    pub fn is_new(&self) -> bool {
+        matches!(self, Self::Register(_) | Self::Recover { .. })
+    }
 }
 
 /// Where a password comes from; never from a flag's value or the environment.
@@ -164,7 +217,7 @@ impl Context<'_> {
         if self.each.password_stdin {
             return Ok(PasswordFrom::Stdin);
         }
-        if self.terminal && !self.each.no_input {
+        if self.asks() {
             return Ok(PasswordFrom::Terminal);
         }
         Err(Failure::new(
@@ -172,5 +225,22 @@ impl Context<'_> {
             format!("the password of {user} is needed, and nobody can be asked for it here"),
             format!("put it into a file that only you can read: {line} {user} --password-file FILE"),
         ))
+    }
+
+    /// The same for a command about the account of this home; `line` is the whole of it.
+    ///
+    /// # Errors
+    /// As [`Context::password`].
+    pub fn own_password(&self, line: &str) -> Result<PasswordFrom, Failure> {
+        self.password(line, "").map_err(|failure| Failure {
+            message: "your password is needed, and nobody can be asked for it here".to_owned(),
+            hint: format!("put it into a file that only you can read: {line} --password-file FILE"),
+            ..failure
+        })
+    }
+
+    /// Whether somebody can be asked.
+    pub fn asks(&self) -> bool {
+        self.terminal && !self.each.no_input
     }
 }

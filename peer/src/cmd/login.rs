@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{Act, Context};
+use super::{Act, Context, Guarded};
 use crate::api::Failure;
 
 /// Log in on the central
@@ -20,9 +20,8 @@ pub struct Login {
 impl Login {
     pub(super) fn act(self, at: &Context<'_>) -> Result<Act, Failure> {
         let from = at.password("/login", &self.user)?;
-        Ok(Act::Session {
-            register: false,
-            user: self.user,
+        Ok(Act::Guarded {
+            what: Guarded::Login(self.user),
             from,
         })
     }

@@ -20,8 +20,10 @@ pub mod completions;
 mod config;
 mod create_album;
 pub mod demo;
+mod devices;
 mod doctor;
 mod enter_album;
+mod escrow;
 mod export;
 mod filter;
 mod filters;
@@ -45,10 +47,13 @@ pub mod pattern;
 mod peers;
 mod preview;
 mod rate_image;
+mod recover;
+mod recovery_words;
 mod register;
 mod remove_image;
 mod remove_user;
 mod restore;
+mod revoke_device;
 mod save;
 mod say;
 mod select;
@@ -66,7 +71,7 @@ mod watch;
 mod when;
 mod why;
 
-pub use act::{Act, Context, FilterEntry, FilterList, Local, PasswordFrom};
+pub use act::{Act, Context, FilterEntry, FilterList, Guarded, Local, PasswordFrom, WordsFrom};
 
 /// Shared image albums between peers: everyone edits, also offline, and all copies agree.
 ///
@@ -143,6 +148,9 @@ pub struct Process {
     /// Tell more on stderr; twice for even more [env: CALOTYPE_LOG=FILTER]
     #[arg(long, short, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
+    /// What your other devices call this one (default: the host's name) [env: CALOTYPE_DEVICE_NAME]
+    #[arg(long, global = true, value_name = "NAME")]
+    pub device_name: Option<String>,
     /// Do not wait for other members after a change
     #[arg(long, global = true)]
     pub no_sync: bool,
@@ -286,6 +294,11 @@ verbs! {
     Register(register::Register),
     Login(login::Login),
     Logout(logout::Logout),
+    Recover(recover::Recover),
+    RecoveryWords(recovery_words::RecoveryWords),
+    Devices(devices::Devices),
+    RevokeDevice(revoke_device::RevokeDevice),
+    Escrow(escrow::Escrow),
     List(list::List),
     CreateAlbum(create_album::CreateAlbum),
     EnterAlbum(enter_album::EnterAlbum),
@@ -426,6 +439,7 @@ pub fn only_looks(request: &Request) -> bool {
             | Request::Chat { .. }
             | Request::Members { .. }
             | Request::Peers
+            | Request::Devices
             | Request::Status
             | Request::Net { reset: false }
     )

@@ -79,6 +79,8 @@ pub struct Settings {
     pub color: Set<Color>,
     /// Whether images are added without where they were taken.
     pub strip_gps: Set<bool>,
+    /// What this device is called.
+    pub device_name: Set<String>,
     /// The file that was read, or would be.
     pub file: PathBuf,
 }
@@ -95,6 +97,7 @@ struct File {
     verify: Option<bool>,
     color: Option<Color>,
     strip_gps: Option<bool>,
+    device_name: Option<String>,
 }
 
 impl Settings {
@@ -208,6 +211,24 @@ impl Settings {
             value: file.color.unwrap_or_default(),
             origin: of_file(file.color.is_some()),
         });
+        let device_name = pick(process.device_name.clone(), "--device-name")
+            .or_else(|| env(env_text("CALOTYPE_DEVICE_NAME"), "CALOTYPE_DEVICE_NAME"))
+            .or_else(|| {
+                file.device_name.map(|value| Set {
+                    value,
+                    origin: from_file.clone(),
+                })
+            });
+        let device_name = match device_name {
+            Some(set) => Set {
+                value: device(&set.value, &set.origin)?,
+                origin: set.origin,
+            },
+            None => Set {
+                value: host_name(),
+                origin: Origin::Default,
+            },
+        };
         Ok(Settings {
             home: Set {
                 value: absolute(home.value),
@@ -227,6 +248,7 @@ impl Settings {
                 value: file.strip_gps.unwrap_or_default(),
                 origin: of_file(file.strip_gps.is_some()),
             },
+            device_name,
             file: path,
         })
     }
@@ -273,6 +295,11 @@ impl Settings {
                 self.strip_gps.value.to_string(),
                 &self.strip_gps.origin,
             ),
+            line(
+                "device_name",
+                self.device_name.value.clone(),
+                &self.device_name.origin,
+            ),
         ]
     }
 
@@ -288,6 +315,7 @@ impl Settings {
                 },
             },
             listen: self.listen.value,
+            device_name: self.device_name.value.clone(),
             replication: self.replication.value.into(),
             lock_wait,
             mdns: self.mdns.value,
@@ -336,7 +364,7 @@ impl File {
             Failure::new(
                 Code::Usage,
                 format!("{}, line {line}: {}", path.display(), wrong.message()),
-                "its keys are home, central, central_dir, replication, listen, mdns, verify, color and strip_gps",
+                "its keys are home, central, central_dir, replication, listen, mdns, verify, color, strip_gps and device_name",
             )
         })
     }
@@ -354,6 +382,25 @@ fn env<T>(value: Option<T>, name: &'static str) -> Option<Set<T>> {
         value,
         origin: Origin::Env(name),
     })
+}
+
+/// A device's name in its one spelling, or a failure that says where the wrong one stands.
+fn device(text: &str, origin: &Origin) -> Result<String, Failure> {
+    crdt::name::album_name(text).map_err(|error| {
+        Failure::new(
+            Code::Usage,
+            format!("{text:?} cannot be a device's name ({origin}): {error}"),
+            "for example: laptop",
+        )
+    })
+}
+
+/// The machine's name without its domain, where that is a name.
+fn host_name() -> String {
+    let system = rustix::system::uname();
+    let full = system.nodename().to_string_lossy();
+    let host = full.split('.').next().unwrap_or_default();
+    crdt::name::album_name(host).unwrap_or_else(|_| "device".to_owned())
 }
 
 /// `HOST:PORT`, or a failure that says where the wrong one stands.
@@ -456,11 +503,23 @@ mod tests {
             &[("CALOTYPE_CENTRAL", "h:0")],
             "(environment CALOTYPE_CENTRAL)",
         );
+        let long = "x".repeat(65);
+        check(
+            None,
+            &[("CALOTYPE_DEVICE_NAME", &long)],
+            "cannot be a device's name",
+        );
+        check(
+            Some("device_name = \"a\\u001bb\""),
+            &[],
+            "cannot be a device's name",
+        );
     }
 
     #[test]
     fn the_list_names_every_key() {
-        let list = read(&Process::default(), None, &[]).unwrap().list();
+        let name = [("CALOTYPE_DEVICE_NAME", "laptop")];
+        let list = read(&Process::default(), None, &name).unwrap().list();
         let text: Vec<String> = list
             .iter()
             .map(|s| format!("{}={} ({})", s.key, s.value, s.origin))
@@ -475,6 +534,7 @@ mod tests {
         verify=true (default)
         color=auto (default)
         strip_gps=false (default)
+        device_name=laptop (environment CALOTYPE_DEVICE_NAME)
         ");
     }
 }

@@ -7,7 +7,8 @@ use std::path::Path;
 use rustix::termios::{self, LocalModes, OptionalActions};
 
 use crate::api::{Code, Failure, Request, Secret};
-use crate::cmd::{Act, PasswordFrom};
+use crate::cmd::{Act, Guarded, PasswordFrom, WordsFrom};
+use crate::recovery;
 
 /// Longest password that is read.
 const BYTES_MAX: u64 = 1024;
@@ -20,22 +21,96 @@ pub enum NoPassword {
     Cancelled,
 }
 
-/// The request for a session, its password read; any other act unchanged. Blocks at the terminal.
+/// The request with its password, and whatever else only a person or a file can tell; any other act unchanged. Blocks at
+/// the terminal.
 pub fn resolve(act: Act) -> Result<Act, NoPassword> {
-    let Act::Session { register, user, from } = act else {
+    let Act::Guarded { what, from } = act else {
         return Ok(act);
     };
+    // First what may be wrong for other reasons than the password.
+    let mut words = Secret(String::new());
+    match &what {
+        Guarded::Recover { words: from, .. } => words = recovery_words(from)?,
+        Guarded::RevokeDevice { device, sure: false } => is_sure(device)?,
+        _ => {}
+    }
     let password = match from {
         PasswordFrom::File(path) => of_file(&path).map_err(NoPassword::Failure)?,
         PasswordFrom::Stdin => {
             first_line(std::io::stdin().lock(), "standard input").map_err(NoPassword::Failure)?
         }
-        PasswordFrom::Terminal => asked(&user, register)?,
+        PasswordFrom::Terminal => asked(&what)?,
     };
-    Ok(Act::Ask(match register {
-        true => Request::Register { user, password },
-        false => Request::Login { user, password },
+    Ok(Act::Ask(match what {
+        Guarded::Register(user) => Request::Register { user, password },
+        Guarded::Login(user) => Request::Login { user, password },
+        Guarded::Recover { user, anew, .. } => Request::Recover {
+            user,
+            words,
+            password,
+            anew,
+        },
+        Guarded::RecoveryWords => Request::RecoveryWords { password },
+        Guarded::EscrowOn => Request::EscrowOn { password },
+        Guarded::RevokeDevice { device, .. } => Request::RevokeDevice { device, password },
     }))
+}
+
+/// The 24 words, checked here so that a misspelt one is told before anything else is asked.
+fn recovery_words(from: &WordsFrom) -> Result<Secret, NoPassword> {
+    let unreadable = |shown: &str, error: std::io::Error| {
+        NoPassword::Failure(Failure::new(
+            Code::NotFound,
+            format!("cannot read the recovery words from {shown}: {error}"),
+            "name a file that holds the 24 words",
+        ))
+    };
+    let all = |from: &mut dyn Read, shown: &str| -> Result<Secret, NoPassword> {
+        let mut text = Secret(String::new());
+        from.take(BYTES_MAX)
+            .read_to_string(&mut text.0)
+            .map_err(|error| unreadable(shown, error))?;
+        Ok(text)
+    };
+    let words = match from {
+        WordsFrom::File(path) => {
+            let shown = path.display().to_string();
+            let mut file = File::open(path).map_err(|error| unreadable(&shown, error))?;
+            all(&mut file, &shown)?
+        }
+        WordsFrom::Stdin => all(&mut std::io::stdin().lock(), "standard input")?,
+        WordsFrom::Terminal => {
+            let mut words = Secret(String::new());
+            loop {
+                let known = recovery::words_in(&words.0).map_err(NoPassword::Failure)?.len();
+                if known >= recovery::WORDS {
+                    break words;
+                }
+                let next = known + 1;
+                let line = question(&format!("Recovery words, from word {next} on: "), Echo::On)?;
+                // A misspelt word is asked for again, with the others of its line.
+                match recovery::words_in(&line.0) {
+                    Ok(_) => words.0.extend([" ", line.0.as_str()]),
+                    Err(failure) => say(&format!("{}; {}", failure.message, failure.hint)),
+                }
+            }
+        }
+    };
+    recovery::seed_of(&words.0).map_err(NoPassword::Failure)?;
+    Ok(words)
+}
+
+/// Asks before what cannot be taken back.
+fn is_sure(device: &str) -> Result<(), NoPassword> {
+    let shown = crate::ui::clean(device);
+    let answer = question(
+        &format!("Revoke {shown}? It cannot come back as that device. Type yes: "),
+        Echo::On,
+    )?;
+    match answer.0.trim() {
+        "yes" | "y" => Ok(()),
+        _ => Err(NoPassword::Cancelled),
+    }
 }
 
 /// The first line of a file.
@@ -78,25 +153,46 @@ fn first_line(from: impl BufRead, shown: &str) -> Result<Secret, Failure> {
         .map_err(|_| failure(format!("the first line of {shown} is not UTF-8")))
 }
 
-/// Asks; twice for a new account.
-fn asked(user: &str, twice: bool) -> Result<Secret, NoPassword> {
+/// Asks; twice for a new password.
+fn asked(what: &Guarded) -> Result<Secret, NoPassword> {
     let failure = |message: &str, hint: &str| NoPassword::Failure(Failure::new(Code::Auth, message, hint));
-    let shown = crate::ui::clean(user);
-    let password = question(&format!("Password of {shown}: "))?;
+    let new = if matches!(what, Guarded::Recover { .. }) {
+        "New password"
+    } else {
+        "Password"
+    };
+    let password = match what.user() {
+        Some(user) => question(&format!("{new} of {}: ", crate::ui::clean(user)), Echo::Off)?,
+        None => question("Your password: ", Echo::Off)?,
+    };
     if password.0.is_empty() {
         return Err(failure(
             "the password is empty",
             "type one; nothing shows while you do",
         ));
     }
-    if twice && question("The same again: ")? != password {
+    if what.is_new() && question("The same again: ", Echo::Off)? != password {
         return Err(failure("the two passwords differ", "try again"));
     }
     Ok(password)
 }
 
-/// Reads one line from the terminal itself, without echo; the terminal is as before afterwards, also after Ctrl-C.
-fn question(prompt: &str) -> Result<Secret, NoPassword> {
+/// Whether what is typed shows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Echo {
+    On,
+    Off,
+}
+
+/// A line for the person, on the terminal itself.
+fn say(line: &str) {
+    if let Ok(mut tty) = File::options().write(true).open("/dev/tty") {
+        let _ = tty.write_all(format!("{}\n", crate::ui::clean(line)).as_bytes());
+    }
+}
+
+/// Reads one line from the terminal itself; the terminal is as before afterwards, also after Ctrl-C.
+fn question(prompt: &str, echo: Echo) -> Result<Secret, NoPassword> {
     let failed = |e: std::io::Error| {
         let why = format!("the terminal cannot be asked for a password: {e}");
         NoPassword::Failure(Failure::new(Code::Auth, why, "give it with --password-file FILE"))
@@ -108,12 +204,19 @@ fn question(prompt: &str) -> Result<Secret, NoPassword> {
         .map_err(failed)?;
     let before = termios::tcgetattr(&tty).map_err(|e| failed(e.into()))?;
     let mut silent = before.clone();
-    silent.local_modes -= LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG;
+    silent.local_modes -= LocalModes::ISIG;
+    match echo {
+        // The terminal's own line editing, and what is typed shows.
+        Echo::On => silent.local_modes |= LocalModes::ECHO | LocalModes::ICANON,
+        Echo::Off => silent.local_modes -= LocalModes::ECHO | LocalModes::ICANON,
+    }
     // Silent before it asks: whoever types at once is neither shown nor lost.
     termios::tcsetattr(&tty, OptionalActions::Flush, &silent).map_err(|e| failed(e.into()))?;
     let typed = tty.write_all(prompt.as_bytes()).and_then(|()| keys(&mut tty));
     let _ = termios::tcsetattr(&tty, OptionalActions::Flush, &before);
-    let _ = tty.write_all(b"\n");
+    if echo == Echo::Off {
+        let _ = tty.write_all(b"\n");
+    }
     match typed.map_err(failed)? {
         Some(bytes) => String::from_utf8(bytes).map(Secret).map_err(|_| {
             NoPassword::Failure(Failure::new(

@@ -156,7 +156,7 @@ async fn perform(act: Act, control: &Control, ui: &Ui, stop: &CancellationToken)
             repeat::run(every, &line, &request, control, &ui).await?;
         }
         Act::Local(local) => ui.local(&local)?,
-        Act::Session { .. } => {
+        Act::Guarded { .. } => {
             return Err(Failure::new(
                 Code::Auth,
                 "there is no password yet",

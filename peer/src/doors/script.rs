@@ -14,7 +14,7 @@ use super::words::{self, Typed};
 use super::{CANCELLED, Here, failed};
 use crate::api::{Code, Failure, Request};
 use crate::cmd::names::Spelling;
-use crate::cmd::{self, Act, Inside, PasswordFrom};
+use crate::cmd::{self, Act, Guarded, Inside, PasswordFrom, WordsFrom};
 use crate::ui::Ui;
 
 /// Longest line of a script, in bytes.
@@ -153,13 +153,25 @@ fn read(here: &Here, line: &str, ui: Ui) -> Result<Step, Failure> {
             let act = verb.act(&here.context(&each))?;
             if matches!(
                 act,
-                Act::Session {
+                Act::Guarded {
                     from: PasswordFrom::Stdin,
                     ..
                 }
             ) {
                 let why = "standard input is the script, so it cannot be the password as well";
                 return Err(Failure::new(Code::Auth, why, "give it with --password-file FILE"));
+            }
+            if let Act::Guarded {
+                what:
+                    Guarded::Recover {
+                        words: WordsFrom::Stdin,
+                        ..
+                    },
+                ..
+            } = &act
+            {
+                let why = "standard input is the script, so it cannot be the recovery words as well";
+                return Err(Failure::new(Code::Usage, why, "give them with --words-file FILE"));
             }
             match password::resolve(act) {
                 Ok(act) => Ok(Step::Act(act, ui)),

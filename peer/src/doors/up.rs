@@ -12,7 +12,7 @@ use super::{Here, failed, password};
 use crate::api::{Code, Failure, Reply, Request};
 use crate::cmd::names::Spelling;
 use crate::cmd::up::Up;
-use crate::cmd::{Act, PasswordFrom};
+use crate::cmd::{Act, Guarded, PasswordFrom};
 use crate::node::{self, Running};
 use crate::ui::Ui;
 
@@ -117,11 +117,12 @@ async fn session(here: &Here, flags: &Up, control: &Control) -> Result<(), Failu
     }
     let from = here.context(&here.each).password("calotype up --user", &user)?;
     let again = |register| {
-        let act = Act::Session {
-            register,
-            user: user.clone(),
-            from: from.clone(),
+        let what = match register {
+            true => Guarded::Register(user.clone()),
+            false => Guarded::Login(user.clone()),
         };
+        let from = from.clone();
+        let act = Act::Guarded { what, from };
         async move {
             let asked = tokio::task::spawn_blocking(move || password::resolve(act)).await;
             match asked {

@@ -11,6 +11,7 @@ use crdt::keys::{Certificate, KeyPair};
 use rand::RngCore as _;
 use serde::{Deserialize, Serialize};
 use store::Home;
+use zeroize::Zeroizing;
 
 use crate::api::{Code, Failure};
 
@@ -43,29 +44,23 @@ struct Sealed {
 impl Account {
     /// A new user with a new root, and this device as its first.
     pub(super) fn create(name: &str, password: &str) -> Result<Self, Failure> {
-        let mut rng = rand::rngs::OsRng;
-        let (mut root_seed, mut device_seed) = ([0; 32], [0; 32]);
-        rng.fill_bytes(&mut root_seed);
-        rng.fill_bytes(&mut device_seed);
-        let (root, device) = (KeyPair::from_seed(&root_seed), KeyPair::from_seed(&device_seed));
-        let (mut salt, mut nonce) = ([0; 16], [0; 24]);
-        rng.fill_bytes(&mut salt);
-        rng.fill_bytes(&mut nonce);
-        let cipher = XChaCha20Poly1305::new(&seal_key(password, &salt)?.into());
-        let text = cipher
-            .encrypt(XNonce::from_slice(&nonce), &root_seed[..])
-            .map_err(|_| Failure::new(Code::Internal, "cannot seal the root key", ""))?;
+        let mut root_seed = Zeroizing::new([0; 32]);
+        rand::rngs::OsRng.fill_bytes(&mut *root_seed);
+        Self::of_root(name, &KeyPair::from_seed(&root_seed), password)
+    }
+
+    /// A new device of the user whose root this is.
+    pub(super) fn of_root(name: &str, root: &KeyPair, password: &str) -> Result<Self, Failure> {
+        let mut device_seed = Zeroizing::new([0; 32]);
+        rand::rngs::OsRng.fill_bytes(&mut *device_seed);
+        let device = KeyPair::from_seed(&device_seed).public();
         Ok(Self {
             v: 1,
             name: name.into(),
             confirmed: false,
-            device_seed: store_hex(&device_seed),
-            certificate: Certificate::issue(&root, &device.public()),
-            sealed_root: Sealed {
-                salt: store_hex(&salt),
-                nonce: store_hex(&nonce),
-                text: store_hex(&text),
-            },
+            device_seed: store_hex(&*device_seed),
+            certificate: Certificate::issue(root, &device),
+            sealed_root: Sealed::new(root, password)?,
         })
     }
 
@@ -134,31 +129,101 @@ impl Account {
 
     /// Whether this password opens the sealed root: what signs in when the central cannot be asked.
     pub(super) fn password_fits(&self, password: &str) -> bool {
-        let sealed = &self.sealed_root;
-        let parts = (
-            from_hex(&sealed.salt),
-            from_hex(&sealed.nonce),
-            from_hex(&sealed.text),
-        );
-        let (Some(salt), Some(nonce), Some(text)) = parts else {
-            return false;
-        };
-        let Ok(key) = seal_key(password, &salt) else {
-            return false;
-        };
-        nonce.len() == 24
-            && XChaCha20Poly1305::new(&key.into())
-                .decrypt(XNonce::from_slice(&nonce), &text[..])
-                .is_ok()
+        self.root(password).is_ok()
+    }
+
+    /// The root key, for as long as the caller keeps it. Takes Argon2's time.
+    ///
+    /// # Errors
+    /// `auth`: another password.
+    pub(super) fn root(&self, password: &str) -> Result<KeyPair, Failure> {
+        let root = self.sealed_root.open(password);
+        root.filter(|root| root.public() == self.certificate.root)
+            .ok_or_else(|| {
+                Failure::new(
+                    Code::Auth,
+                    "wrong password: it does not open the root key of this home",
+                    "it is the password that was set when this home got the account",
+                )
+            })
     }
 }
 
-fn seal_key(password: &str, salt: &[u8]) -> Result<[u8; 32], Failure> {
+impl Sealed {
+    fn new(root: &KeyPair, password: &str) -> Result<Self, Failure> {
+        let (mut salt, mut nonce) = ([0; 16], [0; 24]);
+        rand::rngs::OsRng.fill_bytes(&mut salt);
+        rand::rngs::OsRng.fill_bytes(&mut nonce);
+        let key = seal_key(password, &salt)?;
+        let text = XChaCha20Poly1305::new((&*key).into())
+            .encrypt(XNonce::from_slice(&nonce), &root.seed()[..])
+            .map_err(|_| Failure::new(Code::Internal, "cannot seal the root key", ""))?;
+        Ok(Self {
+            salt: store_hex(&salt),
+            nonce: store_hex(&nonce),
+            text: store_hex(&text),
+        })
+    }
+
+    fn open(&self, password: &str) -> Option<KeyPair> {
+        let (salt, nonce, text) = (
+            from_hex(&self.salt)?,
+            from_hex(&self.nonce)?,
+            from_hex(&self.text)?,
+        );
+        if nonce.len() != 24 {
+            return None;
+        }
+        let key = seal_key(password, &salt).ok()?;
+        let seed = XChaCha20Poly1305::new((&*key).into())
+            .decrypt(XNonce::from_slice(&nonce), &text[..])
+            .ok()?;
+        let seed = Zeroizing::new(seed);
+        Some(KeyPair::from_seed(&Zeroizing::new(seed[..].try_into().ok()?)))
+    }
+}
+
+/// The root key as it stands at the central for who has only the password: XChaCha20-Poly1305 under a key that OPAQUE gives
+/// to the user alone, the nonce in front (docs/protocol.md §12).
+pub(super) mod escrow {
+    use super::*;
+
+    const CONTEXT: &str = "calotype 1 escrow";
+    const NONCE_BYTES: usize = 24;
+
+    fn cipher(export_key: &[u8]) -> XChaCha20Poly1305 {
+        let key = Zeroizing::new(blake3::derive_key(CONTEXT, export_key));
+        XChaCha20Poly1305::new((&*key).into())
+    }
+
+    /// Seals it.
+    ///
+    /// # Errors
+    /// `internal`, which does not happen.
+    pub(in super::super) fn seal(root: &KeyPair, export_key: &[u8]) -> Result<Vec<u8>, Failure> {
+        let mut nonce = [0; NONCE_BYTES];
+        rand::rngs::OsRng.fill_bytes(&mut nonce);
+        let text = cipher(export_key)
+            .encrypt(XNonce::from_slice(&nonce), &root.seed()[..])
+            .map_err(|_| Failure::new(Code::Internal, "cannot seal the root key", ""))?;
+        Ok([&nonce[..], &text].concat())
+    }
+
+    /// Opens it; none where it is not what that key sealed.
+    pub(in super::super) fn open(sealed: &[u8], export_key: &[u8]) -> Option<KeyPair> {
+        let (nonce, text) = sealed.split_at_checked(NONCE_BYTES)?;
+        let seed = cipher(export_key).decrypt(XNonce::from_slice(nonce), text).ok()?;
+        let seed = Zeroizing::new(seed);
+        Some(KeyPair::from_seed(&Zeroizing::new(seed[..].try_into().ok()?)))
+    }
+}
+
+fn seal_key(password: &str, salt: &[u8]) -> Result<Zeroizing<[u8; 32]>, Failure> {
     let (memory, passes, lanes) = ARGON2;
-    let mut key = [0; 32];
+    let mut key = Zeroizing::new([0; 32]);
     argon2::Params::new(memory, passes, lanes, Some(32))
         .map(|params| argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, params))
-        .and_then(|argon| argon.hash_password_into(password.as_bytes(), salt, &mut key))
+        .and_then(|argon| argon.hash_password_into(password.as_bytes(), salt, &mut *key))
         .map_err(|error| Failure::new(Code::Internal, format!("cannot derive a key: {error}"), ""))?;
     Ok(key)
 }
@@ -197,8 +262,33 @@ mod tests {
         assert_eq!(read.device().public(), made.device().public());
         assert!(read.password_fits("correct horse"));
         assert!(!read.password_fits("correct horse "));
+        assert_eq!(
+            read.root("correct horse").unwrap().public(),
+            made.certificate.root
+        );
+        let root = read.root("correct horse").unwrap();
+        let second = Account::of_root("alice", &root, "another").unwrap();
+        assert_eq!(second.certificate.user(), read.certificate.user());
+        assert_ne!(second.device().public(), read.device().public());
+        assert_eq!(second.root("another").unwrap().public(), root.public());
         let text = String::from_utf8(home.read_private(FILE).unwrap().unwrap()).unwrap();
         assert!(!text.contains("correct horse"));
+    }
+
+    /// Another key opens nothing, nor does what a central has cut or changed.
+    #[test]
+    fn what_is_in_escrow_opens_for_its_key() {
+        let root = KeyPair::from_seed(&[7; 32]);
+        let sealed = escrow::seal(&root, &[1; 64]).unwrap();
+        assert_eq!(sealed.len(), 24 + 32 + 16);
+        assert_eq!(escrow::open(&sealed, &[1; 64]).unwrap().public(), root.public());
+        assert!(escrow::open(&sealed, &[2; 64]).is_none());
+        for cut in [0, 23, 24, sealed.len() - 1] {
+            assert!(escrow::open(&sealed[..cut], &[1; 64]).is_none());
+        }
+        let mut flipped = sealed;
+        flipped[30] ^= 1;
+        assert!(escrow::open(&flipped, &[1; 64]).is_none());
     }
 
     #[test]

@@ -13,7 +13,7 @@ use central::{Client, ClientError, Pin, Push};
 use crdt::Album;
 use crdt::fact::Role;
 use crdt::id::{AlbumId, Signature, UserId};
-use crdt::keys::{Certificate, Domain, KeyPair};
+use crdt::keys::{Certificate, Domain, KeyPair, Revocation};
 use tokio::sync::Notify;
 
 use super::run::{Handle, Node};
@@ -267,6 +267,10 @@ async fn attend(handle: &Handle, client: &Client) -> String {
             Ok(()) => refresh = REFRESH,
             Err(ClientError::Refused(failure)) => {
                 tracing::warn!("central: {failure}");
+                if let Some(revocation) = failure.revocation {
+                    // Fails only when the node is ending.
+                    let _ = handle.with(move |node| node.was_revoked(&revocation)).await;
+                }
                 refresh = REFRESH;
             }
             Err(error) => {
@@ -333,7 +337,8 @@ async fn refresh_session(handle: &Handle, client: &Client, in_session: &mut bool
         *in_session = false;
         return Ok(());
     };
-    if !*in_session {
+    let begins = !*in_session;
+    if begins {
         // A central whose database was wiped takes the name back from the device that proves it.
         client
             .resume_or_reclaim(&identity.name, &identity.certificate, &identity.device)
@@ -346,31 +351,16 @@ async fn refresh_session(handle: &Handle, client: &Client, in_session: &mut bool
         .ok()
         .flatten();
     if let Some(address) = address {
-        client.announce(&reachable(address)).await?;
+        let label = handle.with(|node| node.config.device_name.clone()).await;
+        client
+            .announce_as(&reachable(address), &label.unwrap_or_default())
+            .await?;
+    }
+    if begins {
+        compare_devices(handle, client).await?;
     }
     put_lists(handle, client, &identity).await?;
-    let entries = client.albums().await?;
-    let me = identity.certificate.user();
-    let mut unsigned = 0;
-    let listed = entries.iter().filter_map(|entry| {
-        let verified = central::lists::verify(&entry.list, &entry.sig, &entry.cert).ok();
-        let Some(list) = verified.filter(|list| list.album == entry.album) else {
-            unsigned += 1;
-            return None;
-        };
-        let mine = list.members.iter().find(|member| member.user == me)?;
-        let owner = list
-            .members
-            .iter()
-            .find(|member| member.role == central::proto::Role::Owner)?;
-        Some(Listed {
-            album: list.album,
-            name: list.name.clone(),
-            owner: owner.name.clone(),
-            role: role_word(mine.role).into(),
-        })
-    });
-    let listed: Vec<Listed> = listed.collect();
+    let (listed, unsigned) = listed(client, &identity.certificate.user()).await?;
     let albums = handle.with(move |node| {
         node.central.listed = listed;
         if unsigned > 0 {
@@ -385,6 +375,76 @@ async fn refresh_session(handle: &Handle, client: &Client, in_session: &mut bool
     });
     for album in albums.await.unwrap_or_default() {
         find_members(handle, client, album).await?;
+    }
+    Ok(())
+}
+
+/// The albums that signed lists at the central let this user enter, and how many lists nobody signed.
+pub(super) async fn listed(client: &Client, me: &UserId) -> Result<(Vec<Listed>, u64), ClientError> {
+    let entries = client.albums().await?;
+    let mut unsigned = 0;
+    let listed = entries.iter().filter_map(|entry| {
+        let verified = central::lists::verify(&entry.list, &entry.sig, &entry.cert).ok();
+        let Some(list) = verified.filter(|list| list.album == entry.album) else {
+            unsigned += 1;
+            return None;
+        };
+        let mine = list.members.iter().find(|member| member.user == *me)?;
+        let owner = list
+            .members
+            .iter()
+            .find(|member| member.role == central::proto::Role::Owner)?;
+        Some(Listed {
+            album: list.album,
+            name: list.name.clone(),
+            owner: owner.name.clone(),
+            role: role_word(mine.role).into(),
+        })
+    });
+    Ok((listed.collect(), unsigned))
+}
+
+/// What this home and the central know of my devices, brought together: names and places of the others come here, and
+/// revocations go both ways, as a central may have lost what it was told. It is believed in nothing that the root did not
+/// sign.
+pub(super) async fn compare_devices(handle: &Handle, client: &Client) -> Result<(), ClientError> {
+    let told = client.devices().await?;
+    let step = move |node: &mut Node| {
+        let root = node.account.as_ref()?.certificate.root;
+        let mut known_there = Vec::new();
+        for entry in told.devices {
+            let certificate = entry.cert;
+            let device = certificate.device;
+            if certificate.root != root || !certificate.is_valid() {
+                node.refused("central_peer", None, 1, "a device that its user did not certify");
+                continue;
+            }
+            if let Some(sig) = entry.revoked {
+                let revocation = Revocation { root, device, sig };
+                if node.learn_revocation(&revocation) {
+                    let name = entry.label.as_deref().unwrap_or("a device of yours");
+                    news::warn(node, format!("{name} was revoked; it is your device no longer"));
+                }
+                match node.revoked.contains_key(&device) {
+                    true => known_there.push(device),
+                    false => node.refused("central_peer", None, 1, "a revocation that no root signed"),
+                }
+            }
+            if Some(device) != node.device() {
+                let addresses = entry.addresses.iter().filter_map(|text| text.parse().ok());
+                node.learn(device, certificate, None, addresses.collect());
+                if let Some(label) = entry.label {
+                    node.learn_label(device, &label);
+                }
+            }
+        }
+        node.dial_known();
+        let mine = node.revoked.values().filter(|revocation| revocation.root == root);
+        let missing = mine.filter(|revocation| !known_there.contains(&revocation.device));
+        Some(missing.cloned().collect::<Vec<_>>())
+    };
+    for revocation in handle.with(step).await.ok().flatten().unwrap_or_default() {
+        client.revoke_device(&revocation).await?;
     }
     Ok(())
 }
@@ -419,7 +479,7 @@ pub(super) fn meet(node: &mut Node, album: AlbumId, peers: Vec<PeerEntry>) {
             node.refused("central_peer", None, 1, "a device that its user did not certify");
             continue;
         }
-        if Some(peer.user) == me {
+        if Some(peer.cert.device) == node.device() {
             continue;
         }
         // Whoever may not link here is of no use, and a central that lies could name such without end.

@@ -1,5 +1,5 @@
 //! Who may link and read, for the guard's tasks: the engine's access rules, plus devices that this node itself looks for
-//! because it enters an album whose ops it does not have yet.
+//! because it enters an album whose ops it does not have yet, less those that their users' roots have revoked.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -19,6 +19,8 @@ pub(super) struct Gate(Mutex<Rules>);
 struct Rules {
     access: Access,
     expected: BTreeSet<PublicKey>,
+    /// Devices whose revocation by their root was seen, in whatever way it came. No album's ops need to tell of it.
+    revoked: BTreeSet<PublicKey>,
     /// Certificates of the devices that asked for a link, newest answer of `may_link` true.
     certificates: BTreeMap<PublicKey, Certificate>,
 }
@@ -33,6 +35,11 @@ impl Gate {
         self.rules().access = access;
     }
 
+    /// From now on this device may not link, whatever the albums here say; the caller then has the guard recheck.
+    pub(super) fn revoke(&self, device: PublicKey) {
+        self.rules().revoked.insert(device);
+    }
+
     /// From now on this device may link, whatever the albums here say; `false` where too many are expected already.
     pub(super) fn expect(&self, device: PublicKey) -> bool {
         let expected = &mut self.rules().expected;
@@ -44,14 +51,16 @@ impl Gate {
 
     /// Whether the albums here let a device with this certificate in.
     pub(super) fn admits(&self, certificate: &Certificate) -> bool {
-        self.rules().access.may_link(certificate)
+        let rules = self.rules();
+        !rules.revoked.contains(&certificate.device) && rules.access.may_link(certificate)
     }
 }
 
 impl net::Policy for Gate {
     fn may_link(&self, device: &PublicKey, certificate: &Certificate) -> bool {
         let mut rules = self.rules();
-        let may = rules.access.may_link(certificate) || rules.expected.contains(device);
+        let is_revoked = rules.revoked.contains(device) || rules.access.is_revoked(certificate);
+        let may = !is_revoked && (rules.access.may_link(certificate) || rules.expected.contains(device));
         if may {
             rules.certificates.insert(*device, certificate.clone());
         } else {
@@ -62,16 +71,39 @@ impl net::Policy for Gate {
 
     fn may_read(&self, device: &PublicKey, topic: &AlbumId) -> bool {
         let rules = self.rules();
-        rules
-            .certificates
-            .get(device)
+        let certificate = rules.certificates.get(device);
+        certificate
+            .filter(|_| !rules.revoked.contains(device))
             .is_some_and(|certificate| rules.access.may_read(topic, certificate))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use crdt::keys::KeyPair;
+    use net::Policy as _;
+
     use super::*;
+
+    /// The root's word counts more than an album that does not know of it yet, and more than one that this node looks for.
+    #[test]
+    fn a_revoked_device_is_let_in_by_nothing() {
+        let (root, device) = (
+            KeyPair::from_seed(&[1; 32]),
+            KeyPair::from_seed(&[2; 32]).public(),
+        );
+        let certificate = Certificate::issue(&root, &device);
+        let album = AlbumId([3; 32]);
+        let mut access = Access::default();
+        access.readers.insert(album, [certificate.user()].into());
+        let gate = Gate::default();
+        gate.set_access(access);
+        gate.expect(device);
+        assert!(gate.may_link(&device, &certificate) && gate.may_read(&device, &album));
+        gate.revoke(device);
+        assert!(!gate.may_read(&device, &album));
+        assert!(!gate.may_link(&device, &certificate) && !gate.admits(&certificate));
+    }
 
     #[test]
     fn so_many_devices_are_expected_and_no_more() {

@@ -33,6 +33,9 @@ pub(super) struct Known {
     /// When that was last taken, in the engine's time.
     #[serde(skip)]
     pub(super) local_ms: Option<u64>,
+    /// What it calls itself.
+    #[serde(default)]
+    pub(super) label: Option<String>,
     /// When a link with it was last up, milliseconds since 1970.
     #[serde(default)]
     pub(super) seen: Option<u64>,
@@ -47,6 +50,7 @@ impl Known {
             found: None,
             local: Vec::new(),
             local_ms: None,
+            label: None,
             seen: None,
         }
     }

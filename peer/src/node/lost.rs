@@ -34,6 +34,7 @@ pub(super) fn start(dir: &std::path::Path) -> (Handle, tokio::task::JoinHandle<R
         lock_wait: Duration::ZERO,
         anti_entropy: true,
         mdns: false,
+        device_name: "desk".into(),
         verify: true,
         watchdog: super::watchdog::Pace::default(),
     };

@@ -11,6 +11,7 @@ mod checkpoint;
 mod commands;
 mod control;
 mod counted;
+mod devices;
 mod diagnose;
 mod fsck;
 mod gate;
@@ -80,6 +81,8 @@ pub struct Config {
     /// The guard's address; `None`: 127.0.0.1 while the central is on loopback, else all interfaces, with the port kept
     /// in the home.
     pub listen: Option<SocketAddr>,
+    /// What this device calls itself; at most 64 bytes.
+    pub device_name: String,
     /// Live replication: op, delta or state.
     pub replication: Strategy,
     /// How long to wait for another process's lock on the home.
@@ -362,7 +365,7 @@ async fn sign_in(handle: &Handle) -> Result<(), Failure> {
             ipc_dir: place::runtime_dir(node.home.path()).join("bus"),
             keys: account.device(),
             certificate: account.certificate.clone(),
-            hello: Vec::new(),
+            hello: devices::hello(&node.config.device_name),
         };
         let listens = node.listens();
         let configs: Vec<net::Config> = listens.into_iter().map(config).collect();
@@ -471,6 +474,12 @@ impl Node {
             let known: Option<Known> = serde_json::from_slice(&value).ok();
             if let (Ok(device), Some(known)) = (key.try_into(), known) {
                 self.known.insert(crdt::id::PublicKey(device), known);
+            }
+        }
+        for (_, value) in db.scan("revoked", b"").map_err(unreadable)? {
+            let revocation: Option<crdt::keys::Revocation> = serde_json::from_slice(&value).ok();
+            if let Some(revocation) = revocation.filter(crdt::keys::Revocation::is_valid) {
+                self.enforce(revocation);
             }
         }
         let albums = db.albums().map_err(unreadable)?;

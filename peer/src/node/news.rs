@@ -30,11 +30,16 @@ pub(super) fn warn(node: &Node, text: String) {
 
 /// A link came up, or went down for a reason.
 pub(super) fn peer(node: &Node, device: PublicKey, certificate: &Certificate, reason: Option<String>) {
-    let user = node.name_of(&certificate.user());
+    let (user, label) = (node.name_of(&certificate.user()), node.label_of(&device));
     let device = device.hex();
     let news = match reason {
-        None => News::PeerJoined { user, device },
-        Some(reason) => News::PeerLeft { user, device, reason },
+        None => News::PeerJoined { user, device, label },
+        Some(reason) => News::PeerLeft {
+            user,
+            device,
+            label,
+            reason,
+        },
     };
     tell(node, None, news);
 }

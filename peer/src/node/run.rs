@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use crdt::id::{AlbumId, BlobHash, Incarnation, PublicKey};
+use crdt::keys::Revocation;
 use engine::{Action, AskId, CallId, Engine, Event, FetchId, Me, Outcome, Token};
 use net::{Net, Responder};
 use rand::RngCore as _;
@@ -122,6 +123,8 @@ pub(super) struct Node {
     pub(super) net: Option<Net>,
     pub(super) gate: Arc<Gate>,
     pub(super) known: BTreeMap<PublicKey, Known>,
+    /// Devices that their users' roots have revoked.
+    pub(super) revoked: BTreeMap<PublicKey, Revocation>,
     pub(super) blocked: BTreeSet<PublicKey>,
     /// How long each linked peer's last answers took to begin.
     pub(super) answered: BTreeMap<PublicKey, VecDeque<Duration>>,
@@ -197,6 +200,7 @@ impl Node {
             net: None,
             gate: Arc::new(Gate::default()),
             known: BTreeMap::new(),
+            revoked: BTreeMap::new(),
             blocked: BTreeSet::new(),
             answered: BTreeMap::new(),
             seen: BTreeMap::new(),
@@ -318,10 +322,11 @@ impl Node {
                 certificate,
                 address,
                 dialled,
-                ..
+                hello,
             } => {
                 self.refusals.linked(peer);
                 self.learn(peer, certificate.clone(), None, Vec::new());
+                self.learn_hello(peer, &hello);
                 self.note_link(peer, dialled.then_some(address));
                 news::peer(self, peer, &certificate, None);
                 self.feed(Event::LinkUp { peer, certificate });

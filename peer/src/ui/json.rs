@@ -62,6 +62,11 @@ pub fn reply(reply: &Reply, failure: Option<(&Failure, Spelling)>) -> String {
     each!(
         Session,
         Done,
+        Recovered,
+        RecoveryWords,
+        Escrow,
+        Devices,
+        Revoked,
         Albums,
         Entered,
         Images,

@@ -11,6 +11,7 @@ use crate::cmd::names::{self, Spelling};
 
 mod album;
 mod clean;
+mod devices;
 mod doctor;
 pub mod failure;
 mod fold;

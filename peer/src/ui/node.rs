@@ -16,7 +16,7 @@ pub(super) fn peers(it: &Peers, paint: Paint) -> Page {
             });
             let bytes = format!("↓{} ↑{}", human::bytes(p.bytes_in), human::bytes(p.bytes_out));
             vec![
-                left(super::shorten(&p.user, 24)),
+                left(who(p)),
                 state,
                 left(super::shorten(p.address.as_deref().unwrap_or("-"), 48)),
                 left(match p.rtt_ms {
@@ -40,6 +40,15 @@ pub(super) fn peers(it: &Peers, paint: Paint) -> Page {
             String::new()
         },
         next: none.then(|| "/addUser NAME".to_owned()),
+    }
+}
+
+/// `bob`, or `bob (laptop)` where he has several devices.
+fn who(it: &PeerEntry) -> String {
+    let user = super::shorten(&it.user, 24);
+    match &it.label {
+        Some(label) => format!("{user} ({})", super::shorten(label, 24)),
+        None => user,
     }
 }
 
@@ -91,16 +100,21 @@ pub(super) fn status(it: &Status, paint: Paint) -> Page {
                 .to_owned(),
         ),
         ("address", it.peer_address.clone()),
+        (
+            "device",
+            match it.revoked {
+                true => "REVOKED: nobody takes what it writes".to_owned(),
+                false => String::new(),
+            },
+        ),
         ("replication", it.replication.clone()),
         ("home", it.home.clone()),
         ("process", it.pid.to_string()),
     ];
-    if it.versions == Versions::default() {
-        facts.retain(|(key, _)| *key != "versions");
-    }
     if !it.inexact.is_empty() {
         facts.push(("filters", format!("FAIL HERE: {}", it.inexact.join("; "))));
     }
+    facts.retain(|(_, value)| !value.is_empty());
     if let Some(line) = refused(it) {
         facts.push(("refused", line));
     }

@@ -85,14 +85,16 @@ pub fn text(notice: &Notice) -> String {
         }
         News::Uninvited { by } => format!("{} removed you from {album}; what you have stays here", name(by)),
         News::Chat { user, text } => format!("{}: {}", name(user), super::clean::whole(text)),
-        News::PeerJoined { user, .. } => format!("{} is here", name(user)),
-        News::PeerLeft { user, reason, .. } => {
+        News::PeerJoined { user, label, .. } => format!("{}{} is here", name(user), device(label)),
+        News::PeerLeft {
+            user, label, reason, ..
+        } => {
             let why = if reason.is_empty() {
                 String::new()
             } else {
                 format!(" ({})", shorten(reason, 60))
             };
-            format!("{} left{why}", name(user))
+            format!("{}{} left{why}", name(user), device(label))
         }
         News::CentralUp { address } => format!("the central {} is there again", name(address)),
         News::CentralDown { reason } => {
@@ -194,5 +196,13 @@ fn together(these: &[Notice]) -> String {
             names.len(),
             human::bytes(bytes)
         ),
+    }
+}
+
+/// ` (laptop)`, where a person has several devices.
+fn device(label: &Option<String>) -> String {
+    match label {
+        Some(label) => format!(" ({})", shorten(label, 32)),
+        None => String::new(),
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::api::*;
 
+mod devices;
 mod history;
 mod inside;
 mod look;
@@ -108,15 +109,6 @@ pub(super) fn replies() -> Vec<(&'static str, Reply)> {
         at: "2026-11-21T08:30:00Z".into(),
         text: text.into(),
     };
-    let session = |registered| {
-        Reply::Session(Session {
-            user: "alice".into(),
-            user_id: HASH.into(),
-            device: SOURCE.into(),
-            central: "127.0.0.1:7400".into(),
-            registered,
-        })
-    };
     let entered = |created| {
         Reply::Entered(Entered {
             album: album(),
@@ -174,6 +166,7 @@ pub(super) fn replies() -> Vec<(&'static str, Reply)> {
     let peer = |user: &str, state: &str| PeerEntry {
         user: user.into(),
         device: SOURCE.into(),
+        label: (state == "linked").then(|| "laptop".into()),
         address: (state == "linked").then(|| "127.0.0.1:4000".into()),
         state: state.into(),
         albums: vec![album()],
@@ -249,8 +242,6 @@ pub(super) fn replies() -> Vec<(&'static str, Reply)> {
         mine,
     };
     let mut all = vec![
-        ("registered", session(true)),
-        ("logged in", session(false)),
         (
             "done",
             Reply::Done(Done {
@@ -553,6 +544,7 @@ pub(super) fn replies() -> Vec<(&'static str, Reply)> {
             }),
         ),
     ];
+    all.extend(devices::replies());
     all.extend(look::replies());
     all.extend(meet::replies());
     all.extend(history::replies());
@@ -715,10 +707,17 @@ pub(super) fn notices() -> Vec<Notice> {
         News::PeerJoined {
             user: s("bob"),
             device: s(SOURCE),
+            label: None,
+        },
+        News::PeerJoined {
+            user: s("bob"),
+            device: s(SOURCE),
+            label: Some(s(EVIL)),
         },
         News::PeerLeft {
             user: s("bob"),
             device: s(SOURCE),
+            label: None,
             reason: s(EVIL),
         },
         News::CentralUp {

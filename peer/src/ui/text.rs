@@ -1,6 +1,8 @@
 //! Each reply as text: which page it becomes, and what could come next.
 
-use super::{Page, Paint, album, doctor, history, human, in_quotes, inspect, local, look, node, people};
+use super::{
+    Page, Paint, album, devices, doctor, history, human, in_quotes, inspect, local, look, node, people,
+};
 use crate::api::{Done, Entered, Exported, Membership, Rated, Removed, Reply, Saved, Session, Synced};
 
 /// The page of a reply, as wide as it likes.
@@ -16,6 +18,11 @@ pub fn page(reply: &Reply, paint: Paint, columns: Option<usize>) -> Page {
 fn page_of(reply: &Reply, paint: Paint, columns: Option<usize>) -> Page {
     match reply {
         Reply::Session(it) => session(it),
+        Reply::Recovered(it) => devices::recovered(it),
+        Reply::RecoveryWords(it) => devices::recovery_words(it),
+        Reply::Escrow(it) => devices::escrow(it),
+        Reply::Devices(it) => devices::devices(it, paint),
+        Reply::Revoked(it) => devices::revoked(it),
         Reply::Done(it) => done(it),
         Reply::Albums(it) => album::albums(it, paint),
         Reply::Entered(it) => entered(it),
@@ -93,6 +100,8 @@ fn session(it: &Session) -> Page {
         super::clean(&it.central),
         human::brief(&it.device)
     );
+    let words = it.recovery_words.as_deref().map(devices::words);
+    let out = out + &words.map(|words| format!("\n{words}")).unwrap_or_default();
     then(
         out,
         if it.registered {

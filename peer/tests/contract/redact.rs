@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 /// Keys whose values no two runs share; `at` as well where it is a number, of milliseconds.
-const VARYING: [&str; 20] = [
+const VARYING: [&str; 21] = [
     "pid",
     "words",
     "decode_ms",
@@ -26,6 +26,7 @@ const VARYING: [&str; 20] = [
     "published",
     "sends",
     "ops_written",
+    "recovery_words",
 ];
 
 /// Takes ids, times, ports and folders out of texts; the same id has the same name in all texts of one of these.

@@ -82,6 +82,7 @@ fn hang(dir: std::path::PathBuf) {
         lock_wait: Duration::ZERO,
         anti_entropy: true,
         mdns: false,
+        device_name: "desk".into(),
         verify: true,
         decoder: peer::decoder::Decoder::own(),
         watchdog: Pace {

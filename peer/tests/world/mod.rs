@@ -209,7 +209,8 @@ impl Home<'_> {
         command
             .env("HOME", self.world.dir.path())
             .env("XDG_RUNTIME_DIR", self.world.path("run"))
-            .env("CALOTYPE_CENTRAL_DIR", self.world.path("central"));
+            .env("CALOTYPE_CENTRAL_DIR", self.world.path("central"))
+            .env("CALOTYPE_DEVICE_NAME", Path::new(&self.name).file_name().unwrap());
         command.arg("--home").arg(&self.name).args(args);
         command
     }

@@ -326,7 +326,7 @@ impl<'a> Session<'a> {
 
     /// The act with its password, for which the terminal is asked in silence.
     async fn with_password(&self, act: Act) -> Result<Act, NoPassword> {
-        if !matches!(act, Act::Session { .. }) {
+        if !matches!(act, Act::Guarded { .. }) {
             return Ok(act);
         }
         self.news.floor(Floor::Silent);

@@ -7,8 +7,9 @@ use ::central::{Client, ClientError, Pin, words};
 use super::super::account::Account;
 use super::super::run::{Handle, Node};
 use super::super::{CentralChoice, blobs::blocking, central, sign_in};
-use super::done;
+use super::{devices, done};
 use crate::api::{Code, Failure, Reply, Secret, Session, Trusted};
+use crate::recovery;
 
 /// How long a command waits for the central to answer at all.
 const CENTRAL_WAIT: Duration = Duration::from_secs(5);
@@ -46,7 +47,7 @@ pub(super) async fn register(handle: &Handle, user: String, password: Secret) ->
     if let Some(account) = taken {
         // Killed between asking and being answered: the central may know these keys, and must not lose them.
         match client.resume(&account.certificate, &account.device()).await {
-            Ok(_) => return confirm(handle, account).await,
+            Ok(_) => return confirm(handle, account, password).await,
             Err(error) if error.code().is_none() => return Err(central::failure(error)),
             Err(_) => {}
         }
@@ -67,12 +68,15 @@ pub(super) async fn register(handle: &Handle, user: String, password: Secret) ->
         }
         return Err(failure);
     }
-    confirm(handle, account).await
+    confirm(handle, account, password).await
 }
 
 /// The central has this account: keep it and go online.
-async fn confirm(handle: &Handle, mut account: Account) -> Result<Reply, Failure> {
+async fn confirm(handle: &Handle, mut account: Account, password: Secret) -> Result<Reply, Failure> {
     account.confirmed = true;
+    let of = account.clone();
+    let root = blocking(move || of.root(&password.0)).await?;
+    let words = recovery::words_of(&root.seed()).to_string();
     handle
         .with(move |node| {
             account.save(&node.home)?;
@@ -81,13 +85,18 @@ async fn confirm(handle: &Handle, mut account: Account) -> Result<Reply, Failure
         })
         .await??;
     sign_in(handle).await?;
-    session(handle, true).await
+    session(handle, Some(words)).await
 }
 
 pub(super) async fn login(handle: &Handle, user: String, password: Secret) -> Result<Reply, Failure> {
     let account = handle.with(|node| node.account.clone()).await?;
     let holder = account.as_ref().map(|account| account.name.clone());
     let Some(account) = account.filter(|account| account.name == user) else {
+        if holder.is_none()
+            && let Some(reply) = devices::from_escrow(handle, &user, &password).await?
+        {
+            return Ok(reply);
+        }
         return Err(unknown_here(handle, &user, &password, holder).await);
     };
     match central::client(handle, CENTRAL_WAIT).await {
@@ -104,7 +113,7 @@ pub(super) async fn login(handle: &Handle, user: String, password: Secret) -> Re
         }
     }
     sign_in(handle).await?;
-    session(handle, false).await
+    session(handle, None).await
 }
 
 /// Why nobody is logged in in a home without a device of the account. The password comes first: what is to do besides
@@ -130,7 +139,7 @@ async fn unknown_here(handle: &Handle, user: &str, password: &Secret, holder: Op
 }
 
 /// A login that failed. Too many wrong ones are about who one is, as one wrong one is.
-fn not_let_in(error: ClientError) -> Failure {
+pub(super) fn not_let_in(error: ClientError) -> Failure {
     let failure = central::failure(error);
     match failure.retry_after_ms {
         Some(_) => Failure {
@@ -218,7 +227,7 @@ pub(super) async fn logout(handle: &Handle) -> Result<Reply, Failure> {
     }
 }
 
-async fn session(handle: &Handle, registered: bool) -> Result<Reply, Failure> {
+async fn session(handle: &Handle, recovery_words: Option<String>) -> Result<Reply, Failure> {
     handle
         .with(move |node: &mut Node| {
             let account = node
@@ -230,7 +239,8 @@ async fn session(handle: &Handle, registered: bool) -> Result<Reply, Failure> {
                 user_id: account.certificate.user().hex(),
                 device: account.certificate.device.hex(),
                 central: node.central.address.clone().unwrap_or_default(),
-                registered,
+                registered: recovery_words.is_some(),
+                recovery_words,
             }))
         })
         .await?

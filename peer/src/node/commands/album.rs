@@ -131,7 +131,7 @@ pub(super) async fn enter(handle: &Handle, label: String) -> Result<Reply, Failu
 }
 
 /// Whether the album's history has come so far that it says who I am.
-fn is_in(node: &Node, album: &Album) -> bool {
+pub(super) fn is_in(node: &Node, album: &Album) -> bool {
     album.has_genesis() && node.my_role(album) > Role::None
 }
 

@@ -4,6 +4,7 @@
 mod account;
 mod album;
 mod away;
+mod devices;
 mod doctor;
 mod files;
 mod filter;
@@ -34,11 +35,25 @@ pub(super) type Steps = mpsc::Sender<Progress>;
 /// # Errors
 /// What the door shows; nothing is left half-done.
 pub(super) async fn execute(handle: Handle, request: Request, steps: Steps) -> Result<Reply, Failure> {
+    if crate::cmd::changes(&request) && handle.with(|node| node.is_revoked()).await? {
+        return Err(refused(engine::EditError::Author(crdt::AuthorError::Revoked)));
+    }
     match request {
         Request::Register { user, password } => account::register(&handle, user, password).await,
         Request::Login { user, password } => account::login(&handle, user, password).await,
         Request::TrustCentral { words } => account::trust(&handle, words).await,
         Request::Logout => account::logout(&handle).await,
+        Request::Recover {
+            user,
+            words,
+            password,
+            anew,
+        } => devices::recover(&handle, user, words, password, anew).await,
+        Request::RecoveryWords { password } => devices::recovery_words(&handle, password).await,
+        Request::EscrowOn { password } => devices::escrow_on(&handle, password).await,
+        Request::Escrow { off } => devices::escrow(&handle, off).await,
+        Request::Devices => devices::list(&handle).await,
+        Request::RevokeDevice { device, password } => devices::revoke(&handle, device, password).await,
         Request::List => album::list(&handle).await,
         Request::CreateAlbum { name } => album::create(&handle, name).await,
         Request::EnterAlbum { album } => album::enter(&handle, album).await,
@@ -199,8 +214,8 @@ fn refused(error: engine::EditError) -> Failure {
         ),
         engine::EditError::Author(AuthorError::Revoked) => Failure::new(
             Code::Denied,
-            "this device was revoked",
-            "use another of your devices",
+            "this device was revoked by another of yours: nobody takes what it writes",
+            "use another of your devices; /export saves what is here",
         ),
         engine::EditError::Author(_) => Failure::new(Code::Internal, message, "please report this"),
     }

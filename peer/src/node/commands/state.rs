@@ -49,16 +49,13 @@ fn all_equal(node: &Node) -> bool {
 }
 
 fn peer_entries(node: &Node) -> Vec<PeerEntry> {
-    let me = node.user();
+    let here = node.device();
     let (mut links, mut connecting) = (BTreeMap::new(), Vec::new());
     if let Some(net) = &node.net {
         links.extend(net.links().into_iter().map(|link| (link.peer, link)));
         connecting = net.connecting();
     }
-    let known = node
-        .known
-        .iter()
-        .filter(|(_, known)| Some(known.certificate.user()) != me);
+    let known = node.known.iter().filter(|(device, _)| Some(**device) != here);
     let entries = known.map(|(device, known)| {
         let user = known.certificate.user();
         let link: Option<&net::LinkInfo> = links.get(device);
@@ -84,6 +81,7 @@ fn peer_entries(node: &Node) -> Vec<PeerEntry> {
         PeerEntry {
             user: node.name_of(&user),
             device: device.hex(),
+            label: node.label_of(device),
             address: address.map(|address| address.to_string()),
             state: state.into(),
             albums: shared().map(|album| album.name().to_owned()).collect(),
@@ -163,6 +161,7 @@ pub(super) async fn status(handle: &Handle) -> Result<Reply, Failure> {
                 .as_ref()
                 .map(|net| net.local_addr().to_string())
                 .unwrap_or_default(),
+            revoked: node.is_revoked(),
             home: node.home.path().display().to_string(),
             pid: std::process::id(),
             replication: strategy_word(node.config.replication).into(),

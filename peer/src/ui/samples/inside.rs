@@ -156,6 +156,7 @@ pub(super) fn status(inexact: Vec<String>) -> Reply {
         central: "connected".into(),
         central_address: Some("127.0.0.1:7400".into()),
         peer_address: "127.0.0.1:4000".into(),
+        revoked: false,
         home: "/home/alice/.local/share/calotype/home".into(),
         pid: 4711,
         replication: "op".into(),
