@@ -254,6 +254,7 @@ fn main() -> Result<()> {
         let args = cli::Args {
             listen: listen.clone(),
             data: Some(data.into()),
+            no_mdns: true,
             ready_file: Some(ready.into()),
             verbose: 0,
         };

@@ -119,12 +119,18 @@ pub(super) async fn login(handle: &Handle, user: String, password: Secret) -> Re
 /// Why nobody is logged in in a home without a device of the account. The password comes first: what is to do besides
 /// is told to who has it, and guessing it here is as slow as anywhere.
 async fn unknown_here(handle: &Handle, user: &str, password: &Secret, holder: Option<String>) -> Failure {
-    let here = match holder {
-        Some(holder) => format!("this home holds the device key of {holder}, not of {user}"),
-        None => format!("this home holds no device key of {user}"),
+    let (here, hint) = match holder {
+        Some(holder) => (
+            format!("this home holds the device key of {holder}, not of {user}"),
+            format!("log in in a home of {user}'s (calotype --home DIR), or /register a new name"),
+        ),
+        None => (
+            format!("this home holds no device key of {user}"),
+            format!(
+                "log in in a home of {user}'s (calotype --home DIR), or make this one so: /recover {user} takes the 24 recovery words"
+            ),
+        ),
     };
-    let hint =
-        format!("log in in the home that registered {user} (calotype --home DIR), or /register a new name");
     let client = match central::client(handle, CENTRAL_WAIT).await {
         Ok(client) => client,
         Err(away) => {
