@@ -423,7 +423,7 @@ pub(super) fn meet(node: &mut Node, album: AlbumId, peers: Vec<PeerEntry>) {
             continue;
         }
         // Whoever may not link here is of no use, and a central that lies could name such without end.
-        let is_welcome = waiting && node.gate.expect(peer.cert.device) || node.gate.admits(&peer.cert);
+        let is_welcome = waiting && node.gate.expect(peer.cert.device, album) || node.gate.admits(&peer.cert);
         if !is_welcome {
             continue;
         }

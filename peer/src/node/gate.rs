@@ -18,7 +18,8 @@ pub(super) struct Gate(Mutex<Rules>);
 #[derive(Default)]
 struct Rules {
     access: Access,
-    expected: BTreeSet<PublicKey>,
+    /// Devices that are looked for, with the albums that they may bring.
+    expected: BTreeMap<PublicKey, BTreeSet<AlbumId>>,
     /// Certificates of the devices that asked for a link, newest answer of `may_link` true.
     certificates: BTreeMap<PublicKey, Certificate>,
 }
@@ -33,13 +34,14 @@ impl Gate {
         self.rules().access = access;
     }
 
-    /// From now on this device may link, whatever the albums here say; `false` where too many are expected already.
-    pub(super) fn expect(&self, device: PublicKey) -> bool {
+    /// From now on this device may link, as it may bring this album, until the album says that its user was removed; `false`
+    /// where too many are expected already.
+    pub(super) fn expect(&self, device: PublicKey, album: AlbumId) -> bool {
         let expected = &mut self.rules().expected;
-        if expected.len() < EXPECTED_MAX {
-            expected.insert(device);
+        if expected.len() < EXPECTED_MAX || expected.contains_key(&device) {
+            expected.entry(device).or_default().insert(album);
         }
-        expected.contains(&device)
+        expected.contains_key(&device)
     }
 
     /// Whether the albums here let a device with this certificate in.
@@ -51,7 +53,9 @@ impl Gate {
 impl net::Policy for Gate {
     fn may_link(&self, device: &PublicKey, certificate: &Certificate) -> bool {
         let mut rules = self.rules();
-        let may = rules.access.may_link(certificate) || rules.expected.contains(device);
+        let mut expected = rules.expected.get(device).into_iter().flatten();
+        let may = rules.access.may_link(certificate)
+            || expected.any(|album| !rules.access.is_former(album, certificate));
         if may {
             rules.certificates.insert(*device, certificate.clone());
         } else {
@@ -81,8 +85,8 @@ mod tests {
             key[..8].copy_from_slice(&n.to_be_bytes());
             PublicKey(key)
         };
-        assert!((0..EXPECTED_MAX).all(|n| gate.expect(device(n))));
-        assert!(!gate.expect(device(EXPECTED_MAX)), "one past");
-        assert!(gate.expect(device(7)), "who is expected stays so");
+        assert!((0..EXPECTED_MAX).all(|n| gate.expect(device(n), AlbumId([1; 32]))));
+        assert!(!gate.expect(device(EXPECTED_MAX), AlbumId([1; 32])), "one past");
+        assert!(gate.expect(device(7), AlbumId([1; 32])), "who is expected stays so");
     }
 }
