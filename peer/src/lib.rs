@@ -10,3 +10,4 @@ pub mod exact;
 pub mod explain;
 pub mod node;
 pub mod ui;
+pub mod words;

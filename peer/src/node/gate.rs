@@ -87,6 +87,9 @@ mod tests {
         };
         assert!((0..EXPECTED_MAX).all(|n| gate.expect(device(n), AlbumId([1; 32]))));
         assert!(!gate.expect(device(EXPECTED_MAX), AlbumId([1; 32])), "one past");
-        assert!(gate.expect(device(7), AlbumId([1; 32])), "who is expected stays so");
+        assert!(
+            gate.expect(device(7), AlbumId([1; 32])),
+            "who is expected stays so"
+        );
     }
 }

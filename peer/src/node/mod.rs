@@ -21,6 +21,7 @@ pub mod lan;
 #[cfg(test)]
 mod lost;
 mod news;
+mod pins;
 mod place;
 mod refused;
 mod run;
@@ -464,6 +465,7 @@ impl Node {
                 self.seen.insert(AlbumId(album), u64::from_be_bytes(count));
             }
         }
+        self.load_uninvited().map_err(unreadable)?;
         for (key, value) in db.scan("verified", b"").map_err(unreadable)? {
             self.findings.load(key, &value);
         }

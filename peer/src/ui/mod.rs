@@ -14,6 +14,7 @@ mod clean;
 mod doctor;
 pub mod failure;
 mod fold;
+mod held;
 pub mod help;
 mod history;
 mod human;

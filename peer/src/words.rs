@@ -1,0 +1,54 @@
+//! Words that people compare aloud, from the English list of BIP-39: 2,048 words, 11 bits each (crate `bip39`).
+
+use bip39::Language;
+use crdt::id::UserId;
+
+/// Words of a pair. Who sits in between two people chooses both keys that he shows them, so half of the bits count
+/// against him: of 132 that is 66.
+pub const SAFETY_WORDS: usize = 12;
+const WORD_BITS: usize = 11;
+const SAFETY_BYTES: usize = (SAFETY_WORDS * WORD_BITS).div_ceil(8);
+
+/// The safety words of two users: the same for both, others for any other pair (docs/protocol.md §14).
+pub fn safety(a: &UserId, b: &UserId) -> Vec<&'static str> {
+    let (first, second) = if a <= b { (a, b) } else { (b, a) };
+    let mut hasher = blake3::Hasher::new_derive_key("calotype 1 safety words");
+    hasher.update(&first.0).update(&second.0);
+    let mut bytes = [0; SAFETY_BYTES];
+    hasher.finalize_xof().fill(&mut bytes);
+    let bit = |at: usize| usize::from(bytes[at / 8] >> (7 - at % 8) & 1);
+    let word = |at: usize| (at * WORD_BITS..(at + 1) * WORD_BITS).fold(0, |n, at| n << 1 | bit(at));
+    let list = Language::English.word_list();
+    (0..SAFETY_WORDS).map(|at| list[word(at)]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Both read the same; another key on either side changes them; and they stay what they are in other versions.
+    #[test]
+    fn a_pair_has_its_words() {
+        let [alice, bob, mallory] = [1, 2, 3].map(|byte| UserId([byte; 32]));
+        let words = safety(&alice, &bob);
+        assert_eq!(words, safety(&bob, &alice));
+        assert_ne!(words, safety(&alice, &mallory));
+        assert_ne!(safety(&alice, &mallory), safety(&mallory, &bob));
+        assert_eq!(
+            words.join(" "),
+            "route elbow bargain then usual mushroom certain oil humble spy under leg"
+        );
+    }
+
+    /// The list is whole, and every word of it can come up.
+    #[test]
+    fn all_words_are_in_use() {
+        let mut seen = std::collections::BTreeSet::new();
+        for n in 0..4_000u16 {
+            let mut other = [0; 32];
+            other[..2].copy_from_slice(&n.to_le_bytes());
+            seen.extend(safety(&UserId([9; 32]), &UserId(other)));
+        }
+        assert_eq!(seen.len(), 2048);
+    }
+}
