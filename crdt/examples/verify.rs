@@ -1,6 +1,8 @@
 //! What receiving signed ops costs beside Ed25519 alone, on one thread:
 //! `cargo run --release -p crdt --example verify`. Wall clock; rounds in turn, their median.
 
+#![allow(clippy::disallowed_methods, reason = "it measures")]
+
 use std::error::Error;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -211,6 +211,10 @@ impl Album {
         }
         self.held += 1;
         self.settle(at);
+        let node = self.graph.node(at);
+        if !node.valid && (node.count > 0 || !node.kills().is_empty()) {
+            self.changes.push(Change::Held { header: node.hash });
+        }
         Ok(())
     }
 

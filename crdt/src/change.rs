@@ -22,7 +22,7 @@ pub enum Change {
         /// Which.
         header: HeaderHash,
     },
-    /// An op that was valid is now held.
+    /// An op is held: it was valid before, or it came so and says something.
     Held {
         /// Which.
         header: HeaderHash,

@@ -283,7 +283,7 @@ impl Iterator for History<'_> {
 
 /// The first op of an op's command: down along `prev` while each op's `batch` is that of the one before, or names it.
 /// `known` remembers what was found, so that no chain is walked twice.
-fn first_of(graph: &Graph, at: u32, known: &mut BTreeMap<u32, u32>) -> u32 {
+pub(crate) fn first_of(graph: &Graph, at: u32, known: &mut BTreeMap<u32, u32>) -> u32 {
     let (mut top, mut run) = (at, Vec::new());
     // `top` is settled so far; `run` are the ops between it and the one that the batch may name.
     'settled: loop {
@@ -473,7 +473,10 @@ impl Album {
                     Fact::Rating { image, stars, .. } => votes.entry(image).or_default().1 = Some(stars),
                     Fact::Album { name, .. } => names = Some(Some(name)),
                     Fact::Genesis { name, .. } => deeds.push(Deed::Created { name }),
-                    Fact::Grant { user, role, name, .. } => deeds.push(Deed::Granted { user, role, name }),
+                    Fact::Grant { user, role, name, .. } => deeds.push(match self.was_in(&user, *node) {
+                        true => Deed::Limited { user, role },
+                        false => Deed::Granted { user, role, name },
+                    }),
                     Fact::Role { user, role, .. } => deeds.push(Deed::Limited { user, role }),
                     Fact::Revoke { device, .. } => deeds.push(Deed::Revoked { device }),
                     Fact::Accept { ops, .. } => deeds.push(Deed::Accepted {
@@ -501,6 +504,11 @@ impl Album {
             deeds.push(Deed::Other { count: other });
         }
         deeds
+    }
+
+    fn was_in(&self, user: &UserId, op: u32) -> bool {
+        let user = self.graph.user(user);
+        user.is_some_and(|user| self.rights.was_member(&self.graph, user, op))
     }
 
     /// Whether a command added, removed or rated one of these files.

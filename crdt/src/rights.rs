@@ -254,6 +254,30 @@ impl Rights {
         facts.filter(|fact| !fact.limit).map(|fact| (fact.op, fact.place))
     }
 
+    /// Whether a user was a member for one who saw what `op` saw: a grant of his there was not ended there.
+    pub(crate) fn was_member(&self, graph: &Graph, user: u32, op: u32) -> bool {
+        let Some(member) = self.members.get(user as usize) else {
+            return false;
+        };
+        let seen = || member.facts.iter().filter(|fact| graph.sees(op, fact.op));
+        let ends =
+            |grant: &MemberFact| seen().any(|it| it.role == Role::None && !graph.sees(grant.op, it.op));
+        seen().any(|grant| grant.role > Role::None && !ends(grant))
+    }
+
+    /// The op and place of the last limit on a user in force, in the total order, that no grant of his in force saw.
+    pub(crate) fn last_limit(&self, graph: &Graph, user: u32) -> Option<(u32, u16)> {
+        let facts = &self.members.get(user as usize)?.facts;
+        let lifted = |limit: &MemberFact| {
+            facts
+                .iter()
+                .any(|it| it.role > Role::None && graph.sees(it.op, limit.op))
+        };
+        let limits = facts.iter().filter(|fact| fact.limit && !lifted(fact));
+        let last = limits.max_by_key(|fact| graph.op_order(fact.op))?;
+        Some((last.op, last.place))
+    }
+
     /// Users that any fact in force is about.
     pub(crate) fn named(&self) -> impl Iterator<Item = u32> + '_ {
         let named = |(user, member): (usize, &Member)| (!member.facts.is_empty()).then_some(user as u32);

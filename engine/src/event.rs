@@ -254,6 +254,8 @@ pub struct Access {
     pub readers: BTreeMap<AlbumId, BTreeSet<UserId>>,
     /// Revoked devices.
     pub revoked: BTreeSet<(UserId, PublicKey)>,
+    /// Former members, by album.
+    pub former: BTreeMap<AlbumId, BTreeSet<UserId>>,
 }
 
 impl Access {
@@ -271,5 +273,11 @@ impl Access {
     /// Whether it may read any.
     pub fn may_link(&self, certificate: &Certificate) -> bool {
         self.readers.keys().any(|album| self.may_read(album, certificate))
+    }
+
+    /// Whether this album's ops say that its user was a member, and is none now.
+    pub fn is_former(&self, album: &AlbumId, certificate: &Certificate) -> bool {
+        let former = self.former.get(album);
+        former.is_some_and(|users| users.contains(&certificate.user()))
     }
 }

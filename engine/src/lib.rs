@@ -294,11 +294,13 @@ impl Engine {
         let mut access = Access::default();
         for (id, replica) in &self.albums {
             let album = &replica.album;
-            let readers = album
-                .members()
-                .filter(|member| member.role >= Role::Viewer)
-                .map(|member| member.user);
-            access.readers.insert(*id, readers.collect());
+            for member in album.members() {
+                let users = match member.role >= Role::Viewer {
+                    true => &mut access.readers,
+                    false => &mut access.former,
+                };
+                users.entry(*id).or_default().insert(member.user);
+            }
             access.revoked.extend(album.revoked_devices());
         }
         access

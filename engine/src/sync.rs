@@ -212,6 +212,13 @@ impl Engine {
         standing.collect()
     }
 
+    /// Whether a linked member answers what this replica asks about an album: it told its roots, and has not refused since.
+    pub fn is_answered(&self, id: &AlbumId) -> bool {
+        let rounds = self.sharers(id).into_iter();
+        let mut rounds = rounds.filter_map(|peer| self.links.standing(&peer, id));
+        rounds.any(|round| round.theirs.is_some())
+    }
+
     /// How far apart this replica and a linked peer were when last compared, where they did not stand equal; none before
     /// their heads were first compared.
     pub fn lag(&self, album: &AlbumId, peer: &PublicKey) -> Option<Lag> {

@@ -127,6 +127,7 @@ impl World {
             Request::AddUser {
                 album: None,
                 user: "bob".into(),
+                role: None,
             },
         );
         ask(&bob.control, Request::EnterAlbum { album: "trip".into() });

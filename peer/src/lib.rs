@@ -11,3 +11,4 @@ pub mod explain;
 pub mod node;
 pub mod recovery;
 pub mod ui;
+pub mod words;

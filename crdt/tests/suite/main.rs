@@ -8,6 +8,7 @@
 mod checkpoint;
 mod exhaustive;
 mod golden;
+mod held;
 mod histories;
 mod history;
 mod hostile;

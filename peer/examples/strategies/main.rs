@@ -168,6 +168,7 @@ fn measure(binary: &Path, peers: usize, strategy: &'static str, size: usize) -> 
         author.ask(Request::AddUser {
             album: None,
             user: name.clone(),
+            role: None,
         });
         other.ask(Request::EnterAlbum { album: "trip".into() });
     }

@@ -87,6 +87,9 @@ pub struct Images {
     pub offset: u64,
     /// Images in the album, fitting or not.
     pub in_album: u64,
+    /// Images that are held and so not shown.
+    #[serde(default)]
+    pub held: u64,
 }
 
 /// One image.
@@ -158,6 +161,9 @@ pub struct Metadata {
     pub offset: u64,
     /// As in `get-images`.
     pub in_album: u64,
+    /// As in `get-images`.
+    #[serde(default)]
+    pub held: u64,
 }
 
 /// One member.
@@ -237,6 +243,18 @@ pub struct Rated {
     pub rating: Rating,
 }
 
+/// A role that can be given: the owner's cannot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum GivenRole {
+    /// See, rate and chat
+    Viewer,
+    /// Also add and filter images, and remove one's own
+    Contributor,
+    /// Also remove others' images, let people in and remove them
+    Curator,
+}
+
 /// See [`super::Reply::Membership`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Membership {
@@ -246,8 +264,25 @@ pub struct Membership {
     pub user: String,
     /// Role now, or `none`.
     pub role: String,
+    /// Role before, or `none`. The same as `role`: nothing was written.
+    pub was: String,
     /// Whether the central has it.
     pub announced: bool,
+}
+
+/// See [`super::Reply::SafetyWords`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SafetyWords {
+    /// Account name.
+    pub user: String,
+    /// Id of the user whom this home knows under that name, hex.
+    pub user_id: String,
+    /// The words of this pair, alike on both sides.
+    pub words: Vec<String>,
+    /// Whether the person here said that they are the same.
+    pub verified: bool,
+    /// Another user's id, hex, whom the name stands for now: his words are not shown before the key is accepted.
+    pub changed: Option<String>,
 }
 
 /// See [`super::Reply::Filtered`].
@@ -398,6 +433,9 @@ pub struct Member {
     pub user_id: String,
     /// `viewer`, `contributor`, `curator`, `owner`.
     pub role: String,
+    /// Whether safety words were compared (`verify-user`).
+    #[serde(default)]
+    pub verified: bool,
     /// A device of theirs is linked with this node (mine: true).
     pub online: bool,
     /// Name of the member who let them in; `null` for the owner.

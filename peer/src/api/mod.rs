@@ -11,6 +11,7 @@ mod devices;
 mod doctor;
 mod failure;
 mod gallery;
+mod held;
 mod history;
 mod inspect;
 mod look;
@@ -24,6 +25,7 @@ pub use devices::*;
 pub use doctor::*;
 pub use failure::*;
 pub use gallery::*;
+pub use held::*;
 pub use history::*;
 pub use inspect::*;
 pub use look::*;
@@ -149,10 +151,35 @@ pub enum Request {
         album: Option<String>,
         names: Vec<String>,
     },
-    /// Makes a user contributor of the album.
-    AddUser { album: Option<String>, user: String },
+    /// Lets a user in; without a role as contributor.
+    AddUser {
+        album: Option<String>,
+        user: String,
+        #[serde(default)]
+        role: Option<GivenRole>,
+    },
+    /// Gives a member another role.
+    SetRole {
+        album: Option<String>,
+        user: String,
+        role: GivenRole,
+    },
     /// Ends a membership; what this removal saw stays.
     RemoveUser { album: Option<String>, user: String },
+    /// What is held, or what to do about some of it: members' names, or first digits of ids. `all`: also list what was
+    /// set aside here.
+    Held {
+        album: Option<String>,
+        act: HeldAct,
+        which: Vec<String>,
+        all: bool,
+    },
+    /// Safety words with a user; `confirm`: they were compared, and are the same.
+    VerifyUser {
+        user: String,
+        confirm: bool,
+        accept_new_key: bool,
+    },
     /// Filtered version as a new entry.
     Filter {
         album: Option<String>,
@@ -302,8 +329,12 @@ pub enum Reply {
     Removed(Removed),
     /// `rate-image`.
     Rated(Rated),
-    /// `add-user`, `remove-user`.
+    /// `add-user`, `set-role`, `remove-user`.
     Membership(Membership),
+    /// `held`.
+    Held(Held),
+    /// `verify-user`.
+    SafetyWords(SafetyWords),
     /// `filter`: the new entry.
     Filtered(Filtered),
     /// `filter --all`: the new entries.

@@ -57,6 +57,9 @@ pub struct Status {
     pub user: Option<String>,
     /// Current album, if any.
     pub album: Option<String>,
+    /// My role there, or `none`.
+    #[serde(default)]
+    pub role: Option<String>,
     /// Linked peers.
     pub peers: u64,
     /// Bytes named by albums here that are not here yet.

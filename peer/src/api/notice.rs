@@ -83,6 +83,14 @@ pub enum News {
     },
     /// A member came.
     MemberAdded { user: String, role: String, by: String },
+    /// A member's role changed; `mine`: it is that of this home's user.
+    RoleChanged {
+        user: String,
+        role: String,
+        was: String,
+        by: String,
+        mine: bool,
+    },
     /// A member left.
     MemberRemoved { user: String, by: String },
     /// I may enter an album.
@@ -111,8 +119,13 @@ pub enum News {
     CentralUp { address: String },
     /// The central is away; albums go on.
     CentralDown { reason: String },
-    /// An op by a member was not allowed and is held.
-    Held { user: String, count: u64 },
+    /// Edits of somebody are held: they were not allowed, or do not count any more. `count` are the ops.
+    Held {
+        user: String,
+        count: u64,
+        images: u64,
+        why: String,
+    },
     /// Two histories under one actor: the proof is kept.
     Fork { user: String },
     /// Something the person should know, in words.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
-use crate::api::{Failure, Reply, Request};
+use crate::api::{Failure, HeldAct, Reply, Request};
 
 mod act;
 mod add_image;
@@ -32,6 +32,7 @@ pub mod gallery;
 mod get_images;
 mod get_metadata;
 mod get_or_set;
+mod held;
 mod leave_album;
 mod list;
 mod log;
@@ -57,6 +58,7 @@ mod revoke_device;
 mod save;
 mod say;
 mod select;
+mod set_role;
 pub mod settings;
 mod show;
 mod status;
@@ -67,6 +69,7 @@ mod undo;
 pub mod up;
 pub mod usage;
 mod verify;
+mod verify_user;
 mod watch;
 mod when;
 mod why;
@@ -324,7 +327,10 @@ verbs! {
     Trash(trash::Trash),
     Restore(restore::Restore),
     AddUser(add_user::AddUser),
+    SetRole(set_role::SetRole),
     RemoveUser(remove_user::RemoveUser),
+    Held(held::Held),
+    VerifyUser(verify_user::VerifyUser),
     Members(members::Members),
     Say(say::Say),
     Chat(chat::Chat),
@@ -418,7 +424,12 @@ pub fn changes(request: &Request) -> bool {
             | Request::Undo { .. }
             | Request::Restore { .. }
             | Request::AddUser { .. }
+            | Request::SetRole { .. }
             | Request::RemoveUser { .. }
+            | Request::Held {
+                act: HeldAct::Accept,
+                ..
+            }
             | Request::Filter { .. }
             | Request::FilterMany { .. }
             | Request::Say { .. }
@@ -438,6 +449,10 @@ pub fn only_looks(request: &Request) -> bool {
             | Request::Trash { .. }
             | Request::Chat { .. }
             | Request::Members { .. }
+            | Request::Held {
+                act: HeldAct::List,
+                ..
+            }
             | Request::Peers
             | Request::Devices
             | Request::Status
@@ -483,7 +498,9 @@ pub fn album_of(request: &Request) -> Option<String> {
         | Request::Undo { album, .. }
         | Request::Restore { album, .. }
         | Request::AddUser { album, .. }
+        | Request::SetRole { album, .. }
         | Request::RemoveUser { album, .. }
+        | Request::Held { album, .. }
         | Request::Filter { album, .. }
         | Request::FilterMany { album, .. }
         | Request::Say { album, .. } => album.clone(),

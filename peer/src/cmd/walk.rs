@@ -6,7 +6,9 @@ use super::{parse_line, parse_shell, prompt, shell};
 /// Words that fit each command, the command's name left out.
 fn words(name: &str) -> &'static [&'static str] {
     match name {
-        "register" | "login" | "recover" | "add-user" | "remove-user" | "block" | "unblock" => &["bob"],
+        "register" | "login" | "recover" | "add-user" | "remove-user" | "verify-user" | "block"
+        | "unblock" => &["bob"],
+        "set-role" => &["bob", "viewer"],
         "create-album" | "enter-album" => &["trip"],
         "remove-image" | "show" | "open" | "why" | "restore" | "verify" | "compare" => &["a.jpg"],
         "add-image" => &["a.jpg", "b.jpg"],
@@ -43,8 +45,9 @@ fn both_spellings_parse_in_both_doors() {
 #[test]
 fn every_command_of_the_contract_is_there() {
     let contract = "register login logout list create-album enter-album leave-album get-images get-metadata get-or-set \
-        add-image remove-image rate-image add-user remove-user filter filters verify preview compare members say chat peers status net sync export save \
-        open show watch block unblock config doctor up central demo apply fsck man completions log why undo trash restore recover recovery-words devices revoke-device escrow";
+        add-image remove-image rate-image add-user set-role remove-user held verify-user filter filters verify preview compare members say chat peers status \
+        net sync export save open show watch block unblock config doctor up central demo apply fsck man completions log why undo trash restore recover \
+        recovery-words devices revoke-device escrow";
     let known: Vec<String> = shell()
         .get_subcommands()
         .map(|c| c.get_name().to_owned())

@@ -1,6 +1,7 @@
 //! The node's side of the central: one task that connects, resumes the session, announces this node, keeps the lists of
 //! albums up to date and brings the members' addresses. Albums go on without it.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -38,6 +39,8 @@ pub(super) struct CentralState {
     pub(super) trouble: Option<String>,
     /// Why there is a connection and no session.
     pub(super) refused: Option<String>,
+    /// Albums from which the central says that I was removed, with by whom. Its word alone: see [`Node::uninvited`].
+    uninvited: BTreeMap<AlbumId, String>,
     wake: Arc<Notify>,
     /// Connect at once, whatever failed before.
     retry: Arc<Notify>,
@@ -70,6 +73,53 @@ impl CentralState {
             (_, false) => "none",
             _ => "down",
         }
+    }
+}
+
+/// Where a home notes what the central said of removals.
+const UNINVITED: &str = "uninvited";
+
+impl Node {
+    /// Who removed me from an album, as the central says. The op that did it does not come to me any more, and who is cut
+    /// off has nobody else to ask; but the central may lie, so a linked member who answers me about the album counts more,
+    /// and my place in it is never changed by this.
+    pub(super) fn uninvited(&self, album: &Album) -> Option<&str> {
+        let id = album.id();
+        let by = self.central.uninvited.get(&id)?;
+        (!self.engine.is_answered(&id)).then_some(by)
+    }
+
+    /// The central says that I was removed: told once.
+    fn note_uninvited(&mut self, album: AlbumId, name: String, by: String) {
+        let is_known = match self.engine.album(&album).filter(|here| here.has_genesis()) {
+            Some(here) => self.my_role(here) == Role::None,
+            None => false,
+        };
+        if is_known || self.central.uninvited.contains_key(&album) {
+            return;
+        }
+        self.put(UNINVITED, &album.0, by.clone().into_bytes());
+        self.central.uninvited.insert(album, by.clone());
+        news::tell(self, Some(name), News::Uninvited { by });
+    }
+
+    /// It is not so, or an op says it now. Returns whether it had been told.
+    pub(super) fn forget_uninvited(&mut self, album: &AlbumId) -> bool {
+        let was = self.central.uninvited.remove(album).is_some();
+        if was {
+            self.delete(UNINVITED, &album.0);
+        }
+        was
+    }
+
+    /// Reads what an earlier life noted.
+    pub(super) fn load_uninvited(&mut self) -> Result<(), store::ReadError> {
+        for (key, by) in self.db().scan(UNINVITED, b"")? {
+            if let (Ok(album), Ok(by)) = (key.try_into(), String::from_utf8(by)) {
+                self.central.uninvited.insert(AlbumId(album), by);
+            }
+        }
+        Ok(())
     }
 }
 
@@ -296,7 +346,7 @@ async fn take_push(handle: &Handle, push: Push) {
             let known = node.engine.album(&album).is_some_and(Album::has_genesis);
             if removed {
                 node.central.listed.retain(|listed| listed.album != album);
-                news::tell(node, Some(name), News::Uninvited { by });
+                node.note_uninvited(album, name, by);
             } else if !known {
                 news::tell(
                     node,
@@ -362,6 +412,12 @@ async fn refresh_session(handle: &Handle, client: &Client, in_session: &mut bool
     put_lists(handle, client, &identity).await?;
     let (listed, unsigned) = listed(client, &identity.certificate.user()).await?;
     let albums = handle.with(move |node| {
+        for entry in &listed {
+            if node.forget_uninvited(&entry.album) {
+                let (by, owner) = (entry.owner.clone(), entry.owner.clone());
+                news::tell(node, Some(entry.name.clone()), News::Invited { by, owner });
+            }
+        }
         node.central.listed = listed;
         if unsigned > 0 {
             node.refused(
@@ -483,7 +539,7 @@ pub(super) fn meet(node: &mut Node, album: AlbumId, peers: Vec<PeerEntry>) {
             continue;
         }
         // Whoever may not link here is of no use, and a central that lies could name such without end.
-        let is_welcome = waiting && node.gate.expect(peer.cert.device) || node.gate.admits(&peer.cert);
+        let is_welcome = waiting && node.gate.expect(peer.cert.device, album) || node.gate.admits(&peer.cert);
         if !is_welcome {
             continue;
         }

@@ -18,7 +18,8 @@ pub(super) struct Gate(Mutex<Rules>);
 #[derive(Default)]
 struct Rules {
     access: Access,
-    expected: BTreeSet<PublicKey>,
+    /// Devices that are looked for, with the albums that they may bring.
+    expected: BTreeMap<PublicKey, BTreeSet<AlbumId>>,
     /// Devices whose revocation by their root was seen, in whatever way it came. No album's ops need to tell of it.
     revoked: BTreeSet<PublicKey>,
     /// Certificates of the devices that asked for a link, newest answer of `may_link` true.
@@ -40,13 +41,14 @@ impl Gate {
         self.rules().revoked.insert(device);
     }
 
-    /// From now on this device may link, whatever the albums here say; `false` where too many are expected already.
-    pub(super) fn expect(&self, device: PublicKey) -> bool {
+    /// From now on this device may link, as it may bring this album, until the album says that its user was removed; `false`
+    /// where too many are expected already.
+    pub(super) fn expect(&self, device: PublicKey, album: AlbumId) -> bool {
         let expected = &mut self.rules().expected;
-        if expected.len() < EXPECTED_MAX {
-            expected.insert(device);
+        if expected.len() < EXPECTED_MAX || expected.contains_key(&device) {
+            expected.entry(device).or_default().insert(album);
         }
-        expected.contains(&device)
+        expected.contains_key(&device)
     }
 
     /// Whether the albums here let a device with this certificate in.
@@ -60,7 +62,10 @@ impl net::Policy for Gate {
     fn may_link(&self, device: &PublicKey, certificate: &Certificate) -> bool {
         let mut rules = self.rules();
         let is_revoked = rules.revoked.contains(device) || rules.access.is_revoked(certificate);
-        let may = !is_revoked && (rules.access.may_link(certificate) || rules.expected.contains(device));
+        let mut expected = rules.expected.get(device).into_iter().flatten();
+        let may = !is_revoked
+            && (rules.access.may_link(certificate)
+                || expected.any(|album| !rules.access.is_former(album, certificate)));
         if may {
             rules.certificates.insert(*device, certificate.clone());
         } else {
@@ -98,7 +103,7 @@ mod tests {
         access.readers.insert(album, [certificate.user()].into());
         let gate = Gate::default();
         gate.set_access(access);
-        gate.expect(device);
+        gate.expect(device, album);
         assert!(gate.may_link(&device, &certificate) && gate.may_read(&device, &album));
         gate.revoke(device);
         assert!(!gate.may_read(&device, &album));
@@ -113,8 +118,11 @@ mod tests {
             key[..8].copy_from_slice(&n.to_be_bytes());
             PublicKey(key)
         };
-        assert!((0..EXPECTED_MAX).all(|n| gate.expect(device(n))));
-        assert!(!gate.expect(device(EXPECTED_MAX)), "one past");
-        assert!(gate.expect(device(7)), "who is expected stays so");
+        assert!((0..EXPECTED_MAX).all(|n| gate.expect(device(n), AlbumId([1; 32]))));
+        assert!(!gate.expect(device(EXPECTED_MAX), AlbumId([1; 32])), "one past");
+        assert!(
+            gate.expect(device(7), AlbumId([1; 32])),
+            "who is expected stays so"
+        );
     }
 }

@@ -22,6 +22,7 @@ pub mod lan;
 #[cfg(test)]
 mod lost;
 mod news;
+mod pins;
 mod place;
 mod refused;
 mod run;
@@ -467,6 +468,7 @@ impl Node {
                 self.seen.insert(AlbumId(album), u64::from_be_bytes(count));
             }
         }
+        self.load_uninvited().map_err(unreadable)?;
         for (key, value) in db.scan("verified", b"").map_err(unreadable)? {
             self.findings.load(key, &value);
         }

@@ -1,12 +1,13 @@
 //! Changes as news: what people and `watch` hear of.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crdt::fact::{Fact, Role};
-use crdt::id::{AlbumId, BlobHash, PublicKey};
+use crdt::id::{AlbumId, BlobHash, HeaderHash, PublicKey, UserId};
 use crdt::keys::Certificate;
 use crdt::{Album, Change, FactId};
 
+use super::commands::why_held;
 use super::run::{Node, clock_ms, rfc3339};
 use crate::api::{News, Notice};
 
@@ -67,12 +68,14 @@ pub(super) fn changed(node: &mut Node, id: AlbumId, changes: &[Change], mine: bo
     if changes.iter().any(|change| matches!(change, Change::Role { .. })) {
         node.central.albums_changed();
     }
+    let me = node.user();
+    let is_mine = |change: &&Change| matches!(change, Change::Role { user, .. } if Some(*user) == me);
+    // The ops say it now, whatever the central had said.
+    let was_told = changes.iter().any(|change| is_mine(&change)) && node.forget_uninvited(&id);
     let Some(album) = node.engine.album(&id) else {
         return;
     };
     let name = album.name().to_owned();
-    let me = node.user();
-    let mut held: BTreeMap<String, u64> = BTreeMap::new();
     for change in changes.iter().take(NOTICES_PER_CHANGE) {
         let news = match change {
             Change::Live { id } => came(node, album, id),
@@ -86,24 +89,50 @@ pub(super) fn changed(node: &mut Node, id: AlbumId, changes: &[Change], mine: bo
                         role: role.to_string(),
                         by,
                     }),
+                    (_, Role::None) if is_me => (!was_told).then_some(News::Uninvited { by }),
                     (_, Role::None) => Some(News::MemberRemoved { user, by }),
-                    _ => None,
+                    (Role::None, _) => None,
+                    (was, role) => Some(News::RoleChanged {
+                        user,
+                        role: role.to_string(),
+                        was: was.to_string(),
+                        by,
+                        mine: is_me,
+                    }),
                 }
             }
-            Change::Held { header } => {
-                if let Some(user) = album.author_of(header) {
-                    *held.entry(node.name_of(&user)).or_default() += 1;
-                }
-                None
-            }
-            Change::Valid { .. } | Change::Renamed { .. } => None,
+            Change::Held { .. } | Change::Valid { .. } | Change::Renamed { .. } => None,
         };
         if let Some(news) = news {
             tell(node, Some(name.clone()), news);
         }
     }
-    for (user, count) in held {
-        tell(node, Some(name.clone()), News::Held { user, count });
+    held(node, album, changes);
+}
+
+/// What is held now and was not before, by member and reason.
+fn held(node: &Node, album: &Album, changes: &[Change]) {
+    let fresh = changes.iter().filter_map(|change| match change {
+        Change::Held { header } => Some(*header),
+        _ => None,
+    });
+    let fresh: BTreeSet<HeaderHash> = fresh.collect();
+    let mut sums: BTreeMap<(UserId, String), (u64, u64)> = BTreeMap::new();
+    for it in album.held_among(&fresh) {
+        let why = why_held(node, &it.user, it.reason);
+        let (count, images) = sums.entry((it.user, why)).or_default();
+        *count += it.op_count();
+        *images += it.sums.images;
+    }
+    for ((user, why), (count, images)) in sums {
+        let user = node.name_of(&user);
+        let news = News::Held {
+            user,
+            count,
+            images,
+            why,
+        };
+        tell(node, Some(album.name().to_owned()), news);
     }
 }
 

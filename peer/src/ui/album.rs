@@ -67,11 +67,20 @@ pub(super) fn images(it: &Images, paint: Paint) -> Page {
             ]
         })
         .collect();
-    let (notes, next) = part(&it.album, it.images.len(), it.offset, it.total, it.in_album);
+    let (mut notes, next) = part(&it.album, it.images.len(), it.offset, it.total, it.in_album);
+    notes.push_str(&held(it.held));
     Page {
         out: columns("", &rows),
         notes,
         next,
+    }
+}
+
+/// What is not shown, as those who added it might not.
+fn held(images: u64) -> String {
+    match images {
+        0 => String::new(),
+        n => format!("{} held; /held tells why\n", human::count(n, "image", "images")),
     }
 }
 
@@ -177,7 +186,7 @@ pub(super) fn metadata(it: &Metadata, paint: Paint) -> Page {
     let (notes, _) = part(&it.album, it.images.len(), it.offset, it.total, it.in_album);
     Page {
         out,
-        notes: if it.in_album == 0 { String::new() } else { notes },
+        notes: if it.in_album == 0 { String::new() } else { notes } + &held(it.held),
         next: None,
     }
 }
@@ -312,6 +321,7 @@ pub(super) fn details(it: &Details, paint: Paint) -> Page {
         total: 1,
         offset: 0,
         in_album: 1,
+        held: 0,
     };
     let shown = it.source.iter().chain([&it.image]).chain(&it.versions);
     let mut out: String = shown.map(|image| images(&one(image), paint).out).collect();

@@ -191,6 +191,7 @@ fn long_texts_of_others_stay_short_in_tables() {
         total: 1,
         offset: 0,
         in_album: 1,
+        held: 0,
     });
     let page = text::reply(&reply, Paint(false));
     assert!(page.out.chars().count() < 250, "{}", page.out.len());

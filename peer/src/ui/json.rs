@@ -76,6 +76,8 @@ pub fn reply(reply: &Reply, failure: Option<(&Failure, Spelling)>) -> String {
         Removed,
         Rated,
         Membership,
+        Held,
+        SafetyWords,
         Filtered,
         FilteredMany,
         Verified,

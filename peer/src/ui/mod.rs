@@ -15,6 +15,7 @@ mod devices;
 mod doctor;
 pub mod failure;
 mod fold;
+mod held;
 pub mod help;
 mod history;
 mod human;

@@ -77,7 +77,14 @@ pub(super) fn status(it: &Status, paint: Paint) -> Page {
     let or = |value: &Option<String>, other: &str| value.clone().unwrap_or_else(|| other.to_owned());
     let mut facts = vec![
         ("user", or(&it.user, "nobody yet")),
-        ("album", or(&it.album, "none")),
+        (
+            "album",
+            match (&it.album, it.role.as_deref()) {
+                (Some(album), Some("none")) => format!("{album}, no member any more"),
+                (Some(album), Some(role)) => format!("{album}, {role}"),
+                _ => or(&it.album, "none"),
+            },
+        ),
         ("peers", format!("{} linked", it.peers)),
         (
             "to come",

@@ -1,6 +1,6 @@
 //! News as lines for people.
 
-use super::{clean, human, in_quotes, shorten};
+use super::{clean, human, in_quotes, people, shorten};
 use crate::api::{News, Notice};
 
 /// One piece of news, cleaned, in the prompt's spelling, no line end.
@@ -76,6 +76,28 @@ pub fn text(notice: &Notice) -> String {
         News::MemberAdded { user, role, by } => {
             format!("{} made {} {} of {album}", name(by), name(user), name(role))
         }
+        News::RoleChanged {
+            role,
+            was,
+            by,
+            mine: true,
+            ..
+        } => format!(
+            "{} made you {} of {album}, you were {}: you {}",
+            name(by),
+            name(role),
+            name(was),
+            people::rights(role)
+        ),
+        News::RoleChanged {
+            user, role, was, by, ..
+        } => format!(
+            "{} made {} {} of {album}, was {}",
+            name(by),
+            name(user),
+            name(role),
+            name(was)
+        ),
         News::MemberRemoved { user, by } => {
             format!("{} ended the membership of {} in {album}", name(by), name(user))
         }
@@ -105,12 +127,18 @@ pub fn text(notice: &Notice) -> String {
             };
             format!("the central is away{why}; your albums go on")
         }
-        News::Held { user, count } => {
-            let edits = human::count(*count, "edit", "edits");
-            format!(
-                "{edits} by {} held back in {album}: not allowed by their role",
-                name(user)
-            )
+        News::Held {
+            user,
+            count,
+            images,
+            why,
+        } => {
+            let what = match images {
+                0 => human::count(*count, "edit", "edits"),
+                n => human::count(*n, "image", "images"),
+            };
+            let why = shorten(why, 120);
+            format!("{what} of {} held in {album}: {why}; /held", name(user))
         }
         News::Fork { user } => {
             format!(

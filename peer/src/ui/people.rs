@@ -2,9 +2,35 @@
 
 use super::table::{columns, left, right};
 use super::{Page, Paint, human};
-use crate::api::{Away, Chat, ChatLine, Members};
+use crate::api::{Away, Chat, ChatLine, Members, SafetyWords};
 
 const NAME_COLUMNS: usize = 24;
+
+/// Roles, the lowest first, with what each allows.
+const ROLES: [(&str, &str); 5] = [
+    ("none", "nothing new"),
+    ("viewer", "may see, rate and chat"),
+    (
+        "contributor",
+        "may add and filter images, remove your own, rate and chat",
+    ),
+    (
+        "curator",
+        "may add, filter and remove images, rate and chat, let people in and remove them",
+    ),
+    ("owner", "may do everything"),
+];
+
+/// What a role allows: `may see, rate and chat`.
+pub(super) fn rights(role: &str) -> &'static str {
+    let known = ROLES.iter().find(|(name, _)| *name == role);
+    known.map_or("may do what this program does not know", |(_, may)| may)
+}
+
+/// A role's place among them, the lowest first.
+pub(super) fn rank(role: &str) -> usize {
+    ROLES.iter().position(|(name, _)| *name == role).unwrap_or(0)
+}
 
 /// `2026-11-21 08:30  alice: hello`
 pub(super) fn line(it: &ChatLine, paint: Paint) -> String {
@@ -34,6 +60,36 @@ pub(super) fn chat(it: &Chat, paint: Paint) -> Page {
     }
 }
 
+pub(super) fn safety_words(it: &SafetyWords, paint: Paint) -> Page {
+    let user = super::shorten(&it.user, NAME_COLUMNS);
+    let words = it.words.iter().take(24);
+    let words: Vec<String> = words.map(|word| super::shorten(word, NAME_COLUMNS)).collect();
+    let lines = words
+        .chunks(6)
+        .map(|some| format!("  {}\n", paint.bold(&some.join(" "))));
+    let mut out = format!("safety words of you and {user}:\n{}", lines.collect::<String>());
+    let name = super::in_quotes(&it.user);
+    if it.changed.is_some() {
+        out.push_str("They belong to the key that this home knows.\n");
+        return out.into();
+    }
+    if it.verified {
+        out.push_str(&format!("You compared them: this is {user}.\n"));
+        return Page {
+            out,
+            notes: String::new(),
+            next: Some("/members".to_owned()),
+        };
+    }
+    Page {
+        out,
+        notes: format!(
+            "{user} sees the same with /verifyUser and your name; compare by voice or in person\n"
+        ),
+        next: Some(format!("/verifyUser {name} --yes where they are the same")),
+    }
+}
+
 pub(super) fn members(it: &Members, paint: Paint) -> Page {
     let rows: Vec<_> = it
         .members
@@ -51,7 +107,10 @@ pub(super) fn members(it: &Members, paint: Paint) -> Page {
             };
             vec![
                 left(super::shorten(&m.user, NAME_COLUMNS)).paint(|t| paint.bold(t)),
-                left(&m.role),
+                left(match m.verified {
+                    true => format!("{}, verified", m.role),
+                    false => m.role.clone(),
+                }),
                 here.paint(|t| if m.online { paint.good(t) } else { paint.dim(t) }),
                 right(human::count(m.images, "image", "images")),
                 left(since).paint(|t| paint.dim(t)),

@@ -7,6 +7,7 @@ mod history;
 mod inside;
 mod look;
 mod meet;
+mod people;
 
 const HASH: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
 const SOURCE: &str = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae";
@@ -85,23 +86,6 @@ pub(super) fn replies() -> Vec<(&'static str, Reply)> {
         user: user.into(),
         role: role.into(),
         online,
-    };
-    let in_album = |user: &str, role: &str, by: Option<&str>, images| Member {
-        user: user.into(),
-        user_id: HASH.into(),
-        role: role.into(),
-        online: true,
-        added_by: by.map(str::to_owned),
-        added: Some("2026-11-20T18:12:44.123Z".into()),
-        images,
-    };
-    let membership = |user: &str, role: &str, announced| {
-        Reply::Membership(Membership {
-            album: album(),
-            user: user.into(),
-            role: role.into(),
-            announced,
-        })
     };
     let line = |user: &str, text: &str| ChatLine {
         album: album(),
@@ -202,6 +186,7 @@ pub(super) fn replies() -> Vec<(&'static str, Reply)> {
             total,
             offset,
             in_album,
+            held: 0,
         })
     };
     let filtered = |new| {
@@ -269,6 +254,7 @@ pub(super) fn replies() -> Vec<(&'static str, Reply)> {
                 total: 4,
                 offset: 0,
                 in_album: 4,
+                held: 2,
             }),
         ),
         ("or-set", Reply::OrSet(inside::or_set())),
@@ -299,9 +285,6 @@ pub(super) fn replies() -> Vec<(&'static str, Reply)> {
                 rating: rating(None),
             }),
         ),
-        ("member", membership("bob", "contributor", true)),
-        ("member, no central", membership("bob", "contributor", false)),
-        ("no member", membership(EVIL, "none", true)),
         ("filtered", filtered(true)),
         ("filtered before", filtered(false)),
         ("filtered many", filtered_many(2, 0, 0)),
@@ -346,22 +329,6 @@ pub(super) fn replies() -> Vec<(&'static str, Reply)> {
                 album: album(),
                 lines: vec![],
                 total: 0,
-            }),
-        ),
-        (
-            "members",
-            Reply::Members(Members {
-                album: album(),
-                owner: "alice".into(),
-                members: vec![
-                    in_album("alice", "owner", None, 1203),
-                    in_album("bob", "contributor", Some("alice"), 1),
-                    Member {
-                        online: false,
-                        added: None,
-                        ..in_album(EVIL, EVIL, Some(EVIL), 0)
-                    },
-                ],
             }),
         ),
         (
@@ -545,6 +512,7 @@ pub(super) fn replies() -> Vec<(&'static str, Reply)> {
         ),
     ];
     all.extend(devices::replies());
+    all.extend(people::replies());
     all.extend(look::replies());
     all.extend(meet::replies());
     all.extend(history::replies());
@@ -686,20 +654,6 @@ pub(super) fn notices() -> Vec<Notice> {
             stars: None,
             mean: None,
         },
-        News::MemberAdded {
-            user: s("bob"),
-            role: s("contributor"),
-            by: s("alice"),
-        },
-        News::MemberRemoved {
-            user: s("bob"),
-            by: s("alice"),
-        },
-        News::Invited {
-            by: s("alice"),
-            owner: s("alice"),
-        },
-        News::Uninvited { by: s("alice") },
         News::Chat {
             user: s("bob"),
             text: s(EVIL),
@@ -726,15 +680,12 @@ pub(super) fn notices() -> Vec<Notice> {
         News::CentralDown {
             reason: s("connection refused"),
         },
-        News::Held {
-            user: s("mallory"),
-            count: 2,
-        },
         News::Fork { user: s("mallory") },
         News::Warning { text: s(EVIL) },
     ];
     let at = || s("2026-11-21T08:30:00Z");
     news.into_iter()
+        .chain(people::news())
         .map(|news| Notice {
             at: at(),
             news,

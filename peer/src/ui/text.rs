@@ -1,7 +1,7 @@
 //! Each reply as text: which page it becomes, and what could come next.
 
 use super::{
-    Page, Paint, album, devices, doctor, history, human, in_quotes, inspect, local, look, node, people,
+    Page, Paint, album, devices, doctor, held, history, human, in_quotes, inspect, local, look, node, people,
 };
 use crate::api::{Done, Entered, Exported, Membership, Rated, Removed, Reply, Saved, Session, Synced};
 
@@ -33,6 +33,8 @@ fn page_of(reply: &Reply, paint: Paint, columns: Option<usize>) -> Page {
         Reply::Removed(it) => removed(it),
         Reply::Rated(it) => rated(it),
         Reply::Membership(it) => membership(it),
+        Reply::Held(it) => held::page(it, paint),
+        Reply::SafetyWords(it) => people::safety_words(it, paint),
         Reply::Filtered(it) => album::filtered(it),
         Reply::FilteredMany(it) => album::filtered_many(it),
         Reply::Verified(it) => album::verified(it),
@@ -124,14 +126,22 @@ fn entered(it: &Entered) -> Page {
             "/addImage PATH, /addUser NAME",
         );
     }
-    let out = format!(
-        "entered {name} of {}: {}, {}, you are {}",
-        super::clean(&it.owner),
-        human::count(it.images, "image", "images"),
-        human::count(it.members, "member", "members"),
-        super::clean(&it.role)
+    let mut page = then(
+        format!(
+            "entered {name} of {}: {}, {}, you are {}",
+            super::clean(&it.owner),
+            human::count(it.images, "image", "images"),
+            human::count(it.members, "member", "members"),
+            super::clean(&it.role)
+        ),
+        if people::rank(&it.role) < people::rank("contributor") {
+            "/getImages, /rateImage NAME STARS"
+        } else {
+            "/getImages, /addImage PATH"
+        },
     );
-    then(out, "/getImages, /addImage PATH")
+    page.notes = format!("you {}\n", people::rights(&it.role));
+    page
 }
 
 fn removed(it: &Removed) -> Page {
@@ -156,18 +166,26 @@ fn rated(it: &Rated) -> Page {
 
 fn membership(it: &Membership) -> Page {
     let (user, album) = (super::clean(&it.user), super::clean(&it.album));
-    let mut page = if it.role == "none" {
-        then(format!("{user} is no longer a member of {album}"), "/getMetadata")
-    } else {
+    let (role, was) = (super::clean(&it.role), super::clean(&it.was));
+    let kept = format!(
+        "what {user} did stays where it has come here; what comes later and goes beyond the role is held by everybody\n"
+    );
+    let mut page = if it.role == it.was {
+        return then(format!("{user} is {role} of {album} already"), "/members");
+    } else if it.role == "none" {
+        then(format!("{user} is no longer a member of {album}"), "/members")
+    } else if it.was == "none" {
         let next = format!("{user} enters it with /enterAlbum {}", in_quotes(&it.album));
-        then(
-            format!("{user} is {} of {album} now", super::clean(&it.role)),
-            next,
-        )
+        then(format!("{user} is {role} of {album} now"), next)
+    } else {
+        then(format!("{user} is {role} of {album} now, was {was}"), "/members")
     };
+    if people::rank(&it.role) < people::rank(&it.was) {
+        page.notes = kept;
+    }
     if !it.announced {
-        page.notes =
-            "the central is away and hears of it later; members who are here know at once\n".to_owned();
+        page.notes
+            .push_str("the central is away and hears of it later; members who are here know at once\n");
     }
     page
 }

@@ -97,7 +97,11 @@ pub async fn cheat(stage: &mut Stage, report: &mut Report) -> Result<(), Failure
 }
 
 fn add_user(user: String) -> Request {
-    Request::AddUser { album: None, user }
+    Request::AddUser {
+        album: None,
+        user,
+        role: None,
+    }
 }
 
 /// What each peer has refused so far.

@@ -46,7 +46,13 @@ pub async fn share(stage: &mut Stage, report: &mut Report) -> Result<(), Failure
     ));
     for peer in [bob, carol] {
         let user = peer.name.to_owned();
-        alice.ask(Request::AddUser { album: None, user }).await?;
+        alice
+            .ask(Request::AddUser {
+                album: None,
+                user,
+                role: None,
+            })
+            .await?;
         peer.ask(Request::EnterAlbum { album: ALBUM.into() }).await?;
     }
     report.did("alice added bob and carol as members; both entered");

@@ -255,6 +255,7 @@ fn shows(notice: &Notice) -> bool {
             | News::Rated { .. }
             | News::MemberAdded { .. }
             | News::MemberRemoved { .. }
+            | News::RoleChanged { .. }
             | News::PeerJoined { .. }
             | News::PeerLeft { .. }
             | News::VersionFalse { .. }

@@ -195,7 +195,9 @@ fn is_mine(notice: &Notice, me: Option<&str>) -> bool {
     match &notice.news {
         api::News::ImageAdded { author, .. } | api::News::BytesReady { author, .. } => author == me,
         api::News::ImageRemoved { by, .. } | api::News::Rated { by, .. } => by == me,
-        api::News::MemberAdded { by, .. } | api::News::MemberRemoved { by, .. } => by == me,
+        api::News::MemberAdded { by, .. }
+        | api::News::MemberRemoved { by, .. }
+        | api::News::RoleChanged { by, .. } => by == me,
         api::News::Chat { user, .. } => user == me,
         _ => false,
     }

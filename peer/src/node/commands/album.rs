@@ -231,6 +231,7 @@ pub(super) async fn metadata(
                 total: found.total,
                 offset: found.offset,
                 in_album: album.image_count() as u64,
+                held: album.held_images(),
             }))
         })
         .await?

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use crdt::fact::{Fact, Image, Preview, Version};
+use crdt::fact::{Fact, Image, Preview, Role, Version};
 use crdt::id::{BlobHash, Digest};
 use tokio::runtime::Handle as Runtime;
 
@@ -10,7 +10,7 @@ use super::super::blobs::{blocking, doubt};
 use super::super::import::{self, VersionError};
 use super::super::run::{Handle, Node, clock_ms};
 use super::super::view::image_named;
-use super::{Steps, refused, settled};
+use super::{Steps, refused, rights, settled};
 use crate::api::{Code, Failure, Filtered, Progress, Reply};
 use crate::decoder::{Decoder, Picture};
 use crate::exact;
@@ -24,6 +24,7 @@ pub(super) async fn filter(
     new_name: Option<String>,
     steps: &Steps,
 ) -> Result<Reply, Failure> {
+    rights::ask(handle, label.as_deref(), Role::Contributor).await?;
     let recipe = super::recipe::recipe(handle, label.as_deref(), &recipe).await?;
     let new_name = new_name
         .map(|name| {
@@ -34,9 +35,6 @@ pub(super) async fn filter(
         })
         .transpose()?;
     let source = move |node: &mut Node| {
-        if node.engine.me().is_none() {
-            return Err(refused(engine::EditError::NoUser));
-        }
         let album = node.album(label.as_deref())?;
         let view = image_named(album, &name)?;
         if !node.engine.is_here(&view.image.hash) {

@@ -29,9 +29,9 @@ pub(super) async fn filter_many(
     select: Select,
     steps: &Steps,
 ) -> Result<Reply, Failure> {
+    let id = may_add(handle, label.clone()).await?;
     let recipe = super::recipe::recipe(handle, label.as_deref(), &recipe).await?;
     let canonical = recipe.to_string();
-    let id = may_add(handle, label).await?;
     let wanted = canonical.clone();
     let plan = handle.with(move |node| {
         let album = node

@@ -174,6 +174,30 @@ async fn seen(
     Ok(blocking(read).await)
 }
 
+/// Why an op of this user is held, in words.
+pub(in crate::node) fn why_held(node: &Node, user: &UserId, reason: HeldReason) -> String {
+    let author = node.name_of(user);
+    match reason {
+        HeldReason::Revoked => format!("{author} revoked the device without having seen it"),
+        HeldReason::Role {
+            limit: Some((by, role)),
+            ..
+        } => {
+            let by = node.name_of(&by);
+            match role {
+                Role::None => format!("{by} removed {author} without having seen it"),
+                role => format!("{by} made {author} {role} without having seen it"),
+            }
+        }
+        HeldReason::Role {
+            need,
+            have: Role::None,
+            ..
+        } => format!("it needs {need}, and {author} was no member"),
+        HeldReason::Role { need, have, .. } => format!("it needs {need}, and {author} was {have}"),
+    }
+}
+
 /// The file that a name means, in the album, in the trash, or held, and the name it shows under.
 pub(super) fn file_named(album: &Album, name: &str) -> Result<(String, BlobHash), Failure> {
     match album.image_named(name) {
@@ -230,7 +254,7 @@ impl<'a> Teller<'a> {
         }
     }
 
-    fn name(&mut self, user: &UserId) -> String {
+    pub(super) fn name(&mut self, user: &UserId) -> String {
         let named = || self.node.name_of(user);
         self.names.entry(*user).or_insert_with(named).clone()
     }
@@ -328,27 +352,8 @@ impl<'a> Teller<'a> {
     }
 
     /// Why an op of this user is held, in words.
-    fn reason(&mut self, user: &UserId, reason: HeldReason) -> String {
-        let author = self.name(user);
-        match reason {
-            HeldReason::Revoked => format!("{author} revoked the device without having seen it"),
-            HeldReason::Role {
-                limit: Some((by, role)),
-                ..
-            } => {
-                let by = self.name(&by);
-                match role {
-                    Role::None => format!("{by} removed {author} without having seen it"),
-                    role => format!("{by} made {author} {role} without having seen it"),
-                }
-            }
-            HeldReason::Role {
-                need,
-                have: Role::None,
-                ..
-            } => format!("it needs {need}, and {author} was no member"),
-            HeldReason::Role { need, have, .. } => format!("it needs {need}, and {author} was {have}"),
-        }
+    pub(super) fn reason(&mut self, user: &UserId, reason: HeldReason) -> String {
+        why_held(self.node, user, reason)
     }
 
     fn dots(&mut self, ids: Vec<FactId>) -> Vec<Dot> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crdt::fact::{Fact, Image};
+use crdt::fact::{Fact, Image, Role};
 use crdt::id::{AlbumId, BlobHash};
 
 use tokio_util::task::AbortOnDropHandle;
@@ -12,7 +12,7 @@ use super::super::blobs::blocking;
 use super::super::import::{self, GROUP, Listed, Looked};
 use super::super::run::{Durable, Handle, Node, clock_ms};
 use super::super::view::image_named;
-use super::{Steps, find, refused, settled};
+use super::{Steps, find, refused, rights, settled};
 use crate::api::{Added, Already, Code, Failed, Failure, Images, Progress, Rated, Removed, Reply, Select};
 use crate::decoder::AT_ONCE_MAX;
 
@@ -27,6 +27,7 @@ pub(super) async fn list(handle: &Handle, label: Option<String>, select: Select)
                 total: found.total,
                 offset: found.offset,
                 in_album: album.image_count() as u64,
+                held: album.held_images(),
             }))
         })
         .await?
@@ -100,16 +101,8 @@ pub(super) async fn add(
 pub(super) async fn may_add(handle: &Handle, label: Option<String>) -> Result<AlbumId, Failure> {
     let step = move |node: &mut Node| {
         let album = node.album(label.as_deref())?;
-        let need = crdt::fact::Role::Contributor;
-        let have = node.engine.me().map(|me| album.role_of(&me.author.user()));
-        match have {
-            None => Err(refused(engine::EditError::NoUser)),
-            Some(have) if have < need => Err(refused(engine::EditError::Author(crdt::AuthorError::Role {
-                need,
-                have,
-            }))),
-            Some(_) => Ok(album.id()),
-        }
+        rights::may(node, album, Role::Contributor)?;
+        Ok(album.id())
     };
     handle.with(step).await?
 }
@@ -348,7 +341,11 @@ pub(super) async fn add_classic(
 pub(super) async fn remove(handle: &Handle, label: Option<String>, name: String) -> Result<Reply, Failure> {
     let step = move |node: &mut Node| {
         let album = node.album(label.as_deref())?;
+        rights::may(node, album, Role::Viewer)?;
         let view = image_named(album, &name)?;
+        let is_mine = Some(view.user) == node.user();
+        let need = if is_mine { Role::Contributor } else { Role::Curator };
+        rights::may(node, album, need)?;
         let removed = Removed {
             album: album.name().to_owned(),
             name: view.name,
@@ -387,6 +384,7 @@ pub(super) async fn rate(
             .map(|me| me.author.user())
             .ok_or_else(|| refused(engine::EditError::NoUser))?;
         let album = node.album(label.as_deref())?;
+        rights::may(node, album, Role::Viewer)?;
         let view = image_named(album, &name)?;
         let (id, name, hash, title) = (album.id(), view.name, view.image.hash, album.name().to_owned());
         let before = album.rating_ids(&user, &hash);

@@ -1,114 +1,201 @@
-//! `add-user`, `remove-user`, `members`, `say`, `chat`.
+//! `add-user`, `set-role`, `remove-user`, `members`, `say`, `chat`.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crdt::fact::{Fact, Role};
 use crdt::id::{AlbumId, UserId};
+use crdt::{Album, MemberView};
 
 use super::super::central;
 use super::super::run::{Durable, Handle, Node, clock_ms, rfc3339};
-use super::{refused, settled};
-use crate::api::{Chat, ChatLine, Code, Failure, Member, Members, Membership, Reply};
+use super::{refused, rights, settled};
+use crate::api::{Chat, ChatLine, Code, Failure, GivenRole, Member, Members, Membership, Reply};
 
 /// How long to wait for the central to tell who a name is.
 const LOOKUP_WAIT: Duration = Duration::from_secs(5);
+/// Digits of a user's id that may stand for him.
+const ID_DIGITS_MIN: usize = 6;
 
-pub(super) async fn add(handle: &Handle, label: Option<String>, name: String) -> Result<Reply, Failure> {
-    handle
-        .with(|node| {
-            node.engine
-                .me()
-                .map(drop)
-                .ok_or_else(|| refused(engine::EditError::NoUser))
-        })
-        .await??;
-    let wanted = label.clone();
-    handle
-        .with(move |node| node.album(wanted.as_deref()).map(drop))
-        .await??;
+pub(super) async fn add(
+    handle: &Handle,
+    label: Option<String>,
+    name: String,
+    role: Option<GivenRole>,
+) -> Result<Reply, Failure> {
+    let wanted = role.map_or(Role::Contributor, Role::from);
+    let need = if wanted == Role::Curator {
+        Role::Owner
+    } else {
+        Role::Curator
+    };
+    rights::ask(handle, label.as_deref(), need).await?;
     let user = find_user(handle, &name).await?;
     let step = move |node: &mut Node| {
         let album = node.album(label.as_deref())?;
-        let (id, role, album_name) = (album.id(), album.role_of(&user), album.name().to_owned());
-        if role > Role::None {
-            return Ok((id, album_name, role, None));
+        let (id, was) = (album.id(), album.role_of(&user));
+        node.claim(&name, user)?;
+        if was > Role::None && role.is_some() && was != wanted {
+            let message = format!("{name} is {was} of {} already", album.name());
+            let hint = format!("/setRole {name} {wanted} changes that");
+            return Err(Failure::new(Code::Exists, message, hint));
         }
-        let facts = vec![Fact::Grant {
+        let durable = match was {
+            Role::None => grant(node, id, user, name, wanted)?,
+            _ => None,
+        };
+        Ok(Changed {
+            album: id,
             user,
-            role: Role::Contributor,
-            name,
-            at: clock_ms(),
-        }];
-        let durable = edit(node, id, facts)?;
-        Ok((id, album_name, Role::Contributor, Some(durable)))
+            was,
+            role: if was == Role::None { wanted } else { was },
+            durable,
+        })
     };
-    let name = handle.with(step).await?;
-    finish(handle, name?, user).await
+    let changed = handle.with(step).await??;
+    finish(handle, changed).await
+}
+
+pub(super) async fn set_role(
+    handle: &Handle,
+    label: Option<String>,
+    name: String,
+    role: GivenRole,
+) -> Result<Reply, Failure> {
+    let role = Role::from(role);
+    change(handle, label, name, role).await
 }
 
 pub(super) async fn remove(handle: &Handle, label: Option<String>, name: String) -> Result<Reply, Failure> {
+    change(handle, label, name, Role::None).await
+}
+
+async fn change(handle: &Handle, label: Option<String>, name: String, role: Role) -> Result<Reply, Failure> {
     let step = move |node: &mut Node| {
         let album = node.album(label.as_deref())?;
-        let (id, album_name) = (album.id(), album.name().to_owned());
-        let member = album
-            .members()
-            .find(|member| member.role > Role::None && node.name_of(&member.user) == name);
-        let Some(member) = member else {
-            let members = album.members().filter(|member| member.role > Role::None);
-            let names: Vec<String> = members.map(|member| node.name_of(&member.user)).collect();
-            let hint = match crate::cmd::names::nearest(&name, &names) {
-                Some(near) => format!("did you mean {near}?"),
-                None => "/getMetadata lists the members".to_owned(),
-            };
-            return Err(Failure::new(
-                Code::NotFound,
-                format!("no member {name:?} in {album_name}"),
-                hint,
-            ));
-        };
-        if member.role == Role::Owner {
-            let hint = "an album has one owner for ever; /leaveAlbum closes it here";
-            return Err(Failure::new(Code::Denied, "the owner cannot be removed", hint));
-        }
-        let user = member.user;
-        let durable = edit(
-            node,
-            id,
-            vec![Fact::Role {
-                user,
-                role: Role::None,
-                at: clock_ms(),
-            }],
-        )?;
-        Ok(((id, album_name, Role::None, Some(durable)), user))
+        rights::may(node, album, Role::Curator)?;
+        let (id, member) = (album.id(), member_named(node, album, &name)?);
+        let label = album.name_of(&member.user).unwrap_or(name);
+        let durable = grant(node, id, member.user, label, role)?;
+        Ok::<_, Failure>(Changed {
+            album: id,
+            user: member.user,
+            was: member.role,
+            role,
+            durable,
+        })
     };
-    let (changed, user) = handle.with(step).await??;
-    finish(handle, changed, user).await
+    let changed = handle.with(step).await??;
+    finish(handle, changed).await
 }
 
-fn edit(node: &mut Node, album: AlbumId, facts: Vec<Fact>) -> Result<Durable, Failure> {
-    let now = node.now();
-    let token = node.engine.edit(now, album, facts, Vec::new()).map_err(refused)?;
-    Ok(node.durable(token))
+/// The member of this name, or with an id that begins so.
+fn member_named(node: &Node, album: &Album, name: &str) -> Result<MemberView, Failure> {
+    let members = || album.members().filter(|member| member.role > Role::None);
+    let mut found: Vec<MemberView> = members()
+        .filter(|member| node.name_of(&member.user) == name)
+        .collect();
+    if found.is_empty() && name.len() >= ID_DIGITS_MIN {
+        let digits = name.to_ascii_lowercase();
+        found = members()
+            .filter(|member| member.user.hex().starts_with(&digits))
+            .collect();
+    }
+    match found.len() {
+        0 => {
+            let names: Vec<String> = members().map(|member| node.name_of(&member.user)).collect();
+            let hint = match crate::cmd::names::nearest(name, &names) {
+                Some(near) => format!("did you mean {near}?"),
+                None => "/members lists them; /addUser lets somebody in".to_owned(),
+            };
+            let message = format!("no member {name:?} in {}", album.name());
+            Err(Failure::new(Code::NotFound, message, hint))
+        }
+        1 => Ok(found.swap_remove(0)),
+        n => {
+            let ids: Vec<String> = found
+                .iter()
+                .map(|member| member.user.hex()[..8].to_owned())
+                .collect();
+            let message = format!("{name:?} could be {n} members, with a key each");
+            let hint = format!("give the first digits of the one you mean: {}", ids.join(", "));
+            Err(Failure::new(Code::Ambiguous, message, hint))
+        }
+    }
 }
 
-type Changed = (AlbumId, String, Role, Option<Durable>);
-
-async fn finish(
-    handle: &Handle,
-    (id, album, role, durable): Changed,
+/// Gives a user a role, if I may, or takes his away (none); `name` is what he is called from then on where he is let in
+/// or raised. Nothing is written where he has it already.
+///
+/// # Errors
+/// `denied`, naming the role it takes; what an edit may fail with.
+pub(super) fn grant(
+    node: &mut Node,
+    album: AlbumId,
     user: UserId,
-) -> Result<Reply, Failure> {
-    if let Some(durable) = durable {
+    name: String,
+    role: Role,
+) -> Result<Option<Durable>, Failure> {
+    let here = node.engine.album(&album);
+    let here = here.ok_or_else(|| refused(engine::EditError::NoAlbum))?;
+    let was = here.role_of(&user);
+    rights::may_change(node, here, was, role)?;
+    if role > was {
+        node.claim(&name, user)?;
+    }
+    let at = clock_ms();
+    // A `role` fact is a limit as well: it holds what it did not see and shields what it saw from a later revocation.
+    // Raising somebody is meant to do neither.
+    let fact = match role.cmp(&was) {
+        Ordering::Equal => return Ok(None),
+        Ordering::Greater => Fact::Grant { user, role, name, at },
+        Ordering::Less => Fact::Role { user, role, at },
+    };
+    let now = node.now();
+    let token = node
+        .engine
+        .edit(now, album, vec![fact], Vec::new())
+        .map_err(refused)?;
+    Ok(Some(node.durable(token)))
+}
+
+impl From<GivenRole> for Role {
+    fn from(role: GivenRole) -> Role {
+        match role {
+            GivenRole::Viewer => Role::Viewer,
+            GivenRole::Contributor => Role::Contributor,
+            GivenRole::Curator => Role::Curator,
+        }
+    }
+}
+
+/// A role that was asked for.
+struct Changed {
+    album: AlbumId,
+    user: UserId,
+    was: Role,
+    role: Role,
+    /// None where nothing was written.
+    durable: Option<Durable>,
+}
+
+async fn finish(handle: &Handle, changed: Changed) -> Result<Reply, Failure> {
+    if let Some(durable) = changed.durable {
         settled(durable).await?;
     }
-    let announced = central::announce_members(handle, id).await;
-    let user = handle.with(move |node| node.name_of(&user)).await?;
+    let announced = central::announce_members(handle, changed.album).await;
+    let (album, user) = (changed.album, changed.user);
+    let names = move |node: &mut Node| {
+        let album = node.engine.album(&album).map(|album| album.name().to_owned());
+        (album.unwrap_or_default(), node.name_of(&user))
+    };
+    let (album, user) = handle.with(names).await?;
     Ok(Reply::Membership(Membership {
         album,
         user,
-        role: role.to_string(),
+        role: changed.role.to_string(),
+        was: changed.was.to_string(),
         announced,
     }))
 }
@@ -129,20 +216,9 @@ async fn find_user(handle: &Handle, name: &str) -> Result<UserId, Failure> {
         }
         Err(away) => {
             let wanted = name.to_owned();
-            let known = handle.with(move |node| {
-                let members = node
-                    .engine
-                    .albums()
-                    .flat_map(|album| album.members().collect::<Vec<_>>());
-                let mut users: Vec<UserId> = members
-                    .filter(|member| member.name == wanted)
-                    .map(|member| member.user)
-                    .collect();
-                users.dedup();
-                users
-            });
+            let known = handle.with(move |node| node.known_as(&wanted)).await?;
             // One name, one user among those met: the same person as there.
-            match known.await?[..] {
+            match known.into_iter().collect::<Vec<_>>()[..] {
                 [user] => Ok(user),
                 _ => Err(away),
             }
@@ -161,6 +237,7 @@ pub(super) async fn say(handle: &Handle, label: Option<String>, text: String) ->
     let line = text.clone();
     let said = handle.with(move |node| {
         let album = node.album(label.as_deref())?;
+        rights::may(node, album, Role::Viewer)?;
         let (id, name) = (album.id(), album.name().to_owned());
         let now = node.now();
         let token = node.engine.say(now, id, line, at).map_err(refused)?;
@@ -219,6 +296,7 @@ pub(super) async fn list(handle: &Handle, label: Option<String>) -> Result<Reply
             for view in album.images() {
                 *images.entry(view.user).or_default() += 1;
             }
+            let verified = node.verified_users();
             let mut members: Vec<_> = album
                 .members()
                 .filter(|member| member.role > Role::None)
@@ -229,6 +307,7 @@ pub(super) async fn list(handle: &Handle, label: Option<String>) -> Result<Reply
                         user: node.name_of(&member.user),
                         user_id: member.user.hex(),
                         role: member.role.to_string(),
+                        verified: verified.contains(&member.user),
                         online: Some(member.user) == me || linked.contains(&member.user),
                         added_by: by.map(|(by, _)| node.name_of(&by)),
                         added: admission.map(|(_, at)| rfc3339(at)),

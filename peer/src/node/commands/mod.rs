@@ -10,6 +10,7 @@ mod files;
 mod filter;
 mod filter_many;
 mod find;
+mod held;
 mod history;
 mod images;
 mod inspect;
@@ -17,12 +18,16 @@ mod members;
 mod names;
 mod picture;
 mod recipe;
+mod rights;
 mod state;
 mod sync;
 mod undo;
 mod verify;
+mod verify_user;
 
 use tokio::sync::mpsc;
+
+pub(super) use history::why_held;
 
 use super::run::{Durable, Handle};
 use crate::api::{Code, Done, Failure, Progress, Reply, Request};
@@ -83,8 +88,20 @@ pub(super) async fn execute(handle: Handle, request: Request, steps: Steps) -> R
         } => images::add_classic(&handle, album, name, hash, size).await,
         Request::RemoveImage { album, name } => images::remove(&handle, album, name).await,
         Request::RateImage { album, name, stars } => images::rate(&handle, album, name, stars).await,
-        Request::AddUser { album, user } => members::add(&handle, album, user).await,
+        Request::AddUser { album, user, role } => members::add(&handle, album, user, role).await,
+        Request::SetRole { album, user, role } => members::set_role(&handle, album, user, role).await,
         Request::RemoveUser { album, user } => members::remove(&handle, album, user).await,
+        Request::VerifyUser {
+            user,
+            confirm,
+            accept_new_key,
+        } => verify_user::verify_user(&handle, user, (confirm, accept_new_key)).await,
+        Request::Held {
+            album,
+            act,
+            which,
+            all,
+        } => held::held(&handle, album, act, which, all).await,
         Request::Filter {
             album,
             name,
@@ -202,11 +219,7 @@ fn refused(error: engine::EditError) -> Failure {
             "the album has not arrived yet",
             "it arrives as soon as a member is online; see /peers",
         ),
-        engine::EditError::Author(AuthorError::Role { need, have }) => Failure::new(
-            Code::Denied,
-            format!("this needs the role {need}, and yours is {have}"),
-            "ask the album's owner; /getMetadata shows who that is",
-        ),
+        engine::EditError::Author(AuthorError::Role { need, have }) => rights::lacking(need, have),
         engine::EditError::Author(AuthorError::Stranger) => Failure::new(
             Code::Denied,
             "you are no member of this album",

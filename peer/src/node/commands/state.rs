@@ -147,6 +147,9 @@ pub(super) async fn status(handle: &Handle) -> Result<Reply, Failure> {
             album: node
                 .current
                 .and_then(|id| Some(node.engine.album(&id)?.name().to_owned())),
+            role: node
+                .current
+                .and_then(|id| Some(node.my_role(node.engine.album(&id)?).to_string())),
             peers: node.engine.linked().count() as u64,
             pending_bytes,
             pending_images,

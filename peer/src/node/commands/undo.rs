@@ -1,5 +1,6 @@
 //! `undo`, `restore`: taking back what one did, and bringing back what was removed.
 
+use crdt::fact::Role;
 use crdt::history::{Command, Deed};
 use crdt::id::HeaderHash;
 use crdt::story::gone_named;
@@ -9,7 +10,7 @@ use crdt::{Album, Found};
 use super::super::run::{Handle, Node};
 use super::super::view::several;
 use super::history::Teller;
-use super::{refused, settled};
+use super::{refused, rights, settled};
 use crate::api::{Code, Did, Failure, LeftEntry, Reply, Restored, Undone};
 use crate::ui::in_quotes;
 
@@ -25,6 +26,7 @@ pub(super) async fn undo(
             .me()
             .ok_or_else(|| refused(engine::EditError::NoUser))?;
         let (user, device) = (me.author.user(), me.author.device.public());
+        rights::may(node, album, Role::Viewer)?;
         let which = digits
             .as_deref()
             .map(|digits| command_named(album, digits))
@@ -182,6 +184,7 @@ pub(super) async fn restore(
 ) -> Result<Reply, Failure> {
     let step = move |node: &mut Node| {
         let album = node.album(label.as_deref())?;
+        rights::may(node, album, Role::Contributor)?;
         let gone = album.gone();
         let mut chosen = Vec::new();
         for name in &names {

@@ -140,6 +140,7 @@ pub(super) fn status(inexact: Vec<String>) -> Reply {
     Reply::Status(Box::new(Status {
         user: Some("alice".into()),
         album: Some("trip".into()),
+        role: Some("owner".into()),
         peers: 2,
         pending_bytes: 34_000_000,
         pending_images: 12,
