@@ -10,7 +10,7 @@ use central::proto::{
     StartOk,
 };
 use crdt::id::{AlbumId, Signature, UserId};
-use crdt::keys::{Certificate, Domain};
+use crdt::keys::{Certificate, Domain, Revocation};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -341,6 +341,51 @@ pub fn seeds() -> Vec<Seed> {
                         finalization: bytes(&[&[5; 64]]),
                         cert: certificate.clone(),
                         sig: Signature([1; 64]),
+                    },
+                ),
+            ],
+        ),
+        (
+            "devices",
+            vec![
+                alice(),
+                (b'1', Ask::Devices),
+                (
+                    b'1',
+                    Ask::DeviceRevoke {
+                        revocation: Revocation {
+                            root: certificate.root,
+                            device: certificate.device,
+                            sig: Signature([1; 64]),
+                        },
+                    },
+                ),
+                (
+                    b'1',
+                    Ask::EscrowPut {
+                        sealed: Some(bytes(&[&[7; 72]])),
+                    },
+                ),
+                (b'1', Ask::EscrowPut { sealed: None }),
+                (
+                    b'2',
+                    Ask::PasswordStart {
+                        name: "alice".to_owned(),
+                        request: bytes(&[&point]),
+                        cert: certificate.clone(),
+                        sig: Signature([1; 64]),
+                    },
+                ),
+                (
+                    b'2',
+                    Ask::PasswordFinish {
+                        upload: bytes(&[&point, &[5; 160]]),
+                    },
+                ),
+                (
+                    b'2',
+                    Ask::EscrowOpen {
+                        finalization: bytes(&[&[5; 64]]),
                     },
                 ),
             ],

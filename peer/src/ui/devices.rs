@@ -12,8 +12,8 @@ const WORDS_PER_LINE: usize = 6;
 pub(super) fn words(text: &str) -> String {
     let words: Vec<&str> = text.split(' ').collect();
     let mut out = String::from(
-        "\nThese 24 words bring your account back when all your devices are lost. Write them down on paper\n\
-         and show them to nobody: whoever has them is you.\n\n",
+        "\nThese 24 words bring your account back when all your devices are lost.\n\
+         Write them down on paper, and show them to nobody: whoever has them is you.\n\n",
     );
     for (line, words) in words.chunks(WORDS_PER_LINE).enumerate() {
         let numbered: Vec<String> = words
