@@ -43,7 +43,7 @@ impl Node {
             at: clock_ms(),
         };
         let value = serde_json::to_vec(&pin).expect("plain data has a JSON text");
-        self.keep(vec![Write::Put {
+        self.keep_all(vec![Write::Put {
             space: PINS,
             key: name.as_bytes().to_vec(),
             value,
@@ -51,7 +51,7 @@ impl Node {
     }
 
     /// Stores small values for somebody who waits for them.
-    pub(super) fn keep(&self, writes: Vec<Write>) -> Durable {
+    pub(super) fn keep_all(&self, writes: Vec<Write>) -> Durable {
         let (tell, told) = oneshot::channel();
         let done = move |result: Result<(), CommitError>| {
             let full = |error: CommitError| {

@@ -102,7 +102,7 @@ fn set_aside(
         key: key(&id, &it.id),
         value: Vec::new(),
     };
-    let durable = node.keep(chosen.iter().map(note).collect());
+    let durable = node.keep_all(chosen.iter().map(note).collect());
     let dropped = chosen.iter().map(|it| it.id).collect();
     let held = reply(node, album, HeldAct::Drop, &chosen, &dropped);
     Ok((held, Some(durable)))
