@@ -340,7 +340,7 @@ pub async fn partition(stage: &mut Stage, report: &mut Report) -> Result<(), Fai
     Ok(())
 }
 
-/// Carol, removed while she cannot hear of it, goes on.
+/// Carol, cut off, goes on; she is removed by those who have not seen it.
 pub async fn removal(stage: &mut Stage, report: &mut Report) -> Result<(), Failure> {
     let (late, after) = (stage.paint("late.jpg", 8)?, stage.paint("after.jpg", 9)?);
     let (alice, bob, carol) = (&stage.alice, &stage.bob, &stage.carol);
@@ -349,10 +349,24 @@ pub async fn removal(stage: &mut Stage, report: &mut Report) -> Result<(), Failu
         album: None,
         user: "carol".into(),
     };
+    carol.add(&late, "late.jpg").await?;
     alice.ask(remove).await?;
     alice.add(&after, "after.jpg").await?;
-    carol.add(&late, "late.jpg").await?;
-    report.did("with carol cut off: alice removed her and added after.jpg; carol, unaware, added late.jpg");
+    report.did(
+        "with carol cut off: carol added late.jpg, which nobody saw; alice removed her and added after.jpg",
+    );
+    until("carol is told", async || {
+        match carol.add(&late, "again.jpg").await {
+            Err(failure) if failure.code == Code::Denied => Ok(()),
+            Err(failure) => Err(failure.message),
+            Ok(_) => Err("she may still add".to_owned()),
+        }
+    })
+    .await?;
+    report.saw(
+        true,
+        "carol's own program tells her, and lets her add nothing more",
+    );
     let knocks = [refusals(alice).await?, refusals(bob).await?];
     unblock(carol).await?;
     until("carol is turned away by both", async || {
