@@ -55,6 +55,7 @@ impl Writing {
                     role,
                     name,
                     at: 0,
+                    invite: None,
                 }],
                 vec![],
             );

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{ActorId, AlbumSeed, BlobHash, Digest, HeaderRef, PublicKey, UserId};
+use crate::id::{ActorId, AlbumSeed, BlobHash, Digest, HeaderRef, InviteId, PublicKey, UserId};
 use crate::limits::{ACCEPT_ENTRIES_MAX, ACCEPT_RUN_MAX, CHAT_BYTES_MAX, NAME_BYTES_MAX, STARS_MAX};
 use crate::name;
 use crate::text::{self, Object};
@@ -91,6 +91,8 @@ pub enum Fact {
         name: String,
         /// Author's clock, ms since 1970.
         at: u64,
+        /// The invite it answers.
+        invite: Option<InviteId>,
     },
     /// Changes or ends a membership: limits all ops that it does not see, and grants unless none.
     Role {
@@ -313,6 +315,28 @@ struct GrantWire {
     role: Role,
     name: String,
     at: u64,
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "if_readable"
+    )]
+    invite: Option<InviteId>,
+}
+
+/// A key that came later: programs before it take any value, so none may refuse the op here.
+fn if_readable<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Value<T> {
+        Readable(T),
+        Other(serde::de::IgnoredAny),
+    }
+    Ok(match Value::deserialize(deserializer)? {
+        Value::Readable(value) => Some(value),
+        Value::Other(_) => None,
+    })
 }
 
 #[derive(Serialize, Deserialize)]
@@ -490,7 +514,12 @@ impl Wire {
 
     fn grant(json: &str) -> Result<Fact, String> {
         let GrantWire {
-            user, role, name, at, ..
+            user,
+            role,
+            name,
+            at,
+            invite,
+            ..
         } = read_wire(json)?;
         match role {
             Role::None | Role::Owner => Err(format!("role {role}")),
@@ -499,6 +528,7 @@ impl Wire {
                 role,
                 name: label(name)?,
                 at,
+                invite,
             }),
         }
     }
@@ -584,12 +614,19 @@ impl Wire {
                 by,
                 at,
             }),
-            Fact::Grant { user, role, name, at } => text::write(&GrantWire {
+            Fact::Grant {
+                user,
+                role,
+                name,
+                at,
+                invite,
+            } => text::write(&GrantWire {
                 kind: "grant",
                 user,
                 role,
                 name,
                 at,
+                invite,
             }),
             Fact::Role { user, role, at } => text::write(&RoleWire {
                 kind: "role",

@@ -163,6 +163,9 @@ id!(
     /// Random number in a genesis, so that equal names make different albums.
     AlbumSeed, 16);
 id!(
+    /// Random number of an invite, by which the grants that answer it are known.
+    InviteId, 16);
+id!(
     /// BLAKE3 of an op's signed header text.
     HeaderHash, 32);
 id!(

@@ -19,6 +19,10 @@ pub enum Domain {
     AlbumList,
     /// That a device is its user's no longer, signed by the user's root.
     Revocation,
+    /// An invite's text, signed by the device that invites.
+    Invite,
+    /// The transcript of an exchange over a code, signed by each side's device.
+    Code,
 }
 
 impl Domain {
@@ -29,6 +33,8 @@ impl Domain {
             Domain::Session => "calotype 1 central session\n",
             Domain::AlbumList => "calotype 1 album list\n",
             Domain::Revocation => "calotype 1 device revocation\n",
+            Domain::Invite => "calotype 1 invite\n",
+            Domain::Code => "calotype 1 code\n",
         }
     }
 
@@ -57,6 +63,12 @@ impl KeyPair {
         PublicKey(self.0.verifying_key().to_bytes())
     }
 
+    /// The secret half as an X25519 key, for what is sealed for [`sealing_key`] of the public one. That one key signs
+    /// and opens is covered by ePrint 2021/509.
+    pub fn opening_key(&self) -> zeroize::Zeroizing<[u8; 32]> {
+        zeroize::Zeroizing::new(self.0.to_scalar_bytes())
+    }
+
     /// Signs `domain ‖ bytes`.
     pub fn sign(&self, domain: Domain, bytes: &[u8]) -> Signature {
         Signature(self.0.sign(&domain.message(bytes)).to_bytes())
@@ -71,6 +83,12 @@ pub fn verify(key: &PublicKey, domain: Domain, bytes: &[u8], signature: &Signatu
     };
     let signature = ed25519_dalek::Signature::from_bytes(&signature.0);
     key.verify_strict(&domain.message(bytes), &signature).is_ok()
+}
+
+/// The X25519 form of an Ed25519 public key; `None` where the bytes are no key.
+pub fn sealing_key(key: &PublicKey) -> Option<[u8; 32]> {
+    let key = VerifyingKey::from_bytes(&key.0).ok()?;
+    (!key.is_weak()).then(|| key.to_montgomery().to_bytes())
 }
 
 /// User id = BLAKE3(root public key), keyed for this purpose.
@@ -175,6 +193,15 @@ mod tests {
             b"{}",
             &sig
         ));
+    }
+
+    #[test]
+    fn nothing_is_sealed_for_a_key_that_anybody_opens() {
+        assert!(sealing_key(&KeyPair::from_seed(&[7; 32]).public()).is_some());
+        let mut weak = [0; 32];
+        weak[0] = 1;
+        assert_eq!(sealing_key(&PublicKey(weak)), None);
+        assert_eq!(sealing_key(&PublicKey([2; 32])), None, "no point of the curve");
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! What people see of an album (docs/protocol.md §4): entries by name, ratings, chat, members.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::album::{Album, FactId};
 use crate::fact::{Fact, Image, Role};
 use crate::graph::FactAt;
-use crate::id::{ActorId, BlobHash, HeaderHash, PublicKey, UserId};
+use crate::id::{ActorId, BlobHash, HeaderHash, InviteId, PublicKey, UserId};
 use crate::limits::HASH_DIGITS_MIN;
 use crate::live;
 use crate::name::clean_for_display;
@@ -396,6 +396,41 @@ impl Album {
         self.rights
             .revoked()
             .map(|(user, device)| (self.graph.users[user as usize], device))
+    }
+
+    /// Whom the grants with an invite's id name, valid or held, by user: more than one where two devices that could not
+    /// hear each other both answered.
+    pub fn invited(&self, invite: &InviteId) -> Vec<UserId> {
+        let answers = |fact: &Fact| matches!(fact, Fact::Grant { invite: Some(id), .. } if id == invite);
+        let names = |fact: &Fact, of: &UserId| matches!(fact, Fact::Grant { user, .. } if user == of);
+        let received = self.grants_received.iter();
+        let named = received.filter(|(user, ops)| {
+            let facts = ops.iter().flat_map(|at| self.graph.node(*at).members());
+            let mut of_user = facts.map(|(_, fact)| fact).filter(|fact| names(fact, user));
+            of_user.any(answers)
+        });
+        named.map(|(user, _)| *user).collect()
+    }
+
+    /// Invites whose id stands in the grants of several users, valid or held, with those users.
+    pub fn invited_twice(&self) -> Vec<(InviteId, Vec<UserId>)> {
+        let mut users: BTreeMap<InviteId, BTreeSet<UserId>> = BTreeMap::new();
+        for at in self.grants_received.values().flatten() {
+            for (_, fact) in self.graph.node(*at).members() {
+                if let Fact::Grant {
+                    user,
+                    invite: Some(id),
+                    ..
+                } = fact
+                {
+                    users.entry(*id).or_default().insert(*user);
+                }
+            }
+        }
+        let several = users.into_iter().filter(|(_, users)| users.len() > 1);
+        several
+            .map(|(id, users)| (id, users.into_iter().collect()))
+            .collect()
     }
 
     /// A member's label, fit to be shown: that of the newest grant, of the genesis for the owner.

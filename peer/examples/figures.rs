@@ -205,11 +205,46 @@ impl World {
             format!("{:.0} MB", resident_mb(carol.child.id())),
             "150 MB",
         );
+        self.joining(&carol);
         drop(carol);
         row(
             "REPL on it: start to prompt",
             ms(self.prompt_after("carol")),
             "300 ms",
+        );
+    }
+
+    /// Somebody comes into the large album by a code; from the code typed to all entries listed.
+    fn joining(&self, host: &Peer) {
+        let (guest, _) = self.up("guest", &["--register"]);
+        let role = "viewer".to_owned();
+        let Reply::Invite(invite) = ask(&host.control, Request::Invite { album: None, role }) else {
+            panic!("no code")
+        };
+        let begun = Instant::now();
+        ask(
+            &guest.control,
+            Request::Join {
+                code: invite.code,
+                host: None,
+                account: None,
+                timeout_ms: 60_000,
+            },
+        );
+        wait_for(|| {
+            let select = Select {
+                limit: Some(1),
+                ..Select::default()
+            };
+            match ask(&guest.control, Request::GetImages { album: None, select }) {
+                Reply::Images(it) if it.total == ENTRIES as u64 => Some(()),
+                _ => None,
+            }
+        });
+        row(
+            "joining it by a code: typed to all entries listed",
+            ms(begun.elapsed()),
+            "5000 ms",
         );
     }
 

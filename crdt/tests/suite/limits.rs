@@ -241,6 +241,7 @@ fn limits_of_facts() {
             role,
             name: "x".repeat(bytes),
             at,
+            invite: None,
         },
         _ => unreachable!(),
     };

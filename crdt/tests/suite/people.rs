@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use crdt::Album;
 use crdt::fact::{Fact, Role};
+use crdt::id::InviteId;
 use proptest::prelude::*;
 
-use crate::world::{AT, Peer, chat, device, grant, image, meet, peers, pull, rating, role, user};
+use crate::world::{AT, Peer, Pen, chat, device, grant, image, meet, peers, pull, rating, role, user};
 
 /// The lines as they are shown.
 fn lines(album: &Album) -> Vec<String> {
@@ -137,6 +138,7 @@ fn who_let_whom_in() {
         role: Role::Viewer,
         name: "B".into(),
         at: 7,
+        invite: None,
     });
     pull(&mut all, 0, 1);
     all[0].say(grant(b'B', Role::Contributor));
@@ -148,4 +150,77 @@ fn who_let_whom_in() {
     all[0].say(role(b'C', Role::Viewer));
     assert_eq!(at(&all[0].album, b'C'), None, "a role is no grant");
     assert_eq!(all[0].author.user(), device(b'O', 1).user());
+}
+
+/// A grant says which invite it answers, whatever way the album comes back; programs from before that key keep it as it
+/// is, and so do we keep what is no invite's id: if one replica refused the op over it, another would not.
+#[test]
+fn a_grant_keeps_the_invite_it_answers() {
+    let by_invite = |person: u8, invite: u8| match grant(person, Role::Viewer) {
+        Fact::Grant {
+            user, role, name, at, ..
+        } => Fact::Grant {
+            user,
+            role,
+            name,
+            at,
+            invite: Some(InviteId([invite; 16])),
+        },
+        _ => unreachable!(),
+    };
+    let text = by_invite(b'B', 7).to_text();
+    let golden = r#","role":"viewer","name":"B","at":1700000000000,"invite":"BwcHBwcHBwcHBwcHBwcHBw"}"#;
+    assert!(text.ends_with(golden), "{text}");
+    assert_eq!(Fact::read(&text), Ok(by_invite(b'B', 7)));
+    for other in [
+        "\"BwcHBwcH\"",
+        "\"\"",
+        "7",
+        "[1,{\"x\":2}]",
+        "null",
+        "true",
+        "{\"id\":[]}",
+    ] {
+        let odd = text.replace("\"BwcHBwcHBwcHBwcHBwcHBw\"", other);
+        crdt::text::check(&odd).unwrap();
+        assert_eq!(Fact::read(&odd), Ok(grant(b'B', Role::Viewer)), "{other}");
+    }
+
+    let mut all = peers(&[(b'A', Role::Curator)]);
+    all[0].say(by_invite(b'B', 7));
+    all[0].say(grant(b'D', Role::Viewer));
+    // Alice does not hear of it and answers the same invite for another.
+    all[1].say(by_invite(b'C', 7));
+    assert_eq!(all[1].album.invited(&InviteId([7; 16])), [user(b'C')]);
+    pull(&mut all, 0, 1);
+    let both = |album: &Album| {
+        let mut both = album.invited(&InviteId([7; 16]));
+        both.sort_unstable();
+        assert_eq!(album.invited(&InviteId([8; 16])), []);
+        both
+    };
+    let mut expect = vec![user(b'B'), user(b'C')];
+    expect.sort_unstable();
+    assert_eq!(both(&all[0].album), expect);
+    assert_eq!(all[1].album.invited_twice(), []);
+    assert_eq!(
+        all[0].album.invited_twice(),
+        [(InviteId([7; 16]), expect.clone())]
+    );
+    let again = crate::checkpoint::through_a_checkpoint(&all[0].album);
+    assert_eq!(both(&again), expect);
+    let mut again = Album::empty(all[0].album.id());
+    for op in all[0].album.ops() {
+        again.receive(op.clone(), crdt::Trust::Stored);
+    }
+    assert_eq!(both(&again), expect);
+    // One that is held is known too: Bob has no right to let anybody in.
+    let mut all = peers(&[(b'B', Role::Viewer)]);
+    let tip = all[0].album.ops().last().cloned().unwrap();
+    let bob = device(b'B', 1);
+    let op = Pen::new(&bob, all[0].album.id(), None, &[&tip]);
+    let op = op.facts(&[by_invite(b'C', 9)]).sign();
+    all[0].album.receive(op, crdt::Trust::Verify);
+    assert_eq!(all[0].album.role_of(&user(b'C')), Role::None);
+    assert_eq!(all[0].album.invited(&InviteId([9; 16])), [user(b'C')]);
 }

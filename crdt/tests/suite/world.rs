@@ -49,6 +49,7 @@ pub fn grant(person: u8, role: Role) -> Fact {
         role,
         name: char::from(person).to_string(),
         at: AT,
+        invite: None,
     }
 }
 

@@ -243,6 +243,7 @@ fn grant(person: u8, role: Role) -> Fact {
         role,
         name: char::from(person).to_string(),
         at: AT,
+        invite: None,
     }
 }
 

@@ -5,9 +5,10 @@
 use central::fuzzing::Desk;
 use central::limits::FRAME_BYTES_MAX;
 use central::proto::{
-    AlbumEntry, AlbumList, AlbumPeersOk, AlbumPutOk, AlbumsOk, AnnounceOk, Answer, Ask, Code, Failure,
-    FromCentral, Genesis, HelloOk, LookupOk, Member, Nonce, PeerEntry, Push, Request, Role, SessionOk,
-    StartOk,
+    AlbumEntry, AlbumList, AlbumPeersOk, AlbumPutOk, AlbumsOk, AnnounceOk, Answer, Ask, Code, End,
+    ExchangeId, Failure, FromCentral, Genesis, HelloOk, KnockOk, LookupOk, MailboxEntry, MailboxKind,
+    MailboxOpenOk, MailboxState, MailboxesOk, Member, Nonce, PeerEntry, Push, Request, Role, SealedBox,
+    SessionOk, StartOk,
 };
 use crdt::id::{AlbumId, Signature, UserId};
 use crdt::keys::{Certificate, Domain, Revocation};
@@ -140,6 +141,9 @@ fn hear(frame: &[u8]) {
             as_kind::<AnnounceOk>(frame);
             as_kind::<AlbumPutOk>(frame);
             as_kind::<AlbumPeersOk>(frame);
+            as_kind::<MailboxOpenOk>(frame);
+            as_kind::<MailboxesOk>(frame);
+            as_kind::<KnockOk>(frame);
             if let Some(page) = as_kind::<AlbumsOk>(frame) {
                 for AlbumEntry { list, sig, cert, .. } in page.albums {
                     drop(central::lists::verify(&list, &sig, &cert));
@@ -391,6 +395,55 @@ pub fn seeds() -> Vec<Seed> {
             ],
         ),
     ];
+    let code = |ask: Vec<(u8, Ask)>| [vec![alice(), bob(), (b'1', put(3))], ask].concat();
+    let sealed = |person: u8| SealedBox {
+        device: author(person).device.public(),
+        sealed: bytes(&[&[person; 40]]),
+    };
+    let open = |connection, kind, album, who: &[u8]| {
+        let boxes = who.iter().map(|person| sealed(*person)).collect();
+        let ask = Ask::MailboxOpen {
+            kind,
+            album,
+            boxes,
+            ttl_ms: 86_400_000,
+        };
+        (connection, ask)
+    };
+    let knock = |connection, number| {
+        let body = bytes(&[b"A", &point]);
+        (connection, Ask::Knock { number, body })
+    };
+    let mail = |connection, end| {
+        let (exchange, body) = (ExchangeId([6; 16]), bytes(&[b"B", &point]));
+        (connection, Ask::Mail { exchange, body, end })
+    };
+    let server = [
+        server,
+        vec![
+            (
+                "code-album",
+                code(vec![
+                    open(b'1', MailboxKind::Album, Some(album), &[ALICE, BOB]),
+                    knock(b'2', 1),
+                    mail(b'1', None),
+                    mail(b'1', Some(End::Used)),
+                    (b'1', Ask::Mailboxes),
+                    (b'1', Ask::MailboxClose { number: 1 }),
+                ]),
+            ),
+            (
+                "code-device",
+                code(vec![
+                    open(b'2', MailboxKind::Device, None, &[BOB]),
+                    knock(b'1', 1),
+                    knock(b'1', 1),
+                    mail(b'2', Some(End::Burnt)),
+                ]),
+            ),
+        ],
+    ]
+    .concat();
     let mut seeds: Vec<Seed> = server
         .into_iter()
         .map(|(name, asks)| seed(name, requests(asks)))
@@ -490,6 +543,56 @@ fn answers() -> Vec<(&'static str, Vec<u8>)> {
                 album,
                 cert,
                 addresses: vec!["192.0.2.1:7440".to_owned()],
+            }
+            .encode(),
+        ),
+        ("ok-mailbox", ok(MailboxOpenOk { number: 7 })),
+        (
+            "ok-mailboxes",
+            ok(MailboxesOk {
+                mailboxes: vec![MailboxEntry {
+                    number: 7,
+                    kind: MailboxKind::Album,
+                    album: Some(album),
+                    state: MailboxState::Taken,
+                    left_ms: 5_000,
+                }],
+            }),
+        ),
+        (
+            "ok-knock",
+            ok(KnockOk {
+                exchange: ExchangeId([6; 16]),
+                kind: MailboxKind::Device,
+                online: 1,
+            }),
+        ),
+        (
+            "push-knock",
+            Push::Knock {
+                exchange: ExchangeId([6; 16]),
+                number: 7,
+                kind: MailboxKind::Album,
+                album: Some(album),
+                sealed: central::proto::Bytes(vec![5; 40]),
+                body: central::proto::Bytes(vec![6; 33]),
+            }
+            .encode(),
+        ),
+        (
+            "push-mail",
+            Push::Mail {
+                exchange: ExchangeId([6; 16]),
+                body: central::proto::Bytes(vec![6; 33]),
+                end: Some(End::Burnt),
+            }
+            .encode(),
+        ),
+        (
+            "push-mailbox",
+            Push::Mailbox {
+                number: 7,
+                state: MailboxState::Expired,
             }
             .encode(),
         ),

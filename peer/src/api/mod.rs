@@ -14,6 +14,7 @@ mod gallery;
 mod held;
 mod history;
 mod inspect;
+mod invite;
 mod look;
 mod node;
 mod notice;
@@ -28,6 +29,7 @@ pub use gallery::*;
 pub use held::*;
 pub use history::*;
 pub use inspect::*;
+pub use invite::*;
 pub use look::*;
 pub use node::*;
 pub use notice::*;
@@ -180,6 +182,21 @@ pub enum Request {
         confirm: bool,
         accept_new_key: bool,
     },
+    /// Makes a code that lets somebody into the album.
+    Invite { album: Option<String>, role: String },
+    /// The codes of this home.
+    Invites,
+    /// Ends a code of this home.
+    CancelInvite { number: u32 },
+    /// Enters an album by a code; `host` is the central to use from now on, `account` is made first.
+    Join {
+        code: String,
+        #[serde(default)]
+        host: Option<String>,
+        #[serde(default)]
+        account: Option<NewAccount>,
+        timeout_ms: u64,
+    },
     /// Filtered version as a new entry.
     Filter {
         album: Option<String>,
@@ -283,6 +300,15 @@ pub enum Request {
     Shutdown,
 }
 
+/// An account to be made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewAccount {
+    /// Its name.
+    pub user: String,
+    /// Its password.
+    pub password: Secret,
+}
+
 /// A password on its way: never shown by `Debug`, wiped when dropped.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, zeroize::Zeroize, zeroize::ZeroizeOnDrop)]
 #[serde(transparent)]
@@ -335,6 +361,12 @@ pub enum Reply {
     Held(Held),
     /// `verify-user`.
     SafetyWords(SafetyWords),
+    /// `invite`.
+    Invite(Invite),
+    /// `invites`.
+    Invites(Invites),
+    /// `join`.
+    Joined(Box<Joined>),
     /// `filter`: the new entry.
     Filtered(Filtered),
     /// `filter --all`: the new entries.

@@ -95,6 +95,10 @@ pub enum News {
     MemberRemoved { user: String, by: String },
     /// I may enter an album.
     Invited { by: String, owner: String },
+    /// Somebody came by a code of mine.
+    CodeUsed { number: u32, user: String },
+    /// A code of mine is used up, and nobody came.
+    CodeBurnt { number: u32 },
     /// I may not any more.
     Uninvited { by: String },
     /// A chat line.

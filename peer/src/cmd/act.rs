@@ -81,6 +81,17 @@ pub enum Guarded {
         /// Make the account anew where the central has lost it.
         anew: bool,
     },
+    /// A new account, by which an album is entered with a code.
+    Join {
+        /// The code in its one spelling.
+        code: String,
+        /// The central to use.
+        host: Option<String>,
+        /// Account name; asked for where there is none.
+        user: Option<String>,
+        /// How long to wait for a device that answers.
+        timeout_ms: u64,
+    },
     /// The recovery words, shown again.
     RecoveryWords,
     /// The sealed root key is kept at the central from now on.
@@ -110,13 +121,14 @@ impl Guarded {
     pub fn user(&self) -> Option<&str> {
         match self {
             Self::Register(user) | Self::Login(user) | Self::Recover { user, .. } => Some(user),
+            Self::Join { user, .. } => user.as_deref(),
             Self::RecoveryWords | Self::EscrowOn | Self::RevokeDevice { .. } => None,
         }
     }
 
     /// Whether the password is a new one, which is asked for twice.
     pub fn is_new(&self) -> bool {
-        matches!(self, Self::Register(_) | Self::Recover { .. })
+        matches!(self, Self::Register(_) | Self::Recover { .. } | Self::Join { .. })
     }
 }
 

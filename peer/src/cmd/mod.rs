@@ -33,6 +33,9 @@ mod get_images;
 mod get_metadata;
 mod get_or_set;
 mod held;
+mod invite;
+mod invites;
+mod join;
 mod leave_album;
 mod list;
 mod log;
@@ -331,6 +334,9 @@ verbs! {
     RemoveUser(remove_user::RemoveUser),
     Held(held::Held),
     VerifyUser(verify_user::VerifyUser),
+    Invite(invite::Invite),
+    Invites(invites::Invites),
+    Join(join::Join),
     Members(members::Members),
     Say(say::Say),
     Chat(chat::Chat),
@@ -411,6 +417,14 @@ where
     Line::from_arg_matches(&prompt().try_get_matches_from(words)?)
 }
 
+/// An account's name, in normal form.
+///
+/// # Errors
+/// `usage` or `too_large`, with what is wrong with it.
+pub fn user_name(text: &str) -> Result<String, Failure> {
+    check::user(text)
+}
+
 /// Whether a one-shot that worked by itself should let the others know before it ends.
 pub fn changes(request: &Request) -> bool {
     matches!(
@@ -430,6 +444,7 @@ pub fn changes(request: &Request) -> bool {
                 act: HeldAct::Accept,
                 ..
             }
+            | Request::Join { .. }
             | Request::Filter { .. }
             | Request::FilterMany { .. }
             | Request::Say { .. }
@@ -453,6 +468,7 @@ pub fn only_looks(request: &Request) -> bool {
                 act: HeldAct::List,
                 ..
             }
+            | Request::Invites
             | Request::Peers
             | Request::Devices
             | Request::Status

@@ -17,6 +17,7 @@ fn words(name: &str) -> &'static [&'static str] {
         "save" => &["a.jpg", "out.jpg"],
         "export" => &["out"],
         "say" => &["hello", "there"],
+        "join" => &["7-carpet-monkey-lamp"],
         "config" => &["show"],
         "central" => &["trust", "zoo", "zoo", "zoo", "zoo", "zoo", "zoo"],
         "revoke-device" => &["laptop"],

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rustix::termios::{self, LocalModes, OptionalActions};
 
-use crate::api::{Code, Failure, Request, Secret};
+use crate::api::{Code, Failure, NewAccount, Request, Secret};
 use crate::cmd::{Act, Guarded, PasswordFrom, WordsFrom};
 use crate::recovery;
 
@@ -24,14 +24,15 @@ pub enum NoPassword {
 /// The request with its password, and whatever else only a person or a file can tell; any other act unchanged. Blocks at
 /// the terminal.
 pub fn resolve(act: Act) -> Result<Act, NoPassword> {
-    let Act::Guarded { what, from } = act else {
+    let Act::Guarded { mut what, from } = act else {
         return Ok(act);
     };
     // First what may be wrong for other reasons than the password.
     let mut words = Secret(String::new());
-    match &what {
+    match &mut what {
         Guarded::Recover { words: from, .. } => words = recovery_words(from)?,
         Guarded::RevokeDevice { device, sure: false } => is_sure(device)?,
+        Guarded::Join { user, .. } if user.is_none() => *user = Some(asked_name()?),
         _ => {}
     }
     let password = match from {
@@ -49,6 +50,20 @@ pub fn resolve(act: Act) -> Result<Act, NoPassword> {
             words,
             password,
             anew,
+        },
+        Guarded::Join {
+            code,
+            host,
+            user,
+            timeout_ms,
+        } => Request::Join {
+            code,
+            host,
+            account: Some(NewAccount {
+                user: user.unwrap_or_default(),
+                password,
+            }),
+            timeout_ms,
         },
         Guarded::RecoveryWords => Request::RecoveryWords { password },
         Guarded::EscrowOn => Request::EscrowOn { password },
@@ -98,6 +113,12 @@ fn recovery_words(from: &WordsFrom) -> Result<Secret, NoPassword> {
     };
     recovery::seed_of(&words.0).map_err(NoPassword::Failure)?;
     Ok(words)
+}
+
+/// Asks for the name of a new account.
+fn asked_name() -> Result<String, NoPassword> {
+    let name = question("Your name here, as others will see it: ", Echo::On)?;
+    crate::cmd::user_name(name.0.trim()).map_err(NoPassword::Failure)
 }
 
 /// Asks before what cannot be taken back.

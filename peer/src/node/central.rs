@@ -17,6 +17,8 @@ use crdt::id::{AlbumId, Signature, UserId};
 use crdt::keys::{Certificate, Domain, KeyPair, Revocation};
 use tokio::sync::Notify;
 
+use super::code::answer;
+use super::code::mine;
 use super::run::{Handle, Node};
 use super::{CentralChoice, news};
 use crate::api::{Code, Failure, News};
@@ -33,6 +35,8 @@ pub(super) struct CentralState {
     pub(super) client: Option<Client>,
     /// Where it is, or was last.
     pub(super) address: Option<String>,
+    /// Its key.
+    pub(super) key: Option<Fingerprint>,
     /// Albums that the central says I may enter, from lists whose signatures hold.
     pub(super) listed: Vec<Listed>,
     /// Why the last attempt failed.
@@ -44,6 +48,8 @@ pub(super) struct CentralState {
     wake: Arc<Notify>,
     /// Connect at once, whatever failed before.
     retry: Arc<Notify>,
+    /// Told when the node is to use another central.
+    moved: Arc<Notify>,
 }
 
 /// An album as a signed list describes it.
@@ -64,6 +70,13 @@ impl CentralState {
     /// What kept it away may be gone: no more waiting.
     pub(super) fn try_again(&self) {
         self.retry.notify_one();
+    }
+
+    /// Another central was chosen: the task leaves the one it has.
+    pub(super) fn chosen_anew(&mut self) {
+        self.client = None;
+        self.trouble = None;
+        self.moved.notify_one();
     }
 
     /// `connected`, `down` or `none` (nobody is logged in).
@@ -142,7 +155,7 @@ impl Node {
 }
 
 /// Connects and stays connected until the node ends.
-pub(super) async fn run(handle: Handle, choice: CentralChoice) {
+pub(super) async fn run(handle: Handle) {
     // Held as long as this node is the one that serves this user account's embedded central.
     let mut serving = None;
     let mut wait = BACKOFF.0;
@@ -150,15 +163,24 @@ pub(super) async fn run(handle: Handle, choice: CentralChoice) {
         return;
     };
     loop {
+        let chosen = handle.with(|node| (node.config.central.clone(), node.central.moved.clone()));
+        let Ok((choice, moved)) = chosen.await else { break };
         match connect(&handle, &choice, &mut serving).await {
-            Ok((client, address)) => {
+            Ok((client, address, key)) => {
                 wait = BACKOFF.0;
                 let up = client.clone();
-                let told = handle.with(move |node| came_up(node, up, address)).await;
-                if told.is_err() {
-                    break;
-                }
-                let reason = attend(&handle, &client).await;
+                let told = handle
+                    .with(move |node| came_up(node, up, (address, key), &choice))
+                    .await;
+                let reason = match told {
+                    Ok(true) => tokio::select! {
+                        reason = attend(&handle, &client) => reason,
+                        () = moved.notified() => continue,
+                    },
+                    // Chosen anew meanwhile.
+                    Ok(false) => continue,
+                    Err(_) => break,
+                };
                 if handle.with(move |node| went_down(node, reason)).await.is_err() {
                     break;
                 }
@@ -176,17 +198,29 @@ pub(super) async fn run(handle: Handle, choice: CentralChoice) {
         tokio::select! {
             () = tokio::time::sleep(wait) => wait = (wait * 2).min(BACKOFF.1),
             () = retry.notified() => wait = BACKOFF.0,
+            () = moved.notified() => wait = BACKOFF.0,
         }
     }
 }
 
-fn came_up(node: &mut Node, client: Client, address: String) {
+/// Takes a connection over, unless it is to a central that is not the chosen one any more.
+fn came_up(
+    node: &mut Node,
+    client: Client,
+    (address, key): (String, Fingerprint),
+    choice: &CentralChoice,
+) -> bool {
+    if node.config.central != *choice {
+        return false;
+    }
     let again = node.central.trouble.take().is_some() && node.signed_in;
     node.central.client = Some(client);
     node.central.address = Some(address.clone());
+    node.central.key = Some(key);
     if again {
         news::tell(node, None, News::CentralUp { address });
     }
+    true
 }
 
 fn went_down(node: &mut Node, reason: String) {
@@ -201,7 +235,7 @@ async fn connect(
     handle: &Handle,
     choice: &CentralChoice,
     serving: &mut Option<Embedded>,
-) -> Result<(Client, String), String> {
+) -> Result<(Client, String, Fingerprint), String> {
     let (address, pin) = match choice {
         CentralChoice::Embedded { dir } => embedded_central(dir, serving).await?,
         CentralChoice::Address(address) => {
@@ -236,7 +270,7 @@ async fn connect(
             ));
         }
     }
-    Ok((client, address))
+    Ok((client, address, fingerprint))
 }
 
 /// Notes what only a broken or a false central does. Another key is said aloud: a person decides.
@@ -304,7 +338,7 @@ async fn attend(handle: &Handle, client: &Client) -> String {
             reason = client.closed() => return reason,
             () = tokio::time::sleep(refresh) => {}
             () = wake.notified() => {}
-            Some(push) = pushes.recv() => take_push(handle, push).await,
+            Some(push) = pushes.recv() => take_push(handle, client, push).await,
         }
         let refreshed = refresh_session(handle, client, &mut in_session).await;
         let refused = match &refreshed {
@@ -335,7 +369,10 @@ async fn attend(handle: &Handle, client: &Client) -> String {
     }
 }
 
-async fn take_push(handle: &Handle, push: Push) {
+async fn take_push(handle: &Handle, client: &Client, push: Push) {
+    let Some(push) = answer::heard(handle, client, push).await else {
+        return;
+    };
     let step = move |node: &mut Node| match push {
         Push::Album {
             album,
@@ -372,7 +409,6 @@ async fn take_push(handle: &Handle, push: Push) {
             };
             meet(node, album, vec![entry]);
         }
-        // Nothing here answers codes yet.
         Push::Knock { .. } | Push::Mail { .. } | Push::Mailbox { .. } => {}
     };
     let _ = handle.with(step).await;
@@ -394,7 +430,10 @@ async fn refresh_session(handle: &Handle, client: &Client, in_session: &mut bool
             .resume_or_reclaim(&identity.name, &identity.certificate, &identity.device)
             .await?;
         *in_session = true;
+        let _ = handle.with(|node| answer::forget_old(node)).await;
     }
+    // A refusal costs only that nothing is told of codes.
+    let _ = mine::look(handle, client).await;
     let address = handle
         .with(|node| node.net.as_ref().map(net::Net::local_addr))
         .await
@@ -730,53 +769,4 @@ pub(super) fn failure(error: ClientError) -> Failure {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use crdt::id::{AlbumSeed, Incarnation};
-    use crdt::{Author, Draft, Receipt, Trust};
-
-    use super::*;
-
-    /// Bob was killed when no more than the first op of the album had reached his disk. At his next start every device
-    /// that the central names may link with him, not the owner's alone.
-    #[test]
-    fn an_album_has_arrived_when_it_names_me() {
-        let author = |person: u8| {
-            let (root, device) = (
-                KeyPair::from_seed(&[person; 32]),
-                KeyPair::from_seed(&[!person; 32]),
-            );
-            Author {
-                certificate: Certificate::issue(&root, &device.public()),
-                device,
-                incarnation: Incarnation([person; 16]),
-            }
-        };
-        let (alice, bob) = (author(1), author(2));
-        let (mut album, genesis) = Album::create(&alice, AlbumSeed([0; 16]), "trip", "alice", 0).unwrap();
-        let grant = crdt::fact::Fact::Grant {
-            user: bob.user(),
-            role: Role::Viewer,
-            name: "bob".into(),
-            at: 0,
-        };
-        let mut bobs = Album::empty(album.id());
-        assert!(!has_arrived(None, Some(&bob.user())));
-        assert!(matches!(
-            bobs.receive(genesis, Trust::Verify),
-            Receipt::Received(_)
-        ));
-        assert!(bobs.has_genesis());
-        assert!(!has_arrived(Some(&bobs), Some(&bob.user())));
-        let draft = Draft {
-            facts: vec![grant],
-            removes: vec![],
-        };
-        for op in album.author(&alice, draft).unwrap() {
-            bobs.receive(Arc::clone(&op), Trust::Verify);
-        }
-        assert!(has_arrived(Some(&bobs), Some(&bob.user())));
-        assert!(!has_arrived(Some(&bobs), None));
-    }
-}
+mod tests;

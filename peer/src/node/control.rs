@@ -77,6 +77,8 @@ async fn serve_door(stream: UnixStream, handle: Handle, at_work: TaskTrackerToke
     }
     if let Some(notices) = notices {
         drop(at_work);
+        // What became of codes is told to the first who listens.
+        let _ = handle.with(|node| node.central.albums_changed()).await;
         return watch(notices, &mut write, &mut reader).await;
     }
     // The prompt asks by itself, and that is no work.

@@ -8,6 +8,7 @@ mod blobs;
 mod busy;
 mod central;
 mod checkpoint;
+mod code;
 mod commands;
 mod control;
 mod counted;
@@ -158,7 +159,11 @@ pub async fn start(config: Config) -> Result<Running, Failure> {
     let control = runtime.join("control");
     let listener = control::bind(&control).map_err(no_socket)?;
 
-    let (central_choice, pace) = (config.central.clone(), config.watchdog);
+    let pace = config.watchdog;
+    let config = Config {
+        central: chosen_central(&db, config.central.clone()),
+        ..config
+    };
     let signed_out = db.get("node", b"logged-out").ok().flatten().is_some();
     let (mut node, inputs) = Node::new(Parts {
         home,
@@ -196,7 +201,7 @@ pub async fn start(config: Config) -> Result<Running, Failure> {
     let doors = TaskTracker::new();
     let accepting = tokio::spawn(control::serve(listener, handle.clone(), doors.clone()));
     let spare = tokio::spawn(spare::run(handle.clone()));
-    let central = tokio::spawn(central::run(handle.clone(), central_choice));
+    let central = tokio::spawn(central::run(handle.clone()));
     let lan = tokio::spawn(lan::run(handle.clone()));
     let peer_address = handle.with(|node| node.net.as_ref().map(Net::local_addr)).await?;
     Ok(Running {
@@ -214,6 +219,16 @@ pub async fn start(config: Config) -> Result<Running, Failure> {
         loop_beat,
         _watchdog: watchdog,
     })
+}
+
+/// The central that this node uses: the one it was told; else the one that `join CODE@HOST` named; else the embedded one.
+fn chosen_central(db: &Db, told: CentralChoice) -> CentralChoice {
+    let CentralChoice::Embedded { .. } = told else {
+        return told;
+    };
+    let kept = db.get("node", b"central").ok().flatten();
+    let kept = kept.and_then(|bytes| String::from_utf8(bytes).ok());
+    kept.map_or(told, CentralChoice::Address)
 }
 
 /// Beats for the runtime, and has the node's loop beat.
@@ -511,6 +526,32 @@ impl Node {
             None => self.delete("node", b"album"),
         }
     }
+}
+
+/// A typed code in its one spelling.
+///
+/// # Errors
+/// `usage`, with the word that is meant where one of them is none.
+pub fn code(typed: &str) -> Result<String, Failure> {
+    use code::words::{Code as Spoken, CodeError};
+    Spoken::parse(typed)
+        .map(|code| code.to_string())
+        .map_err(|error| {
+            let hint = match &error {
+                CodeError::Unknown { near: Some(near), .. } => {
+                    format!("did you mean {near}? Nothing was sent")
+                }
+                _ => "type it as you were told, for example /join 7-carpet-monkey-lamp".to_owned(),
+            };
+            Failure::new(Code::Usage, error.to_string(), hint)
+        })
+}
+
+/// Whether a home has an account already, so that nobody need be asked for a name.
+pub fn has_account(home: &Path) -> bool {
+    let account = std::fs::read(home.join("account.json")).ok();
+    let account = account.and_then(|bytes| serde_json::from_slice::<Account>(&bytes).ok());
+    account.is_some_and(|account| account.confirmed)
 }
 
 /// A strategy's word.

@@ -7,6 +7,7 @@ use crdt::id::{AlbumId, BlobHash, HeaderHash, PublicKey, UserId};
 use crdt::keys::Certificate;
 use crdt::{Album, Change, FactId};
 
+use super::code::answer;
 use super::commands::why_held;
 use super::run::{Node, clock_ms, rfc3339};
 use crate::api::{News, Notice};
@@ -67,6 +68,11 @@ pub(super) fn bytes_ready(node: &Node, id: AlbumId, blob: BlobHash, rebuilt: boo
 pub(super) fn changed(node: &mut Node, id: AlbumId, changes: &[Change], mine: bool) {
     if changes.iter().any(|change| matches!(change, Change::Role { .. })) {
         node.central.albums_changed();
+        for (album, users) in answer::doubles(node, id) {
+            let users = users.join(" and ");
+            let text = format!("one code brought both {users} into {album}: /removeUser who was not meant");
+            warn(node, text);
+        }
     }
     let me = node.user();
     let is_mine = |change: &&Change| matches!(change, Change::Role { user, .. } if Some(*user) == me);

@@ -18,7 +18,13 @@ const FAULT_FORGIVEN_MS: u64 = 1000;
 /// What is refused of transfers.
 const BLOB_KINDS: [&str; 1] = ["blob_wrong"];
 /// What is refused of the central.
-const CENTRAL_KINDS: [&str; 4] = ["central_key", "central_protocol", "central_list", "central_peer"];
+const CENTRAL_KINDS: [&str; 5] = [
+    "central_key",
+    "central_protocol",
+    "central_list",
+    "central_peer",
+    "central_code",
+];
 
 /// Kinds that no honest program makes or passes on, whatever its version. Many of them end a link.
 const FAULTS: [&str; 16] = [

@@ -16,6 +16,7 @@ use super::account::Account;
 use super::busy::Busy;
 use super::central::CentralState;
 use super::checkpoint::Checkpoints;
+use super::code::answer::Codes;
 use super::counted::{Counted, Moved};
 use super::gate::Gate;
 use super::judge::Findings;
@@ -93,6 +94,11 @@ impl Handle {
         self.notices.subscribe()
     }
 
+    /// Whether anybody watches.
+    pub(super) fn is_heard(&self) -> bool {
+        self.notices.receiver_count() > 0
+    }
+
     /// Tells everyone who watches.
     pub(super) fn notify(&self, notice: Notice) {
         // Fails only when nobody watches.
@@ -134,6 +140,7 @@ pub(super) struct Node {
     pub(super) findings: Findings,
     pub(super) spare: Spare,
     pub(super) central: CentralState,
+    pub(super) codes: Codes,
     pub(super) refusals: Refusals,
     pub(super) checkpoints: Checkpoints,
     /// Since when `/net` counts.
@@ -207,6 +214,7 @@ impl Node {
             findings: Findings::default(),
             spare: Spare::default(),
             central: CentralState::default(),
+            codes: Codes::default(),
             refusals: Refusals::default(),
             checkpoints: Checkpoints::default(),
             counted: Counted::new(),

@@ -105,6 +105,10 @@ pub fn text(notice: &Notice) -> String {
             let enter = in_quotes(notice.album.as_deref().unwrap_or_default());
             format!("{} added you to {album}: /enterAlbum {enter}", name(by))
         }
+        News::CodeUsed { user, .. } => format!("{} joined {album} by your code", name(user)),
+        News::CodeBurnt { number } => format!(
+            "somebody tried your code {number}-… for {album} with wrong words: it is used up; /invite makes a new one"
+        ),
         News::Uninvited { by } => format!("{} removed you from {album}; what you have stays here", name(by)),
         News::Chat { user, text } => format!("{}: {}", name(user), super::clean::whole(text)),
         News::PeerJoined { user, label, .. } => format!("{}{} is here", name(user), device(label)),

@@ -2,7 +2,7 @@
 
 use super::table::{columns, left, right};
 use super::{Page, Paint, human};
-use crate::api::{Away, Chat, ChatLine, Members, SafetyWords};
+use crate::api::{Away, Chat, ChatLine, Invite, InviteEntry, Invites, Members, SafetyWords};
 
 const NAME_COLUMNS: usize = 24;
 
@@ -121,6 +121,55 @@ pub(super) fn members(it: &Members, paint: Paint) -> Page {
         out: columns("", &rows),
         notes: String::new(),
         next: (it.members.len() == 1).then(|| "/addUser NAME".to_owned()),
+    }
+}
+
+/// The code alone, to be copied; what to say with it goes to stderr.
+pub(super) fn invite(it: &Invite) -> Page {
+    let at = match &it.central {
+        Some(central) => format!("{}@{}", super::clean(&it.code), super::clean(central)),
+        None => super::clean(&it.code).into_owned(),
+    };
+    let until = it.expires.get(..16).unwrap_or(&it.expires).replace('T', " ");
+    Page {
+        out: format!("{}\n", super::clean(&it.code)),
+        notes: format!(
+            "your guest types: calotype join {at}\nit lets one person into {} as {}, until {} UTC; a wrong guess uses it up\n",
+            super::clean(&it.album),
+            super::clean(&it.role),
+            super::clean(&until)
+        ),
+        next: Some(format!("/invites; /invite --cancel {} ends it", it.number)),
+    }
+}
+
+pub(super) fn invites(it: &Invites, paint: Paint) -> Page {
+    let row = |one: &InviteEntry| {
+        let what = match (&one.code, &one.user) {
+            (Some(code), _) => super::clean(code).into_owned(),
+            (None, Some(user)) => format!("{}-… {}", one.number, super::shorten(user, NAME_COLUMNS)),
+            (None, None) => format!("{}-…", one.number),
+        };
+        let until = one.expires.get(..16).unwrap_or(&one.expires).replace('T', " ");
+        let open = one.code.is_some();
+        vec![
+            left(what).paint(|t| if open { paint.bold(t) } else { t.to_owned() }),
+            left(super::shorten(&one.album, NAME_COLUMNS)),
+            left(super::clean(&one.role)),
+            left(super::clean(&one.state)).paint(|t| if open { paint.good(t) } else { paint.dim(t) }),
+            left(format!("until {}", super::clean(&until))).paint(|t| paint.dim(t)),
+        ]
+    };
+    let rows: Vec<_> = it.invites.iter().map(row).collect();
+    let none = rows.is_empty();
+    Page {
+        out: columns("", &rows),
+        notes: if none {
+            "you made no codes these two days\n".to_owned()
+        } else {
+            String::new()
+        },
+        next: none.then(|| "/invite ALBUM".to_owned()),
     }
 }
 

@@ -97,6 +97,9 @@ fn line(progress: &Progress, elapsed: Duration, columns: usize) -> String {
         total,
         unit,
     } = progress;
+    if unit == "nothing" {
+        return super::shorten(doing, columns);
+    }
     if unit == "share" {
         return super::shorten(&share(doing, *done, *total, elapsed), columns);
     }

@@ -2,6 +2,7 @@
 
 use crate::api::*;
 
+mod codes;
 mod devices;
 mod history;
 mod inside;
@@ -516,6 +517,7 @@ pub(super) fn replies() -> Vec<(&'static str, Reply)> {
     all.extend(look::replies());
     all.extend(meet::replies());
     all.extend(history::replies());
+    all.extend(codes::replies());
     all
 }
 
@@ -686,6 +688,7 @@ pub(super) fn notices() -> Vec<Notice> {
     let at = || s("2026-11-21T08:30:00Z");
     news.into_iter()
         .chain(people::news())
+        .chain(codes::news())
         .map(|news| Notice {
             at: at(),
             news,

@@ -3,7 +3,9 @@
 use super::{
     Page, Paint, album, devices, doctor, held, history, human, in_quotes, inspect, local, look, node, people,
 };
-use crate::api::{Done, Entered, Exported, Membership, Rated, Removed, Reply, Saved, Session, Synced};
+use crate::api::{
+    Done, Entered, Exported, Joined, Membership, Rated, Removed, Reply, Saved, Session, Synced,
+};
 
 /// The page of a reply, as wide as it likes.
 pub fn reply(reply: &Reply, paint: Paint) -> Page {
@@ -45,6 +47,9 @@ fn page_of(reply: &Reply, paint: Paint, columns: Option<usize>) -> Page {
         Reply::Restored(it) => history::restored(it),
         Reply::Said(it) => people::line(it, paint).into(),
         Reply::Chat(it) => people::chat(it, paint),
+        Reply::Invite(it) => people::invite(it),
+        Reply::Invites(it) => people::invites(it, paint),
+        Reply::Joined(it) => joined(it),
         Reply::Members(it) => people::members(it, paint),
         Reply::Away(it) => people::away(it).into(),
         Reply::Peers(it) => node::peers(it, paint),
@@ -142,6 +147,28 @@ fn entered(it: &Entered) -> Page {
     );
     page.notes = format!("you {}\n", people::rights(&it.role));
     page
+}
+
+fn joined(it: &Joined) -> Page {
+    let made = it.session.as_ref().map(session);
+    let (album, by) = (super::clean(&it.album), super::clean(&it.by));
+    let may = match it.role.as_str() {
+        "viewer" => "you may look, rate and chat",
+        "contributor" => "you may add images, filter, rate and chat",
+        _ => "you may add images and remove those of others, and let people in",
+    };
+    let out = format!(
+        "joined {album} of {}, invited by {by}: {}, {}\nyou are {}: {may}\n",
+        super::clean(&it.owner),
+        human::count(it.images, "image", "images"),
+        human::count(it.members, "member", "members"),
+        super::clean(&it.role)
+    );
+    Page {
+        out: made.as_ref().map_or(String::new(), |page| page.out.clone()) + &out,
+        notes: made.map_or(String::new(), |page| page.notes),
+        next: Some("/getImages, /addImage PATH".to_owned()),
+    }
 }
 
 fn removed(it: &Removed) -> Page {

@@ -4,6 +4,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::tour::is_code;
+
 /// Keys whose values no two runs share; `at` as well where it is a number, of milliseconds.
 const VARYING: [&str; 21] = [
     "pid",
@@ -51,6 +53,10 @@ impl Redact {
 
     pub fn text(&mut self, text: &str) -> String {
         let text = text.replace(&self.folder, "WORLD");
+        let parts = text
+            .split('"')
+            .map(|part| if is_code(part) { "CODE" } else { part });
+        let text = parts.collect::<Vec<_>>().join("\"");
         let mut out = String::new();
         let mut rest = text.as_str();
         while let Some(first) = rest.chars().next() {

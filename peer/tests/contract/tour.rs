@@ -47,12 +47,22 @@ fn step(line: &str) -> Step {
     }
 }
 
+/// `7-carpet-monkey-lamp`.
+pub fn is_code(word: &str) -> bool {
+    let parts: Vec<&str> = word.split('-').collect();
+    let letters = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase());
+    parts.len() == 4 && parts[0].bytes().all(|byte| byte.is_ascii_digit()) && parts[1..].iter().all(letters)
+}
+
 /// What is the same in every run: no numbers, sizes, ids, folders, and one space between words.
 fn shape(line: &str) -> String {
     let word = |word: &str| {
         let core = word.trim_matches(['(', ')', ',', '.', ';']);
-        let number = core.chars().all(|c| c.is_ascii_hexdigit() || ".:×".contains(c))
+        let number = core.chars().all(|c| c.is_ascii_hexdigit() || ".:×-".contains(c))
             && (core.len() == 8 || core.contains(|c: char| c.is_ascii_digit()));
+        if is_code(core) {
+            return word.replace(core, "CODE");
+        }
         match core {
             "" => word.to_owned(),
             "B" | "kB" | "MB" => word.replace(core, "SIZE"),
@@ -134,6 +144,20 @@ impl Seat {
         });
         self.used.extend(found);
     }
+
+    /// The code that stands on the screen.
+    fn code(&self) -> Option<String> {
+        let screen = &self.person.screen;
+        let rows = (0..=screen.row).rev().map(|row| screen.text(row));
+        rows.map(|text| text.trim().to_owned()).find(|text| is_code(text))
+    }
+
+    /// Answers the question for a name.
+    fn is_called(&mut self, question: &str, name: &str) {
+        self.person
+            .until(question, |screen| screen.text(screen.row).ends_with(question));
+        self.person.types(&format!("{name}\r"));
+    }
 }
 
 #[test]
@@ -164,6 +188,12 @@ fn the_tour_goes_as_the_readme_says() {
                         seat.types("calotype", &line);
                         seats.insert(name.to_owned(), seat);
                         who = Some(name.to_owned());
+                    } else if line.starts_with("/join ") {
+                        // Whatever the README's code is: the one that Alice was told.
+                        let code = seats["alice"].code().unwrap();
+                        let seat = seats.get_mut("calotype").unwrap();
+                        seat.types("calotype", &format!("/join {code}"));
+                        who = Some(name);
                     } else {
                         let seat = seats.get_mut(&name).unwrap();
                         if line.starts_with("/filter ") || line == "/getImages" {
@@ -173,6 +203,14 @@ fn the_tour_goes_as_the_readme_says() {
                         who = Some(name);
                     }
                     typed += 1;
+                }
+                Step::Sees(line) if line.starts_with("Your name here") => {
+                    let (question, name) = line.split_once(": ").unwrap();
+                    let mut seat = seats.remove("calotype").unwrap();
+                    seat.is_called(&format!("{question}:"), name);
+                    seats.insert(name.to_owned(), seat);
+                    who = Some(name.to_owned());
+                    seen += 1;
                 }
                 Step::Sees(line) => {
                     seats.get_mut(who.as_ref().unwrap()).unwrap().sees(&line);
@@ -210,6 +248,7 @@ fn what_varies_has_one_shape() {
         "registered bob on 127.0.0.1:36497 (this device: 4f8a93e1)",
         "registered bob on 127.0.0.1:1 (this device: abcdefab)",
     );
+    same("7-carpet-monkey-lamp", "12-zoo-able-abandon");
     same("  kodim01.png  736 kB  768×512", "  kodim01.png  9.2 kB  60×40");
     same(
         "calotype 0.1.0, home ~/.local/share/calotype/home. /help lists",

@@ -109,6 +109,7 @@ pub fn grant(person: u8, role: Role) -> Fact {
         role,
         name: name(person),
         at: AT,
+        invite: None,
     }
 }
 

@@ -402,6 +402,7 @@ fn usurp(here: &Album, me: &Author, pen: Pen<'_>, clock: u64, friend: crdt::id::
         role: Role::Curator,
         name: "friend".to_owned(),
         at: clock,
+        invite: None,
     };
     let each = [role(user, Role::Curator), grant]
         .into_iter()

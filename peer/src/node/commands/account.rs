@@ -12,7 +12,7 @@ use crate::api::{Code, Failure, Reply, Secret, Session, Trusted};
 use crate::recovery;
 
 /// How long a command waits for the central to answer at all.
-const CENTRAL_WAIT: Duration = Duration::from_secs(5);
+pub(super) const CENTRAL_WAIT: Duration = Duration::from_secs(5);
 /// Shortest password taken.
 const PASSWORD_CHARS_MIN: usize = 1;
 

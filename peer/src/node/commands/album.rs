@@ -88,7 +88,7 @@ pub(super) async fn create(handle: &Handle, name: String) -> Result<Reply, Failu
     let (album, durable) = made.await??;
     settled(durable).await?;
     central::announce_members(handle, album).await;
-    entered(handle, album, true).await
+    entered(handle, album, true).await.map(Reply::Entered)
 }
 
 pub(super) async fn enter(handle: &Handle, label: String) -> Result<Reply, Failure> {
@@ -104,12 +104,38 @@ pub(super) async fn enter(handle: &Handle, label: String) -> Result<Reply, Failu
             node.access_changed();
         })
         .await?;
+    wait_for(handle, album, &label, until).await?;
+    handle.with(move |node| node.enter(album)).await?;
+    entered(handle, album, false).await.map(Reply::Entered)
+}
+
+/// Waits until an album that is being looked for says who I am, and says what is there.
+pub(super) async fn enter_here(handle: &Handle, album: AlbumId, label: &str) -> Result<Entered, Failure> {
+    handle
+        .with(move |node| {
+            let now = node.now();
+            node.engine.open(now, album);
+            node.carry_out();
+            node.access_changed();
+        })
+        .await?;
+    wait_for(handle, album, label, tokio::time::Instant::now() + ENTER_WAIT).await?;
+    handle.with(move |node| node.enter(album)).await?;
+    entered(handle, album, false).await
+}
+
+async fn wait_for(
+    handle: &Handle,
+    album: AlbumId,
+    label: &str,
+    until: tokio::time::Instant,
+) -> Result<(), Failure> {
     loop {
         let here = handle
             .with(move |node| node.engine.album(&album).is_some_and(|album| is_in(node, album)))
             .await?;
         if here {
-            break;
+            return Ok(());
         }
         if tokio::time::Instant::now() >= until {
             let hint = "it goes on looking; try again when one of them is online (/peers)";
@@ -126,8 +152,6 @@ pub(super) async fn enter(handle: &Handle, label: String) -> Result<Reply, Failu
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    handle.with(move |node| node.enter(album)).await?;
-    entered(handle, album, false).await
 }
 
 /// Whether the album's history has come so far that it says who I am.
@@ -165,12 +189,12 @@ async fn find_album(handle: &Handle, label: &str, until: tokio::time::Instant) -
     }
 }
 
-async fn entered(handle: &Handle, id: AlbumId, created: bool) -> Result<Reply, Failure> {
+async fn entered(handle: &Handle, id: AlbumId, created: bool) -> Result<Entered, Failure> {
     handle
         .with(move |node| {
             let label = id.hex();
             let album = node.album(Some(&label))?;
-            Ok(Reply::Entered(Entered {
+            Ok(Entered {
                 album: album.name().to_owned(),
                 album_id: id.hex(),
                 owner: album
@@ -181,7 +205,7 @@ async fn entered(handle: &Handle, id: AlbumId, created: bool) -> Result<Reply, F
                 members: album.members().filter(|member| member.role > Role::None).count() as u64,
                 images: album.image_count() as u64,
                 created,
-            }))
+            })
         })
         .await?
 }

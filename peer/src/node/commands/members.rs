@@ -149,7 +149,13 @@ pub(super) fn grant(
     // Raising somebody is meant to do neither.
     let fact = match role.cmp(&was) {
         Ordering::Equal => return Ok(None),
-        Ordering::Greater => Fact::Grant { user, role, name, at },
+        Ordering::Greater => Fact::Grant {
+            user,
+            role,
+            name,
+            at,
+            invite: None,
+        },
         Ordering::Less => Fact::Role { user, role, at },
     };
     let now = node.now();

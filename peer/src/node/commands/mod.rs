@@ -14,6 +14,8 @@ mod held;
 mod history;
 mod images;
 mod inspect;
+mod invite;
+mod join;
 mod members;
 mod names;
 mod picture;
@@ -133,6 +135,24 @@ pub(super) async fn execute(handle: Handle, request: Request, steps: Steps) -> R
         Request::Trash { album, limit, offset } => history::trash(&handle, album, limit, offset).await,
         Request::Undo { album, command } => undo::undo(&handle, album, command).await,
         Request::Restore { album, names } => undo::restore(&handle, album, names).await,
+        Request::Invite { album, role } => invite::invite(&handle, album, role).await,
+        Request::Invites => invite::list(&handle).await,
+        Request::CancelInvite { number } => invite::cancel(&handle, number).await,
+        Request::Join {
+            code,
+            host,
+            account,
+            timeout_ms,
+        } => {
+            let timeout = std::time::Duration::from_millis(timeout_ms);
+            let wanted = join::Wanted {
+                code,
+                host,
+                account,
+                timeout,
+            };
+            join::join(&handle, wanted, &steps).await
+        }
         Request::Say { album, text } => members::say(&handle, album, text).await,
         Request::Chat { album, limit, since } => members::chat(&handle, album, limit, since).await,
         Request::Members { album } => members::list(&handle, album).await,
