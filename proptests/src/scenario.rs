@@ -194,6 +194,7 @@ const EVILS: Words<Evil> = Words(&[
     ("overflow", Evil::Overflow),
     ("certify", Evil::Certify),
     ("unseat", Evil::Unseat),
+    ("invite", Evil::Invite),
 ]);
 const WHATS: Words<What> = Words(&[
     ("images", What::Images),

@@ -1,15 +1,17 @@
-//! What a Byzantine peer says of who belongs to whom: certificates that no root gave, and revocations of others' devices.
+//! What a Byzantine peer says of who belongs to whom: certificates that no root gave, revocations of others' devices, and
+//! grants for codes that nobody gave.
 //! Each returns the ops as they would leave a program that checks nothing.
 
 use std::sync::Arc;
 
 use crdt::Author;
-use crdt::fact::Fact;
+use crdt::fact::{Fact, Role};
 use crdt::header::Intro;
-use crdt::id::{AlbumId, Incarnation};
+use crdt::id::{AlbumId, Incarnation, InviteId};
 use crdt::keys::Certificate;
 use crdt::op::Op;
 
+use super::people;
 use crate::pen::Pen;
 
 /// The cheat, and whom it is after.
@@ -80,6 +82,30 @@ impl Impostor<'_> {
             .flatten()
             .chain(self.as_if(&their_root, &revoke))
             .collect()
+    }
+
+    /// One code for two newcomers, and for a curator; each let in by a grant of its own, which then is judged by itself.
+    pub(super) fn invite(&self, clock: u64) -> Vec<Arc<Op>> {
+        let mut prev = self.mine.clone();
+        let mut ops = Vec::new();
+        for (person, role) in [
+            (b'%', Role::Contributor),
+            (b'&', Role::Viewer),
+            (b'$', Role::Curator),
+        ] {
+            let grant = Fact::Grant {
+                user: people::user(person),
+                role,
+                name: people::name(person),
+                at: clock,
+                invite: Some(InviteId([7; 16])),
+            };
+            let pen = Pen::new(self.me, self.album, prev.clone(), self.tips).facts(vec![grant]);
+            let Ok(op) = pen.sign() else { continue };
+            prev = Some(op.clone());
+            ops.push(op);
+        }
+        ops
     }
 
     /// The first op of the actor that `intro` describes, signed by the cheat's device.

@@ -69,6 +69,8 @@ pub enum Evil {
     Certify,
     /// Revocations of another's device by whoever is not that user's root.
     Unseat,
+    /// Grants for codes that nobody gave, one code for several.
+    Invite,
 }
 
 /// What a Byzantine peer answers.
@@ -265,7 +267,7 @@ impl World {
             }
             Evil::Foreign => foreign(&me, clock),
             Evil::Early => early(&me, album, mine.as_ref(), &tips, &line("early")),
-            Evil::Certify | Evil::Unseat => self.impersonate(at, here, act, other),
+            Evil::Certify | Evil::Unseat | Evil::Invite => self.impersonate(at, here, act, other),
             Evil::Overflow => overflow(&pen.facts(vec![line("too far")])),
             Evil::Claim => Vec::new(),
             Evil::Junk => {
@@ -299,6 +301,7 @@ impl World {
         let line = people::dated(people::chat("not mine to say"), self.clock(at));
         match act {
             Evil::Certify => impostor.certify(&line),
+            Evil::Invite => impostor.invite(self.clock(at)),
             _ => impostor.unseat(self.clock(at), &line),
         }
     }
