@@ -4,8 +4,50 @@
 
 mod world;
 
+use std::io::{BufRead as _, BufReader, Lines};
+use std::process::{Child, ChildStderr, ChildStdout, Stdio};
+
 use serde_json::Value;
 use world::{Home, World, wait_for};
+
+/// An `approve-device` that waits.
+struct Approval {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+    err: ChildStderr,
+    code: String,
+}
+
+impl Approval {
+    fn begin(home: &Home<'_>) -> Self {
+        let mut child = home
+            .command(&["approve-device", "--json", "--password-file", "pw"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let err = child.stderr.take().unwrap();
+        let line = lines.next().expect("a code").unwrap();
+        let told: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(told["user"], "alice");
+        let code = told["code"].as_str().unwrap().to_owned();
+        Self {
+            child,
+            lines,
+            err,
+            code,
+        }
+    }
+
+    /// Its exit code, and what it told at last, on either stream.
+    fn ends(mut self) -> (i32, String) {
+        let told: Vec<String> = self.lines.map(Result::unwrap).collect();
+        let said = std::io::read_to_string(&mut self.err).unwrap();
+        let status = self.child.wait().unwrap();
+        (status.code().unwrap(), told.join("\n") + &said)
+    }
+}
 
 /// The 24 words of the account in this home, in a file.
 fn words(world: &World, home: &Home<'_>) -> String {
@@ -92,6 +134,77 @@ fn two_machines_of_one_person() {
         (&other["online"], &other["revoked"]),
         (&true.into(), &false.into())
     );
+}
+
+/// Alice has a new laptop, and her desk at hand. The desk makes a code, the laptop types it: the same member, with the same
+/// album, password and words. The code is good once. Of the next one Mallory knows the number: his guess costs the code, the
+/// right words are worth nothing after it, and the desk says so.
+#[test]
+fn a_second_machine_by_a_code() {
+    let world = World::new();
+    let _up = world.trip(&["alice"]);
+    let desk = world.home("alice");
+    world.image("a.bmp", 1);
+    desk.ok(&["add-image", "a.bmp"]);
+    std::fs::write(world.path("wrong"), "another\n").unwrap();
+    let run = desk.run(&["approve-device", "--password-file", "wrong"], "");
+    assert_eq!(run.code, 3, "{run:?}");
+    // Who has the password and no key here is told how to get one.
+    let laptop = world.home("laptop");
+    let run = laptop.run(&["login", "alice", "--password-file", "pw"], "");
+    assert_eq!(run.code, 3, "{run:?}");
+    assert!(
+        run.err.contains("approve-device") && run.err.contains("link CODE"),
+        "{run:?}"
+    );
+
+    let approval = Approval::begin(&desk);
+    let used = approval.code.clone();
+    let run = laptop.run(&["link", &used.to_uppercase().replace('-', " ")], "");
+    assert_eq!(run.code, 0, "{run:?}");
+    assert!(run.out.contains("a device of alice now: laptop"), "{run:?}");
+    assert!(run.out.contains("1 album: trip"), "{run:?}");
+    let (code, told) = approval.ends();
+    assert_eq!(code, 0, "{told}");
+    let told: Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(told["label"], "laptop");
+    let _laptop_up = laptop.up(&[]);
+    world.sync(&["alice", "laptop"]);
+    assert_eq!(laptop.names(), ["a.bmp"]);
+    let members = laptop.json(&["members"]);
+    assert_eq!(members["members"].as_array().unwrap().len(), 1);
+    let devices = desk.json(&["devices"]);
+    assert_eq!(
+        entry(&devices, "devices", "laptop").unwrap()["device"],
+        told["device"]
+    );
+    let first = words(&world, &desk);
+    assert_eq!(words(&world, &laptop), first);
+
+    let mallory = world.home("mallory");
+    let run = mallory.run(&["link", &used], "");
+    assert_eq!(run.code, 4, "{run:?}");
+    // The new machine has all that it takes to make the next one.
+    let approval = Approval::begin(&laptop);
+    let right = approval.code.clone();
+    let run = desk.run(&["link", &right], "");
+    assert!(
+        run.code != 0 && run.err.contains("belongs to alice already"),
+        "{run:?}"
+    );
+    let number = right.split('-').next().unwrap();
+    let mut guess = format!("{number}-abandon-ability-able");
+    if guess == right {
+        guess = format!("{number}-able-ability-abandon");
+    }
+    let run = mallory.run(&["link", &guess], "");
+    assert_eq!(run.code, 3, "{run:?}");
+    let (code, told) = approval.ends();
+    assert_eq!(code, 3, "{told}");
+    assert!(told.contains("the code is burnt"), "{told}");
+    let run = world.home("third").run(&["link", &right], "");
+    assert_eq!(run.code, 4, "{run:?}");
+    assert_eq!(desk.json(&["devices"])["devices"].as_array().unwrap().len(), 2);
 }
 
 /// Alice's only machine falls into the sea. With the words she wrote down she is herself again on a new one: Bob's peer

@@ -19,6 +19,28 @@ pub struct Recovered {
     pub albums: Vec<String>,
 }
 
+/// See [`super::Reply::Approving`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Approving {
+    /// Account name.
+    pub user: String,
+    /// A number and three words.
+    pub code: String,
+    /// When it ends, RFC 3339.
+    pub expires: String,
+    /// Address of the central, where it is not this account's own.
+    pub central: Option<String>,
+}
+
+/// See [`super::Reply::Approved`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Approved {
+    /// What the new device calls itself; may be empty.
+    pub label: String,
+    /// Its key, hex.
+    pub device: String,
+}
+
 /// See [`super::Reply::RecoveryWords`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RecoveryWords {

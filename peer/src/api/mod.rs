@@ -67,6 +67,12 @@ pub enum Request {
     Escrow { off: bool },
     /// The machines of this account.
     Devices,
+    /// Makes a code by which another machine becomes one of them.
+    ApproveDevice { password: Secret },
+    /// Waits until that code has ended, and ends it if nobody waits any more.
+    Approval,
+    /// Makes this new home one of the account's that the code is for. `host`: the central to use from now on.
+    Link { code: String, host: Option<String> },
     /// Ends one of them, by its label or the first digits of its key.
     RevokeDevice { device: String, password: Secret },
     /// Albums I may enter.
@@ -329,8 +335,12 @@ pub enum Reply {
     Session(Session),
     /// `logout`, `leave-album`, `block`, `unblock`, `shutdown`: what was done, in words.
     Done(Done),
-    /// `recover`.
+    /// `recover`, `link`.
     Recovered(Recovered),
+    /// `approve-device`, at first: the code.
+    Approving(Approving),
+    /// `approve-device`, at last: what became of it.
+    Approved(Approved),
     /// `recovery-words`.
     RecoveryWords(RecoveryWords),
     /// `escrow`.

@@ -96,6 +96,8 @@ pub enum Guarded {
     RecoveryWords,
     /// The sealed root key is kept at the central from now on.
     EscrowOn,
+    /// A code by which another machine becomes one of my devices.
+    ApproveDevice,
     /// Ends one of my devices.
     RevokeDevice {
         /// Its label, or the first digits of its key.
@@ -122,7 +124,7 @@ impl Guarded {
         match self {
             Self::Register(user) | Self::Login(user) | Self::Recover { user, .. } => Some(user),
             Self::Join { user, .. } => user.as_deref(),
-            Self::RecoveryWords | Self::EscrowOn | Self::RevokeDevice { .. } => None,
+            Self::RecoveryWords | Self::EscrowOn | Self::ApproveDevice | Self::RevokeDevice { .. } => None,
         }
     }
 

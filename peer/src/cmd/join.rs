@@ -31,15 +31,8 @@ pub struct Join {
 
 impl Join {
     pub(super) fn act(self, at: &Context<'_>) -> Result<Act, Failure> {
-        let typed = self.code.join(" ");
-        let (code, host) = match typed.split_once('@') {
-            Some((code, host)) => (code, Some(address(host)?)),
-            None => (&*typed, None),
-        };
-        let (code, timeout_ms) = (
-            crate::node::code(code)?,
-            u64::try_from(self.timeout.as_millis()).unwrap_or(u64::MAX),
-        );
+        let (code, host) = code_and_host(&self.code)?;
+        let timeout_ms = u64::try_from(self.timeout.as_millis()).unwrap_or(u64::MAX);
         if crate::node::has_account(&at.settings.home.value) {
             return Ok(Act::Ask(Request::Join {
                 code,
@@ -66,6 +59,16 @@ impl Join {
         };
         Ok(Act::Guarded { what, from })
     }
+}
+
+/// A code as typed, in its one spelling, and the central behind its `@`.
+pub(super) fn code_and_host(typed: &[String]) -> Result<(String, Option<String>), Failure> {
+    let typed = typed.join(" ");
+    let (code, host) = match typed.split_once('@') {
+        Some((code, host)) => (code, Some(address(host)?)),
+        None => (&*typed, None),
+    };
+    Ok((crate::node::code(code)?, host))
 }
 
 /// `HOST` or `HOST:PORT` of a central.

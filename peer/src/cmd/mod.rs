@@ -11,6 +11,7 @@ mod act;
 mod add_image;
 mod add_user;
 pub mod apply;
+mod approve_device;
 mod block;
 pub mod central;
 mod chat;
@@ -37,6 +38,7 @@ mod invite;
 mod invites;
 mod join;
 mod leave_album;
+mod link;
 mod list;
 mod log;
 mod login;
@@ -303,6 +305,8 @@ verbs! {
     Recover(recover::Recover),
     RecoveryWords(recovery_words::RecoveryWords),
     Devices(devices::Devices),
+    ApproveDevice(approve_device::ApproveDevice),
+    Link(link::Link),
     RevokeDevice(revoke_device::RevokeDevice),
     Escrow(escrow::Escrow),
     List(list::List),

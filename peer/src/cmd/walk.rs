@@ -17,7 +17,7 @@ fn words(name: &str) -> &'static [&'static str] {
         "save" => &["a.jpg", "out.jpg"],
         "export" => &["out"],
         "say" => &["hello", "there"],
-        "join" => &["7-carpet-monkey-lamp"],
+        "join" | "link" => &["7-carpet-monkey-lamp"],
         "config" => &["show"],
         "central" => &["trust", "zoo", "zoo", "zoo", "zoo", "zoo", "zoo"],
         "revoke-device" => &["laptop"],
@@ -48,7 +48,7 @@ fn every_command_of_the_contract_is_there() {
     let contract = "register login logout list create-album enter-album leave-album get-images get-metadata get-or-set \
         add-image remove-image rate-image add-user set-role remove-user held verify-user filter filters verify preview compare members say chat peers status \
         net sync export save open show watch block unblock config doctor up central demo apply fsck man completions log why undo trash restore recover \
-        recovery-words devices revoke-device escrow";
+        recovery-words devices approve-device link revoke-device escrow";
     let known: Vec<String> = shell()
         .get_subcommands()
         .map(|c| c.get_name().to_owned())

@@ -67,6 +67,7 @@ pub fn resolve(act: Act) -> Result<Act, NoPassword> {
         },
         Guarded::RecoveryWords => Request::RecoveryWords { password },
         Guarded::EscrowOn => Request::EscrowOn { password },
+        Guarded::ApproveDevice => Request::ApproveDevice { password },
         Guarded::RevokeDevice { device, .. } => Request::RevokeDevice { device, password },
     }))
 }

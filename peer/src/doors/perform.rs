@@ -92,6 +92,10 @@ async fn perform(act: Act, control: &Control, ui: &Ui, stop: &CancellationToken)
         Act::Ask(request) => {
             let reply = ask(request, control, ui, stop).await?;
             ui.reply(&reply)?;
+            if let Reply::Approving(_) = reply {
+                // The code is shown at once, and good as long as somebody waits for its end.
+                ui.reply(&ask(Request::Approval, control, ui, stop).await?)?;
+            }
         }
         Act::Open(request) => {
             let reply = ask(request, control, ui, stop).await?;

@@ -64,6 +64,37 @@ impl Account {
         })
     }
 
+    /// A new device that another one certified, with the sealed root that it sent ([`Account::sealed_root`]).
+    ///
+    /// # Errors
+    /// `auth` where the certificate is not this device's, or the sealed root none.
+    pub(super) fn approved(
+        name: &str,
+        device: &KeyPair,
+        certificate: Certificate,
+        sealed_root: &[u8],
+    ) -> Result<Self, Failure> {
+        let wrong = |message: &str| Failure::new(Code::Auth, message, "make a new code: /approveDevice");
+        if certificate.device != device.public() || !certificate.is_valid() {
+            return Err(wrong("the other machine's certificate is not for this one"));
+        }
+        let name = crdt::name::user_name(name).map_err(|_| wrong("the account's name is none"))?;
+        Ok(Self {
+            v: 1,
+            name,
+            confirmed: false,
+            device_seed: store_hex(&*device.seed()),
+            certificate,
+            sealed_root: serde_json::from_slice(sealed_root)
+                .map_err(|_| wrong("the other machine sent no sealed root key"))?,
+        })
+    }
+
+    /// The root key under the password, as another device keeps it (docs/protocol.md §11).
+    pub(super) fn sealed_root(&self) -> Vec<u8> {
+        serde_json::to_vec(&self.sealed_root).expect("plain data has a JSON text")
+    }
+
     /// Reads the home's account, if it has one.
     pub(super) fn load(home: &Home) -> Result<Option<Self>, Failure> {
         let damaged = |why: String| {

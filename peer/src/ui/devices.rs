@@ -2,7 +2,7 @@
 
 use super::table::{columns, left};
 use super::{Page, Paint, human};
-use crate::api::{Device, Devices, Escrow, Recovered, RecoveryWords, RevokedDevice};
+use crate::api::{Approved, Approving, Device, Devices, Escrow, Recovered, RecoveryWords, RevokedDevice};
 
 const NAME_COLUMNS: usize = 32;
 /// Recovery words on one line: short enough to be copied by hand without losing the place.
@@ -48,6 +48,38 @@ pub(super) fn recovered(it: &Recovered) -> Page {
     super::text::then(out, "/list, /devices; /revokeDevice ends a lost one")
 }
 
+pub(super) fn approving(it: &Approving) -> Page {
+    let code = super::clean(&it.code);
+    let at = match &it.central {
+        Some(central) => format!("{code}@{}", super::clean(central)),
+        None => code.to_string(),
+    };
+    let until = it.expires.get(..16).unwrap_or(&it.expires).replace('T', " ");
+    Page {
+        out: format!("{code}\n"),
+        notes: format!(
+            "on the other machine: calotype link {at}\nit becomes {}'s, with the same password. Until {} UTC, while this waits; a wrong \
+             guess uses it up\n",
+            super::clean(&it.user),
+            super::clean(&until)
+        ),
+        next: None,
+    }
+}
+
+pub(super) fn approved(it: &Approved) -> Page {
+    let name = super::shorten(&it.label, NAME_COLUMNS);
+    let out = format!(
+        "{} ({}) is your device now",
+        match name.is_empty() {
+            true => "it".into(),
+            false => name,
+        },
+        human::brief(&it.device)
+    );
+    super::text::then(out, "/devices; /revokeDevice ends it if that was not you")
+}
+
 pub(super) fn devices(it: &Devices, paint: Paint) -> Page {
     let rows: Vec<_> = it
         .devices
@@ -78,7 +110,7 @@ pub(super) fn devices(it: &Devices, paint: Paint) -> Page {
                 "the central cannot be reached: devices that this one never met are missing\n".to_owned()
             }
         },
-        next: None,
+        next: Some("/approveDevice makes another machine yours".to_owned()),
     }
 }
 

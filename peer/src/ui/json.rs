@@ -63,6 +63,8 @@ pub fn reply(reply: &Reply, failure: Option<(&Failure, Spelling)>) -> String {
         Session,
         Done,
         Recovered,
+        Approving,
+        Approved,
         RecoveryWords,
         Escrow,
         Devices,

@@ -21,6 +21,8 @@ fn page_of(reply: &Reply, paint: Paint, columns: Option<usize>) -> Page {
     match reply {
         Reply::Session(it) => session(it),
         Reply::Recovered(it) => devices::recovered(it),
+        Reply::Approving(it) => devices::approving(it),
+        Reply::Approved(it) => devices::approved(it),
         Reply::RecoveryWords(it) => devices::recovery_words(it),
         Reply::Escrow(it) => devices::escrow(it),
         Reply::Devices(it) => devices::devices(it, paint),

@@ -73,6 +73,18 @@ pub const CALLS: &[Call] = &[
     call("devices", &[], &["all"]),
     at(
         "alice",
+        "approve-device",
+        Good::Elsewhere("devices.rs: a second machine by a code"),
+        &["--password-file", "wrong"],
+    ),
+    at(
+        "dave",
+        "link",
+        Good::Elsewhere("devices.rs: a second machine by a code"),
+        &["7-carpet-monkey-lampe"],
+    ),
+    at(
+        "alice",
         "revoke-device",
         Good::Elsewhere("devices.rs: a stolen machine"),
         &["laptop", "--yes", "--password-file", "pw"],

@@ -5,16 +5,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use central::proto::{Bytes, End, ExchangeId, MailboxKind};
+use central::proto::{Bytes, End, ExchangeId, MailboxKind, MailboxState};
 use central::{Client, Push};
 use crdt::fact::{Fact, Role};
 use crdt::id::{AlbumId, Digest, InviteId, UserId};
 use crdt::keys::{Certificate, KeyPair};
 use serde::{Deserialize, Serialize};
 use store::Write;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, oneshot};
 
 use super::Fault;
+use super::device::{self, Approving, Outcome};
 use super::exchange::{About, AlbumOffer, Answer, Claim, Person, Responder};
 use super::invite::{Invite, Refusal, Signed, may_answer};
 use super::words::Code;
@@ -46,6 +47,10 @@ pub(in crate::node) struct Codes {
     pub(in crate::node) mail: broadcast::Sender<Mail>,
     /// Invites that two answered, as far as they were told of.
     pub(in crate::node) doubled: BTreeSet<InviteId>,
+    /// The code by which this machine makes another one the account's.
+    pub(in crate::node) approving: Option<Approving>,
+    /// How it ends, for the command that waits.
+    pub(in crate::node) approval: Option<oneshot::Receiver<Outcome>>,
 }
 
 impl Default for Codes {
@@ -55,6 +60,8 @@ impl Default for Codes {
             order: Vec::new(),
             mail: broadcast::channel(MAIL_KEPT).0,
             doubled: BTreeSet::new(),
+            approving: None,
+            approval: None,
         }
     }
 }
@@ -107,8 +114,12 @@ pub(in crate::node) async fn heard(handle: &Handle, client: &Client, push: Push)
             tokio::spawn(knocked(handle, client, (exchange, number, kind), (sealed, body)));
         }
         Push::Mail { exchange, body, end } => take_mail(handle, client, exchange, (body, end)).await,
-        // What became of it is looked up.
-        Push::Mailbox { .. } => {}
+        Push::Mailbox { number, state } => {
+            // What became of an album's is looked up.
+            if !matches!(state, MailboxState::Open | MailboxState::Taken) {
+                let _ = handle.with(move |node| device::over(node, number)).await;
+            }
+        }
         other => return Some(other),
     }
     None
@@ -147,8 +158,8 @@ async fn knocked(
     (exchange, number, kind): (ExchangeId, u32, MailboxKind),
     (sealed, first): (Bytes, Bytes),
 ) {
-    if kind != MailboxKind::Album {
-        return;
+    if kind == MailboxKind::Device {
+        return device::knocked(handle, client, (exchange, number), first).await;
     }
     let Some(((id, over), offered)) = offer(&handle, number, &sealed, &first).await else {
         return;
@@ -212,8 +223,8 @@ impl Codes {
     }
 
     /// Whether this node answers in an exchange.
-    fn answers(&self, id: &ExchangeId) -> bool {
-        self.answering.contains_key(id)
+    pub(super) fn answers(&self, id: &ExchangeId) -> bool {
+        self.answering.contains_key(id) || self.approving.as_ref().is_some_and(|one| one.answers(id))
     }
 }
 
@@ -320,6 +331,9 @@ async fn burn(handle: &Handle, client: &Client, exchange: ExchangeId, id: Invite
 /// The joiner's claim.
 async fn claimed(handle: Handle, client: Client, exchange: ExchangeId, body: Bytes) {
     let taken = handle.with(move |node| node.codes.take(&exchange)).await;
+    if matches!(taken, Ok(None)) {
+        return device::claimed(handle, client, exchange, body).await;
+    }
     let Ok(Some(Answering {
         responder,
         invite,

@@ -136,7 +136,6 @@ impl Answer {
     }
 
     /// The device is certified.
-    #[cfg(test)]
     pub(in crate::node) fn certified(cert: Certificate, sealed_root: Option<Bytes>) -> Self {
         Self {
             v: VERSION,

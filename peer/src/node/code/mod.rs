@@ -4,10 +4,11 @@
 //! * [`invite`] what an invite says, signed, and sealed for a device
 //! * [`exchange`] the four messages, both sides
 //!
-//! With the node around them: [`answer`] for whoever knocks, [`mine`] the codes that this home made. The commands `invite`
-//! and `join` are in `commands/`.
+//! With the node around them: [`answer`] for whoever knocks, [`device`] for a machine of one's own, [`mine`] the codes that
+//! this home made. The commands `invite`, `join`, `approve-device` and `link` are in `commands/`.
 
 pub(super) mod answer;
+pub(super) mod device;
 pub(super) mod exchange;
 pub(super) mod invite;
 pub(super) mod mine;

@@ -10,10 +10,10 @@ use crdt::fact::{Fact, Role};
 use crdt::id::{AlbumId, Digest, InviteId, UserId};
 use tokio::sync::mpsc;
 
-use super::answer;
 use super::exchange::{Joiner, Met};
 use super::invite::Invite;
 use super::words::Code;
+use super::{answer, device};
 use crate::api::{Failure, Reply, Request};
 use crate::node::account::Account;
 use crate::node::run::{Handle, Node};
@@ -380,4 +380,69 @@ async fn a_join_that_was_cut_off_goes_on() {
     assert_eq!(alice.members().await, ["alice", "bob"]);
     alice.stop().await;
     bob.stop().await;
+}
+
+/// Starts `approve-device` and its wait; the code.
+async fn approving(peer: &Peer) -> (Code, tokio::task::JoinHandle<Result<Reply, Failure>>) {
+    let password = crate::api::Secret("a password".to_owned());
+    let code = match peer.ask(Request::ApproveDevice { password }).await.unwrap() {
+        Reply::Approving(it) => Code::parse(&it.code).unwrap(),
+        other => panic!("{other:?}"),
+    };
+    let (steps, _hears) = mpsc::channel(8);
+    let waits = tokio::spawn(commands::execute(peer.handle.clone(), Request::Approval, steps));
+    until("the wait", || peer.with(|node| node.codes.approval.is_none())).await;
+    (code, waits)
+}
+
+/// Alice looks away: with the command that waited, the root key leaves the memory, and the number leads nowhere.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_for_a_machine_ends_with_who_waits() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = central(dir.path()).await;
+    let alice = peer(dir.path(), &server, "alice").await;
+    let bob = hand(&server, "bob").await;
+    let (code, waits) = approving(&alice).await;
+    assert!(alice.with(|node| node.codes.approving.is_some()).await);
+    waits.abort();
+    until("the end of the code", || {
+        alice.with(|node| node.codes.approving.is_none())
+    })
+    .await;
+    let first = Joiner::new(code.clone(), [4; 32]).first();
+    until("the end of its number", || async {
+        let knocked = bob.client.knock(code.number, first.clone()).await;
+        knocked.is_err_and(|error| error.code() == Some(::central::proto::Code::NotFound))
+    })
+    .await;
+    alice.stop().await;
+}
+
+/// A central that lies has Alice's machine answer Mallory's guesses, one exchange after the other: it answers the first one,
+/// and certifies nothing that was not claimed with the words.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_that_approves_answers_one_guess() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = central(dir.path()).await;
+    let alice = peer(dir.path(), &server, "alice").await;
+    let mallory = hand(&server, "mallory").await;
+    let (code, waits) = approving(&alice).await;
+    let mut guess = Code::new(code.number, "abandon-ability-able");
+    if guess == code {
+        guess = Code::new(code.number, "able-ability-abandon");
+    }
+    for (number, answers) in [(1, true), (2, false)] {
+        let exchange = ExchangeId([number; 16]);
+        let first = Bytes(Joiner::new(guess.clone(), [number; 32]).first());
+        let (handle, client) = (alice.handle.clone(), mallory.client.clone());
+        device::knocked(handle, client, (exchange, code.number), first).await;
+        let answered = alice.with(move |node| node.codes.answers(&exchange)).await;
+        assert_eq!(answered, answers, "guess {number}");
+    }
+    let (handle, client) = (alice.handle.clone(), mallory.client.clone());
+    device::claimed(handle, client, ExchangeId([1; 16]), Bytes(Vec::new())).await;
+    let failure = waits.await.unwrap().unwrap_err();
+    assert_eq!(failure.code, crate::api::Code::Auth, "{failure:?}");
+    assert!(alice.with(|node| node.codes.approving.is_none()).await);
+    alice.stop().await;
 }

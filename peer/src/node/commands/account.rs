@@ -127,7 +127,7 @@ async fn unknown_here(handle: &Handle, user: &str, password: &Secret, holder: Op
         None => (
             format!("this home holds no device key of {user}"),
             format!(
-                "log in in a home of {user}'s (calotype --home DIR), or make this one so: /recover {user} takes the 24 recovery words"
+                "approve it: /approveDevice on a machine of {user}'s, then /link CODE here; or /recover {user} with the 24 words"
             ),
         ),
     };

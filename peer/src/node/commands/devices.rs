@@ -86,7 +86,7 @@ async fn is_new_home(handle: &Handle, root: &KeyPair) -> Result<(), Failure> {
 }
 
 /// The central has this device: keep it, go online, and enter all albums that name its user.
-async fn move_in(handle: &Handle, mut account: Account) -> Result<Reply, Failure> {
+pub(super) async fn move_in(handle: &Handle, mut account: Account) -> Result<Reply, Failure> {
     account.confirmed = true;
     let user = account.certificate.user();
     handle
@@ -246,7 +246,7 @@ pub(super) async fn escrow(handle: &Handle, off: bool) -> Result<Reply, Failure>
     }))
 }
 
-async fn own_account(handle: &Handle) -> Result<Account, Failure> {
+pub(super) async fn own_account(handle: &Handle) -> Result<Account, Failure> {
     let account = handle.with(|node| node.account.clone()).await?;
     account.ok_or_else(|| refused(engine::EditError::NoUser))
 }

@@ -81,7 +81,7 @@ fn may_go_on(joined: &Result<AlbumOffer, Failure>) -> bool {
 }
 
 /// Uses another central from now on. An account is at one central, so only a home without one may.
-async fn use_central(handle: &Handle, host: String) -> Result<(), Failure> {
+pub(super) async fn use_central(handle: &Handle, host: String) -> Result<(), Failure> {
     let step = move |node: &mut Node| {
         let chosen = CentralChoice::Address(host.clone());
         let now = node.central.address.as_deref();
@@ -224,7 +224,7 @@ async fn knock(
         .await?;
         let begun = in_session(handle, || client.knock(code.number, first.clone())).await?;
         if begun.kind != MailboxKind::Album {
-            let hint = "on a machine without an account, /help login tells how to use it";
+            let hint = "make a new one, for this one is used up; in a home without an account: /link CODE";
             return Err(Failure::new(
                 Code::Usage,
                 "this code is for a machine, not for an album",

@@ -16,6 +16,7 @@ mod images;
 mod inspect;
 mod invite;
 mod join;
+mod link;
 mod members;
 mod names;
 mod picture;
@@ -60,6 +61,9 @@ pub(super) async fn execute(handle: Handle, request: Request, steps: Steps) -> R
         Request::EscrowOn { password } => devices::escrow_on(&handle, password).await,
         Request::Escrow { off } => devices::escrow(&handle, off).await,
         Request::Devices => devices::list(&handle).await,
+        Request::ApproveDevice { password } => link::approve(&handle, password).await,
+        Request::Approval => link::wait(&handle).await,
+        Request::Link { code, host } => link::link(&handle, &code, host).await,
         Request::RevokeDevice { device, password } => devices::revoke(&handle, device, password).await,
         Request::List => album::list(&handle).await,
         Request::CreateAlbum { name } => album::create(&handle, name).await,

@@ -25,6 +25,20 @@ pub(super) fn replies() -> Vec<(&'static str, Reply)> {
             albums: albums.iter().map(|name| (*name).to_owned()).collect(),
         })
     };
+    let approving = |central: Option<&str>| {
+        Reply::Approving(Approving {
+            user: "alice".into(),
+            code: "7-carpet-monkey-lamp".into(),
+            expires: "2026-11-21T08:30:00Z".into(),
+            central: central.map(str::to_owned),
+        })
+    };
+    let approved = |label: &str| {
+        Reply::Approved(Approved {
+            label: label.into(),
+            device: SOURCE.into(),
+        })
+    };
     let device = |label: Option<&str>, device: &str| Device {
         label: label.map(str::to_owned),
         device: device.into(),
@@ -79,6 +93,12 @@ pub(super) fn replies() -> Vec<(&'static str, Reply)> {
         ("logged in", session(false)),
         ("recovered", recovered(&["trip", EVIL])),
         ("recovered, no albums", recovered(&[])),
+        ("approving", approving(None)),
+        ("approving at a central", approving(Some("server:7440"))),
+        ("approving, hostile", approving(Some(EVIL))),
+        ("approved", approved("laptop")),
+        ("approved without a label", approved("")),
+        ("approved, hostile", approved(EVIL)),
         (
             "recovery words",
             Reply::RecoveryWords(RecoveryWords {
