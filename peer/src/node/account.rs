@@ -306,6 +306,27 @@ mod tests {
         assert!(!text.contains("correct horse"));
     }
 
+    /// Another device's certificate, a name that nobody can have, what is no sealed key: none of it becomes an account.
+    #[test]
+    fn what_another_device_approved_is_this_one() {
+        let old = Account::create("alice", "a").unwrap();
+        let root = old.root("a").unwrap();
+        let device = KeyPair::from_seed(&[3; 32]);
+        let certificate = Certificate::issue(&root, &device.public());
+        let sealed = old.sealed_root();
+        let made = Account::approved("alice", &device, certificate.clone(), &sealed).unwrap();
+        assert_eq!(made.root("a").unwrap().public(), root.public());
+        assert_eq!(made.device().public(), device.public());
+        for (name, certificate, sealed) in [
+            ("alice", old.certificate.clone(), &sealed[..]),
+            ("al\u{1b}ice", certificate.clone(), &sealed[..]),
+            ("alice", certificate, b"{}"),
+        ] {
+            let refused = Account::approved(name, &device, certificate, sealed);
+            assert_eq!(refused.err().unwrap().code, Code::Auth);
+        }
+    }
+
     /// Another key opens nothing, nor does what a central has cut or changed.
     #[test]
     fn what_is_in_escrow_opens_for_its_key() {

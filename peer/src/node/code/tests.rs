@@ -300,6 +300,10 @@ async fn a_node_answers_for_real_invites_only_and_one_guess() {
     // Not after a restart either: it was noted before the answer.
     alice.stop().await;
     let alice = peer(dir.path(), &server, "alice").await;
+    until("her session", || {
+        alice.with(|node| node.signed_in && node.central.key.is_some())
+    })
+    .await;
     assert!(!knock(&alice, to_alice.clone(), first(2)).await);
     assert!(knock(&alice, to_alice, first(1)).await);
     // A closed one.
@@ -444,5 +448,28 @@ async fn a_machine_that_approves_answers_one_guess() {
     let failure = waits.await.unwrap().unwrap_err();
     assert_eq!(failure.code, crate::api::Code::Auth, "{failure:?}");
     assert!(alice.with(|node| node.codes.approving.is_none()).await);
+    alice.stop().await;
+}
+
+/// Somebody stands in between: the new machine sees another central than the old one. It gets no certificate, and the code
+/// is burnt.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_that_sees_another_central_gets_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = central(dir.path()).await;
+    let alice = peer(dir.path(), &server, "alice").await;
+    let mut bob = hand(&server, "bob").await;
+    let (code, waits) = approving(&alice).await;
+    let joiner = Joiner::new(code.clone(), [4; 32]);
+    let begun = bob.client.knock(code.number, joiner.first()).await.unwrap();
+    let met = joiner.meet(MailboxKind::Device, &bob.mail().await).unwrap();
+    let device = crdt::keys::KeyPair::from_seed(&[5; 32]);
+    let third = met.claim(Digest([9; 32]), "laptop", &device, None);
+    bob.client.mail(begun.exchange, third, None).await.unwrap();
+    let answer = met.answer(&bob.mail().await).unwrap();
+    assert_eq!(answer.refused.unwrap().code, "auth");
+    assert!(answer.cert.is_none() && answer.sealed_root.is_none());
+    assert_eq!(waits.await.unwrap().unwrap_err().code, crate::api::Code::Auth);
+    assert_eq!(alice.with(|node| node.my_devices().count()).await, 0);
     alice.stop().await;
 }

@@ -8,6 +8,7 @@ use crdt::keys::KeyPair;
 use rand::RngCore as _;
 use tokio::sync::{broadcast, oneshot};
 use tokio::time::Instant;
+use zeroize::Zeroizing;
 
 use super::super::account::Account;
 use super::super::blobs::blocking;
@@ -30,6 +31,9 @@ const ANSWER_WAIT: Duration = Duration::from_secs(30);
 /// Opens a mailbox and answers for it from now on; [`wait`] tells how it ended.
 pub(super) async fn approve(handle: &Handle, password: Secret) -> Result<Reply, Failure> {
     let account = own_account(handle).await?;
+    if !handle.with(|node| node.signed_in).await? {
+        return Err(super::refused(engine::EditError::NoUser));
+    }
     let of = account.clone();
     let root = blocking(move || of.root(&password.0)).await?;
     let client = central::client(handle, CENTRAL_WAIT).await?;
@@ -153,7 +157,7 @@ pub(super) async fn link(handle: &Handle, code: &str, host: Option<String>) -> R
         super::join::use_central(handle, host).await?;
     }
     let client = central::client(handle, CENTRAL_WAIT).await?;
-    let joiner = Joiner::new(code.clone(), random());
+    let joiner = Joiner::new(code.clone(), *random());
     let mut mail = handle.with(|node| node.codes.mail.subscribe()).await?;
     let begun = match client.knock(code.number, joiner.first()).await {
         Ok(begun) if begun.kind == MailboxKind::Device => begun,
@@ -229,9 +233,9 @@ async fn is_free(handle: &Handle) -> Result<(), Failure> {
     Err(Failure::new(Code::Exists, message, hint))
 }
 
-fn random() -> [u8; 32] {
-    let mut random = [0; 32];
-    rand::rngs::OsRng.fill_bytes(&mut random);
+fn random() -> Zeroizing<[u8; 32]> {
+    let mut random = Zeroizing::new([0; 32]);
+    rand::rngs::OsRng.fill_bytes(&mut *random);
     random
 }
 
