@@ -72,6 +72,18 @@ as alice peers | grep -q '10\.77\.0\.' || fail "they are not linked over the wir
 until_true 20 "the doctor finds nothing at alice" finds alice ""
 held "three guards on their own addresses, and nothing found by the doctor"
 
+say "dave comes with a code and nothing else"
+machine dave 10.77.0.5
+code="$(as alice invite trip --role viewer | text code)"
+newcomer() { at dave "$CALOTYPE" --home "$WORLD/dave" --no-input --json "$@" </dev/null; }
+newcomer join "$code" --user dave --password-file "$WORLD/password" >"$WORLD/joined.json" || fail "dave: $(cat "$WORLD/joined.json")"
+[ "$(newcomer whoami | text central)" = 10.77.0.1:7440 ] || fail "dave is elsewhere: $(newcomer whoami)"
+if newcomer --no-mdns --home "$WORLD/erin" join "$code" --user erin --password-file "$WORLD/password" >"$WORLD/erin.json"; then
+  fail "who is told to be silent found a central all the same"
+fi
+grep -q '"code":"not_found"' "$WORLD/erin.json" || fail "erin: $(cat "$WORLD/erin.json")"
+held "he found the central by multicast DNS, and is $(text role <"$WORLD/joined.json") of trip"
+
 say "bob's cable is pulled; both sides edit"
 ip link set to-bob down
 does alice --no-sync add-image "$(picture alices.bmp 10 90 200)"

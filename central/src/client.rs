@@ -38,8 +38,8 @@ use crate::password::{ExportKey, LoggingIn, PasswordError, Registering};
 use crate::proto::{
     AlbumEntry, AlbumPeersOk, AlbumPutOk, AlbumsOk, AnnounceOk, Answer, Ask, Bytes, Code, DevicesOk, End,
     EscrowOk, ExchangeId, Failure, FromCentral, Genesis, HelloOk, KnockOk, LookupOk, MailboxEntry,
-    MailboxKind, MailboxOpenOk, MailboxesOk, Nonce, PeerEntry, Push, Request, SealedBox, SessionOk, StartOk,
-    VERSION,
+    MailboxKind, MailboxLookOk, MailboxOpenOk, MailboxesOk, Nonce, PeerEntry, Push, Request, SealedBox,
+    SessionOk, StartOk, VERSION,
 };
 use crate::session::wall_clock_ms;
 pub use crate::tls::{Fingerprint, Pin};
@@ -572,6 +572,15 @@ impl Client {
     /// This user's mailboxes, also those that have ended, for a day after their time.
     pub async fn mailboxes(&self) -> Result<Vec<MailboxEntry>, ClientError> {
         Ok(self.0.ask::<MailboxesOk>(Ask::Mailboxes).await?.mailboxes)
+    }
+
+    /// What the code with this number is for; [`Code::NotFound`] where none is open. Needs no session.
+    pub async fn mailbox_look(&self, number: u32) -> Result<MailboxKind, ClientError> {
+        Ok(self
+            .0
+            .ask::<MailboxLookOk>(Ask::MailboxLook { number })
+            .await?
+            .kind)
     }
 
     /// Knocks at a mailbox with the first message of an exchange; for a device's needs no session. The answers come as

@@ -184,6 +184,12 @@ pub enum Ask {
     },
     /// The mailboxes that this user opened.
     Mailboxes,
+    /// What an open code is for, by its number: the right central is found, and the right way to use a code, before it is
+    /// used up. Needs no session.
+    MailboxLook {
+        /// The code's.
+        number: u32,
+    },
     /// Takes a mailbox with the first message of an exchange.
     Knock {
         /// The code's.
@@ -472,6 +478,13 @@ pub struct MailboxEntry {
     pub state: MailboxState,
     /// Milliseconds until it expires.
     pub left_ms: u64,
+}
+
+/// `ok` of `mailbox-look`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MailboxLookOk {
+    /// What the code is for.
+    pub kind: MailboxKind,
 }
 
 /// `ok` of `knock`.

@@ -13,7 +13,7 @@ use crate::limits::{COST_DIVISOR, PRESENCE_MS};
 use crate::password::{self, Challenge, PasswordError};
 use crate::proto::{
     AlbumPutOk, AnnounceOk, Answer, Ask, Bytes, Code, End, EscrowOk, ExchangeId, Failure, Genesis, HelloOk,
-    MailboxKind, MailboxOpenOk, Nonce, Request, SealedBox, SessionOk, StartOk, VERSION,
+    MailboxKind, MailboxLookOk, MailboxOpenOk, Nonce, Request, SealedBox, SessionOk, StartOk, VERSION,
 };
 use crate::registry::{Change, Letter, ListPlan, Registry, SessionId, VerifiedList, check_addresses};
 
@@ -173,6 +173,11 @@ impl Session {
             Ask::Mailboxes => {
                 let now = self.hub.core.now_ms();
                 ok(&self.hub.core.lock().registry.mailboxes(self.id, now)?)
+            }
+            Ask::MailboxLook { number } => {
+                let now = self.hub.core.now_ms();
+                let kind = self.hub.core.lock().registry.look(self.address, number, now)?;
+                ok(&MailboxLookOk { kind })
             }
             Ask::Knock { number, body } => self.on_knock(number, body).await,
             Ask::Mail { exchange, body, end } => self.on_mail(exchange, body, end).await,

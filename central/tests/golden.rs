@@ -237,6 +237,10 @@ fn requests() {
     );
     check(Ask::Mailboxes, r#"{"id":7,"do":"mailboxes"}"#);
     check(
+        Ask::MailboxLook { number: 12 },
+        r#"{"id":7,"do":"mailbox-look","number":12}"#,
+    );
+    check(
         Ask::Knock {
             number: 12,
             body: bytes(),
@@ -333,6 +337,12 @@ fn answers() {
             ],
         },
         r#"{"id":7,"ok":{"mailboxes":[{"number":12,"kind":"album","album":"K5","state":"open","left_ms":9},{"number":12,"kind":"device","state":"taken","left_ms":9}]}}"#,
+    );
+    check(
+        MailboxLookOk {
+            kind: MailboxKind::Device,
+        },
+        r#"{"id":7,"ok":{"kind":"device"}}"#,
     );
     check(
         KnockOk {

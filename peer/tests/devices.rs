@@ -160,6 +160,13 @@ fn a_second_machine_by_a_code() {
 
     let approval = Approval::begin(&desk);
     let used = approval.code.clone();
+    // The wrong command costs the code nothing, and makes no account.
+    let run = laptop.run(&["join", &used, "--user", "bob", "--password-file", "pw"], "");
+    assert_eq!(run.code, 2, "{run:?}");
+    assert!(
+        run.err.contains("it is still good: calotype link CODE"),
+        "{run:?}"
+    );
     let run = laptop.run(&["link", &used.to_uppercase().replace('-', " ")], "");
     assert_eq!(run.code, 0, "{run:?}");
     assert!(run.out.contains("a device of alice now: laptop"), "{run:?}");

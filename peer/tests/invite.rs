@@ -8,7 +8,7 @@ use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 
 use serde_json::Value;
-use world::{Home, Run, World};
+use world::{Home, Run, World, wait_for};
 
 /// A code for `trip`.
 fn code(home: &Home<'_>, role: &str) -> String {
@@ -95,8 +95,10 @@ fn a_code_is_all_that_a_newcomer_needs() {
     let taken_back = self::code(&alice, "viewer");
     let number = taken_back.split('-').next().unwrap();
     alice.ok(&["invite", "--cancel", number]);
-    let run = world.home("carol").run(&["join", &taken_back], "");
+    let run = join(&world, "carol", &taken_back, &[]);
     assert_eq!(run.code, 4, "{run:?}");
+    // Nor does it make an account.
+    assert_eq!(world.home("carol").run(&["recovery-words"], "").code, 3);
     assert_eq!(states(&alice), ["used", "closed"]);
 }
 
@@ -157,6 +159,9 @@ fn a_wrong_guess_uses_the_code_up() {
     assert_eq!(run.code, 4, "{run:?}");
 
     let _alice = world.up("alice", &[]);
+    wait_for("the code to be burnt", || {
+        (states(&home) == ["used", "burnt"]).then_some(())
+    });
     let mut watch = home
         .command(&["watch", "--json"])
         .stdout(Stdio::piped())
@@ -168,7 +173,6 @@ fn a_wrong_guess_uses_the_code_up() {
     assert_eq!(burnt["number"].to_string(), number);
     watch.kill().unwrap();
     watch.wait().unwrap();
-    assert_eq!(states(&home), ["used", "burnt"]);
     assert_eq!(members(&home), ["alice owner", "carol curator"]);
 }
 

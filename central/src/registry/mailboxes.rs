@@ -81,7 +81,8 @@ struct Knocker {
 #[derive(Debug)]
 struct Exchange {
     number: u32,
-    joiner: SessionId,
+    /// Who knocked, until he goes.
+    joiner: Option<SessionId>,
     who: Knocker,
     body: Bytes,
     /// Devices that were asked.
@@ -328,6 +329,24 @@ impl Registry {
         })
     }
 
+    /// What an open code is for. Counted as a knock of the address, so that nobody lists the numbers in use.
+    pub fn look(&mut self, address: IpAddr, number: u32, now_ms: u64) -> Result<MailboxKind, Failure> {
+        self.count_address(address, now_ms)?;
+        let unix = self.mailboxes.unix(now_ms);
+        let row = self.mailboxes.rows.get(&number);
+        let live = row.filter(|row| row.is_live(unix));
+        live.map(|row| row.kind).ok_or_else(|| no_code(number))
+    }
+
+    fn count_address(&mut self, address: IpAddr, now_ms: u64) -> Result<(), Failure> {
+        // Everybody on this machine has one address, which says nothing.
+        if address.is_loopback() {
+            return Ok(());
+        }
+        let counted = self.mailboxes.by_address.take(address, now_ms);
+        counted.map_err(too_many)
+    }
+
     /// Counts a knock of this connection, unless it is the same again at the same mailbox.
     pub fn count_knock(
         &mut self,
@@ -341,14 +360,7 @@ impl Registry {
         if row.is_some_and(|row| row.taken.as_ref() == Some(&taken)) {
             return Ok(());
         }
-        let too_many = |after| busy("too many codes were tried from here", after);
-        // Everybody on this machine has one address, which says nothing.
-        if !address.is_loopback() {
-            self.mailboxes
-                .by_address
-                .take(address, now_ms)
-                .map_err(too_many)?;
-        }
+        self.count_address(address, now_ms)?;
         match taken.device {
             Some(device) => self.mailboxes.by_device.take(device, now_ms).map_err(too_many),
             None => Ok(()),
@@ -415,7 +427,7 @@ impl Registry {
         };
         let begun = Exchange {
             number,
-            joiner: session,
+            joiner: Some(session),
             who: Knocker {
                 address,
                 device: self.sessions.get(&session).map(|session| session.cert.device),
@@ -508,12 +520,19 @@ impl Registry {
             .collect()
     }
 
-    /// A connection ended, or is another's now: its knocks are over, and what it answered is asked of others.
+    /// A connection ended, or is another's now: what it answered is asked of others, and what it knocked for and nobody
+    /// answered is over. Who goes with an answer has had his guess: the exchange is there until its end is said, or its
+    /// time is over, or the same knock comes again.
     pub(super) fn leave_exchanges(&mut self, session: SessionId) {
         let exchanges = &mut self.mailboxes.exchanges;
-        exchanges.retain(|_, exchange| exchange.joiner != session);
+        exchanges.retain(|_, exchange| {
+            if exchange.joiner == Some(session) {
+                exchange.joiner = None;
+            }
+            exchange.joiner.is_some() || exchange.responder.is_some()
+        });
         for exchange in exchanges.values_mut() {
-            if exchange.responder == Some(session) {
+            if exchange.responder == Some(session) && exchange.joiner.is_some() {
                 exchange.responder = None;
                 (exchange.next, exchange.due_ms) = (0, Some(0));
             }
@@ -546,7 +565,7 @@ impl Registry {
                 "",
             ));
         }
-        let to = if session == exchange.joiner {
+        let to = if Some(session) == exchange.joiner {
             if end.is_some() {
                 return Err(Failure::new(
                     Code::Usage,
@@ -554,10 +573,13 @@ impl Registry {
                     "",
                 ));
             }
-            exchange.responder.ok_or_else(over)?
+            Some(exchange.responder.ok_or_else(over)?)
         } else {
             let was_asked = device.is_some_and(|device| exchange.asked.contains(&device));
             if !was_asked || exchange.responder.is_some_and(|responder| responder != session) {
+                return Err(over());
+            }
+            if exchange.joiner.is_none() && end.is_none() {
                 return Err(over());
             }
             if exchange.responder.is_none() {
@@ -567,14 +589,13 @@ impl Registry {
             exchange.joiner
         };
         exchange.mails += 1;
-        let deliveries = vec![Delivery {
-            to: vec![to],
-            push: Push::Mail {
-                exchange: id,
-                body,
-                end,
-            },
-        }];
+        let push = Push::Mail {
+            exchange: id,
+            body,
+            end,
+        };
+        let deliveries = to.map(|to| Delivery { to: vec![to], push });
+        let deliveries: Vec<Delivery> = deliveries.into_iter().collect();
         let (number, who) = (exchange.number, exchange.who);
         Ok(match end {
             None => Letter::Pass(deliveries),
@@ -666,6 +687,10 @@ impl Registry {
             false => vec![Delivery { to, push }],
         }
     }
+}
+
+fn too_many(after_ms: u64) -> Failure {
+    busy("too many codes were tried from here", after_ms)
 }
 
 /// One answer for a code that never was, is used, burnt, closed, expired, or another's: a guesser learns nothing.

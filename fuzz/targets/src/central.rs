@@ -425,6 +425,7 @@ pub fn seeds() -> Vec<Seed> {
                 "code-album",
                 code(vec![
                     open(b'1', MailboxKind::Album, Some(album), &[ALICE, BOB]),
+                    (b'2', Ask::MailboxLook { number: 1 }),
                     knock(b'2', 1),
                     mail(b'1', None),
                     mail(b'1', Some(End::Used)),

@@ -3,6 +3,7 @@
 //! A central and whoever is in the local network may lie about addresses, so what they say stands beside the address that
 //! last led to the device, and never takes its place; and only devices are kept that may link here.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use crdt::id::PublicKey;
@@ -100,15 +101,15 @@ impl Node {
 
     /// Whether one more device can be kept; of too many one goes that was never linked.
     fn room_for_a_device(&mut self) -> bool {
-        if self.known.len() < DEVICES_MAX {
-            return true;
+        match place(&self.known) {
+            Place::Free => true,
+            Place::Of(device) => {
+                self.known.remove(&device);
+                self.delete("devices", &device.0);
+                true
+            }
+            Place::None => false,
         }
-        let never = self.known.iter().find(|(_, known)| known.seen.is_none());
-        let Some((device, _)) = never else { return false };
-        let device = *device;
-        self.known.remove(&device);
-        self.delete("devices", &device.0);
-        true
     }
 
     fn keep(&mut self, device: PublicKey, known: Known) {
@@ -138,6 +139,25 @@ impl Node {
             }
         }
     }
+}
+
+/// Where one more device is kept.
+#[derive(Debug, PartialEq, Eq)]
+enum Place {
+    /// Beside the others.
+    Free,
+    /// Instead of this one, which was never linked.
+    Of(PublicKey),
+    /// Nowhere: all were.
+    None,
+}
+
+fn place(known: &BTreeMap<PublicKey, Known>) -> Place {
+    if known.len() < DEVICES_MAX {
+        return Place::Free;
+    }
+    let never = known.iter().find(|(_, known)| known.seen.is_none());
+    never.map_or(Place::None, |(device, _)| Place::Of(*device))
 }
 
 #[cfg(test)]
@@ -172,6 +192,25 @@ mod tests {
     }
 
     /// What an earlier version kept is read.
+    /// Whoever names devices without end pushes out none that was met.
+    #[test]
+    fn so_many_devices_are_kept_and_no_more() {
+        let root = KeyPair::from_seed(&[1; 32]);
+        let certificate = Certificate::issue(&root, &KeyPair::from_seed(&[2; 32]).public());
+        let device = |n: usize| PublicKey(*blake3::hash(&n.to_le_bytes()).as_bytes());
+        let known = |n: usize, seen| {
+            let mut known = Known::new(certificate.clone());
+            known.seen = seen;
+            (device(n), known)
+        };
+        let mut all: BTreeMap<_, _> = (1..DEVICES_MAX).map(|n| known(n, Some(1))).collect();
+        assert_eq!(place(&all), Place::Free);
+        all.extend([known(0, None)]);
+        assert_eq!((all.len(), place(&all)), (DEVICES_MAX, Place::Of(device(0))));
+        all.extend([known(0, Some(1))]);
+        assert_eq!(place(&all), Place::None);
+    }
+
     #[test]
     fn an_entry_without_newer_keys_is_read() {
         let root = KeyPair::from_seed(&[1; 32]);

@@ -50,7 +50,12 @@ pub(super) async fn run(handle: Handle) {
 fn wanted(node: &Node) -> Option<(SocketAddr, PublicKey)> {
     let listens = node.net.as_ref()?.local_addr();
     let device = node.account.as_ref()?.certificate.device;
-    (node.config.mdns && !listens.ip().is_loopback()).then_some((listens, device))
+    announces(node.config.mdns, listens).then_some((listens, device))
+}
+
+/// Nobody in the network reaches who listens on loopback, so nobody hears of him.
+fn announces(mdns: bool, listens: SocketAddr) -> bool {
+    mdns && !listens.ip().is_loopback()
 }
 
 /// Takes what is heard, until there is something else to announce; `false` where the network is to be left alone.
@@ -133,6 +138,16 @@ mod tests {
     fn known() -> Known {
         let (root, device) = (KeyPair::from_seed(&[1; 32]), KeyPair::from_seed(&[2; 32]));
         Known::new(Certificate::issue(&root, &device.public()))
+    }
+
+    #[test]
+    fn who_is_on_loopback_or_told_to_be_silent_says_nothing() {
+        let listens = |text: &str| text.parse::<SocketAddr>().unwrap();
+        assert!(announces(true, listens("0.0.0.0:7")) && announces(true, listens("10.0.0.1:7")));
+        for loopback in ["127.0.0.1:7", "127.9.9.9:7", "[::1]:7"] {
+            assert!(!announces(true, listens(loopback)), "{loopback}");
+        }
+        assert!(!announces(false, listens("0.0.0.0:7")));
     }
 
     #[test]

@@ -211,7 +211,8 @@ impl Home<'_> {
             .env("XDG_RUNTIME_DIR", self.world.path("run"))
             .env("CALOTYPE_CENTRAL_DIR", self.world.path("central"))
             .env("CALOTYPE_DEVICE_NAME", Path::new(&self.name).file_name().unwrap());
-        command.arg("--home").arg(&self.name).args(args);
+        // Nobody's network hears of a test.
+        command.arg("--home").arg(&self.name).arg("--no-mdns").args(args);
         command
     }
 

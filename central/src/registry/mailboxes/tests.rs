@@ -360,6 +360,40 @@ fn an_answer_without_an_end_burns_the_code() {
     assert_eq!(cast.registry.next_timer(), None);
 }
 
+/// Mallory hears the answer to her guess, and hangs up at once: the code is burnt by whom she said goodbye to, or by its
+/// time. Who loses the connection and knocks again in time goes on.
+#[test]
+fn a_joiner_who_goes_with_an_answer_has_had_his_guess() {
+    let gone = || {
+        let mut cast = cast();
+        let number = cast.open(0);
+        cast.knock(BOB, number, "a", 1, 0).unwrap();
+        cast.mail(ALICE, 1, None, 100).unwrap();
+        cast.registry.end(BOB);
+        (cast, number)
+    };
+    let (mut cast, number) = gone();
+    assert_eq!(code(cast.mail(ALICE, 1, None, 100)), Code::NotFound);
+    let last = cast.mail(ALICE, 1, Some(End::Burnt), 100).unwrap();
+    assert!(matches!(last, Letter::Last { deliveries, .. } if deliveries.is_empty()));
+    assert_eq!(cast.state(number, 100), MailboxState::Burnt);
+
+    // Who answered goes as well: nobody else is asked for one who is not there.
+    let (mut cast, number) = gone();
+    cast.registry.end(ALICE);
+    let due = 100 + EXCHANGE_MS;
+    assert_eq!(cast.registry.tick(due - 1), (vec![], vec![]));
+    assert_eq!(cast.registry.tick(due), (vec![], vec![number]));
+
+    // Nobody had answered: nothing was learnt, and nothing is used up.
+    let mut cast = self::cast();
+    let number = cast.open(0);
+    cast.knock(BOB, number, "a", 1, 0).unwrap();
+    cast.registry.end(BOB);
+    assert!(cast.registry.mailboxes.exchanges.is_empty());
+    assert_eq!(cast.state(number, 0), MailboxState::Taken);
+}
+
 /// Who answered went away before the end: others are asked, and the time stands still meanwhile.
 #[test]
 fn an_answerer_who_goes_is_followed_by_others() {
@@ -458,6 +492,32 @@ fn knocks_are_limited_per_device_and_address() {
     }
 }
 
+/// Which central a code is at and what for can be asked before it is used up; by few numbers from one address.
+#[test]
+fn a_look_at_a_code_uses_nothing_up() {
+    let mut cast = cast();
+    let number = cast.open(0);
+    let look = |cast: &mut Cast, number| cast.registry.look(LOOPBACK, number, 0);
+    for _ in 0..2 {
+        assert_eq!(look(&mut cast, number), Ok(MailboxKind::Album));
+    }
+    assert_eq!(code(look(&mut cast, number + 1)), Code::NotFound);
+    cast.knock(BOB, number, "a", 1, 0).unwrap();
+    assert_eq!(look(&mut cast, number), Ok(MailboxKind::Album));
+    cast.mail(ALICE, 1, Some(End::Burnt), 0).unwrap();
+    assert_eq!(code(look(&mut cast, number)), Code::NotFound);
+
+    let there = remote(1);
+    for number in 0..KNOCKS_PER_ADDRESS_BURST as u32 {
+        assert_eq!(code(cast.registry.look(there, 100 + number, 0)), Code::NotFound);
+    }
+    let refused = cast.registry.look(there, number, 0).unwrap_err();
+    assert_eq!(
+        (refused.code, refused.retry_after_ms),
+        (Code::Busy, Some(KNOCKS_PER_ADDRESS_INTERVAL_MS))
+    );
+}
+
 /// What led to a membership does not count, nor does the same knock again.
 #[test]
 fn honest_knocks_are_not_counted() {
@@ -484,7 +544,7 @@ fn exchanges_in_all() {
     let number = cast.open(0);
     let began = |session: u64| Exchange {
         number: 1_000 + session as u32,
-        joiner: session,
+        joiner: Some(session),
         who: Knocker {
             address: LOOPBACK,
             device: None,

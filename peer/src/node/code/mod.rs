@@ -4,13 +4,14 @@
 //! * [`invite`] what an invite says, signed, and sealed for a device
 //! * [`exchange`] the four messages, both sides
 //!
-//! With the node around them: [`answer`] for whoever knocks, [`device`] for a machine of one's own, [`mine`] the codes that
+//! With the node around them: [`locate`] for the central that a code is at, [`answer`] for whoever knocks, [`device`] for a machine of one's own, [`mine`] the codes that
 //! this home made. The commands `invite`, `join`, `approve-device` and `link` are in `commands/`.
 
 pub(super) mod answer;
 pub(super) mod device;
 pub(super) mod exchange;
 pub(super) mod invite;
+pub(super) mod locate;
 pub(super) mod mine;
 pub(super) mod words;
 

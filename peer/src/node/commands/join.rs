@@ -15,12 +15,13 @@ use tokio::sync::broadcast;
 use tokio::time::Instant;
 
 use super::super::blobs::blocking;
+use super::super::central;
 use super::super::code::Fault;
 use super::super::code::answer::Mail;
 use super::super::code::exchange::{About, AlbumOffer, Joiner, Met};
+use super::super::code::locate;
 use super::super::code::words::Code as Spoken;
-use super::super::run::{Handle, Node, clock_ms};
-use super::super::{CentralChoice, central};
+use super::super::run::{Handle, clock_ms};
 use super::account::{self, CENTRAL_WAIT};
 use super::{Steps, album};
 use crate::api::{Code, Failure, Joined, NewAccount, Progress, Reply, Session};
@@ -56,11 +57,16 @@ pub(super) async fn join(handle: &Handle, wanted: Wanted, steps: &Steps) -> Resu
     let code =
         Spoken::parse(&wanted.code).map_err(|error| Failure::new(Code::Usage, error.to_string(), ""))?;
     let until = Instant::now() + wanted.timeout;
-    if let Some(host) = wanted.host {
-        use_central(handle, host).await?;
+    let mut kept = take_up(handle, &code).await?;
+    // A try that got so far goes on, also where the code has ended meanwhile.
+    if kept.offer.is_none() {
+        let step = locate::find(handle, code.number, wanted.host, MailboxKind::Album, CENTRAL_WAIT);
+        if let Err(failure) = step.await {
+            forget(handle, &code).await?;
+            return Err(failure);
+        }
     }
     let session = sign_in(handle, wanted.account).await?;
-    let mut kept = take_up(handle, &code).await?;
     let offer = match already_in(handle, kept.offer.as_ref()).await? {
         Some(offer) => offer,
         None => {
@@ -78,33 +84,6 @@ pub(super) async fn join(handle: &Handle, wanted: Wanted, steps: &Steps) -> Resu
 /// Whether the same try may go on later.
 fn may_go_on(joined: &Result<AlbumOffer, Failure>) -> bool {
     matches!(joined, Err(failure) if matches!(failure.code, Code::Unreachable | Code::Busy | Code::DiskFull))
-}
-
-/// Uses another central from now on. An account is at one central, so only a home without one may.
-pub(super) async fn use_central(handle: &Handle, host: String) -> Result<(), Failure> {
-    let step = move |node: &mut Node| {
-        let chosen = CentralChoice::Address(host.clone());
-        let now = node.central.address.as_deref();
-        if node.config.central == chosen || now == Some(&*host) {
-            return Ok(());
-        }
-        if let Some(account) = node.account.as_ref().filter(|account| account.confirmed) {
-            let at = now.unwrap_or("another central").to_owned();
-            return Err(Failure::new(
-                Code::Exists,
-                format!(
-                    "this home's account {} is at {at}, and the code is for {host}",
-                    account.name
-                ),
-                "join from another home: calotype --home DIR join CODE@HOST",
-            ));
-        }
-        node.put("node", b"central", host.into_bytes());
-        node.config.central = chosen;
-        node.central.chosen_anew();
-        Ok(())
-    };
-    handle.with(step).await?
 }
 
 /// The session of a new account, if one was to be made.
@@ -224,12 +203,7 @@ async fn knock(
         .await?;
         let begun = in_session(handle, || client.knock(code.number, first.clone())).await?;
         if begun.kind != MailboxKind::Album {
-            let hint = "make a new one, for this one is used up; in a home without an account: /link CODE";
-            return Err(Failure::new(
-                Code::Usage,
-                "this code is for a machine, not for an album",
-                hint,
-            ));
+            return Err(in_between());
         }
         let waiting = match begun.online {
             0 => "waiting for a device of the album: none is on",

@@ -16,6 +16,7 @@ use super::super::code::Fault;
 use super::super::code::answer::Mail;
 use super::super::code::device::{Approving, Outcome};
 use super::super::code::exchange::{About, Joiner};
+use super::super::code::locate;
 use super::super::code::words::{self, Code as Spoken};
 use super::super::run::{Handle, Node, clock_ms, rfc3339};
 use super::super::{CentralChoice, central};
@@ -153,23 +154,12 @@ pub(super) async fn wait(handle: &Handle) -> Result<Reply, Failure> {
 pub(super) async fn link(handle: &Handle, code: &str, host: Option<String>) -> Result<Reply, Failure> {
     let code = Spoken::parse(code).map_err(|error| Failure::new(Code::Usage, error.to_string(), ""))?;
     is_free(handle).await?;
-    if let Some(host) = host {
-        super::join::use_central(handle, host).await?;
-    }
+    locate::find(handle, code.number, host, MailboxKind::Device, CENTRAL_WAIT).await?;
     let client = central::client(handle, CENTRAL_WAIT).await?;
     let joiner = Joiner::new(code.clone(), *random());
     let mut mail = handle.with(|node| node.codes.mail.subscribe()).await?;
-    let begun = match client.knock(code.number, joiner.first()).await {
-        Ok(begun) if begun.kind == MailboxKind::Device => begun,
-        // Nobody knocks for an album without a session, so the code is still good.
-        Err(error) if error.code() != Some(::central::proto::Code::Auth) => {
-            return Err(central::failure(error));
-        }
-        Ok(_) | Err(_) => {
-            let message = "this code is for an album, not for a machine";
-            return Err(Failure::new(Code::Usage, message, format!("/join {code}")));
-        }
-    };
+    let begun = client.knock(code.number, joiner.first()).await;
+    let begun = begun.map_err(central::failure)?;
     let (body, end) = next(&mut mail, begun.exchange).await?;
     let refuse = async |fault| {
         if end.is_none() {
