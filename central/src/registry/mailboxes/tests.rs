@@ -273,6 +273,21 @@ fn messages_go_to_the_other_side_until_the_end() {
     assert_eq!(cast.registry.mailboxes.boxes_bytes, 0);
 }
 
+/// Who registers is in a session, and resumes it on the same connection a moment later; a code that is used meanwhile goes on.
+#[test]
+fn who_resumes_its_own_session_loses_no_exchange() {
+    let mut cast = cast();
+    let number = cast.open(0);
+    cast.knock(BOB, number, "a", 1, 0).unwrap();
+    let bob = cast.bob.cert.clone();
+    assert_eq!(cast.registry.begin(BOB, bob), Ok(vec![]));
+    cast.mail(ALICE, 1, None, 0).unwrap();
+    let alice = cast.alice.cert.clone();
+    assert_eq!(cast.registry.begin(ALICE, alice), Ok(vec![]));
+    assert!(cast.mail(BOB, 1, None, 0).is_ok());
+    assert!(cast.mail(ALICE, 1, Some(End::Used), 0).is_ok());
+}
+
 #[test]
 fn an_exchange_has_so_many_messages_of_such_length() {
     let mut cast = cast();
