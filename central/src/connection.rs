@@ -317,6 +317,7 @@ mod tests {
             state: MailboxState::Open,
             taken: None,
             until_ms: 1_000_000,
+            answered: false,
         };
         let body = Bytes(b"a".to_vec());
         let taken = Taken {

@@ -15,11 +15,9 @@ use crate::gate::Gate;
 use crate::limits::{CHANGES_WAITING_MAX, OUTGOING_BYTES_MAX, OUTGOING_FRAMES_FAIR};
 use crate::password::Setup;
 use crate::proto::{Code, Failure, MailboxState};
-use crate::registry::{Change, Delivery, Registry, SessionId};
+use crate::registry::{Change, Delivery, NOBODY, Registry, SessionId};
 use crate::store::{Store, StoreError};
 
-/// No connection: what the central does of itself.
-const NOBODY: SessionId = 0;
 /// How long nothing is due when nothing is known to be.
 const IDLE: Duration = Duration::from_secs(3_600);
 

@@ -275,6 +275,12 @@ impl Session {
         };
         let deliveries = match letter {
             Letter::Pass(deliveries) => deliveries,
+            // Whoever has it has had his guess, whatever becomes of this central.
+            Letter::Answer { number, deliveries } => {
+                let plan = move |registry: &Registry| Ok((registry.plan_answer(number), true));
+                self.hub.change(self.id, plan).await?;
+                deliveries
+            }
             Letter::Last {
                 number,
                 state,

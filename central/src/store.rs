@@ -21,7 +21,7 @@ const SQLITE_VERSION_MIN: i32 = 3_051_003;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// One step of the schema each; `user_version` counts those done.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     "
     CREATE TABLE secret (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
     CREATE TABLE account (name TEXT PRIMARY KEY, root BLOB NOT NULL UNIQUE, password BLOB) STRICT;
@@ -48,6 +48,9 @@ const MIGRATIONS: [&str; 3] = [
         number INTEGER PRIMARY KEY, opener BLOB NOT NULL, kind TEXT NOT NULL, album BLOB, boxes TEXT NOT NULL,
         state TEXT NOT NULL, device BLOB, body BLOB, until_ms INTEGER NOT NULL
     ) STRICT;
+",
+    "
+    ALTER TABLE mailbox ADD COLUMN answered INTEGER NOT NULL DEFAULT 0;
 ",
 ];
 
@@ -269,7 +272,9 @@ fn load(connection: &Connection) -> rusqlite::Result<Rows> {
         })?
         .collect::<rusqlite::Result<_>>()?;
     let mailboxes = connection
-        .prepare("SELECT number, opener, kind, album, boxes, state, device, body, until_ms FROM mailbox")?
+        .prepare(
+            "SELECT number, opener, kind, album, boxes, state, device, body, until_ms, answered FROM mailbox",
+        )?
         .query_map([], mailbox)?
         .collect::<rusqlite::Result<_>>()?;
     Ok(Rows {
@@ -296,6 +301,7 @@ fn mailbox(row: &Row<'_>) -> rusqlite::Result<MailboxRow> {
             body,
         }),
         until_ms: row.get::<_, i64>(8)?.unsigned_abs(),
+        answered: row.get(9)?,
     })
 }
 
@@ -395,6 +401,10 @@ fn apply(transaction: &Transaction<'_>, change: &Change) -> rusqlite::Result<()>
                 &taken.body[..],
             ])
             .map(drop),
+        Change::MailboxAnswer { number } => transaction
+            .prepare_cached("UPDATE mailbox SET answered = 1 WHERE number = ?1")?
+            .execute(params![number])
+            .map(drop),
         Change::MailboxEnd { number, state } => transaction
             .prepare_cached("UPDATE mailbox SET state = ?2, boxes = '[]' WHERE number = ?1")?
             .execute(params![number, word(state)])
@@ -468,6 +478,7 @@ mod tests {
             state: MailboxState::Open,
             taken: None,
             until_ms: 1_800_000_000_000 + u64::from(number),
+            answered: false,
         }
     }
 
@@ -530,6 +541,7 @@ mod tests {
                 number: 2,
                 taken: taken.clone(),
             },
+            Change::MailboxAnswer { number: 2 },
             Change::MailboxEnd {
                 number: 2,
                 state: MailboxState::Burnt,
@@ -544,6 +556,7 @@ mod tests {
             state: MailboxState::Burnt,
             boxes: Vec::new(),
             taken: Some(taken),
+            answered: true,
             ..mailbox(2)
         };
         assert_eq!(rows.mailboxes, [mailbox(1), burnt]);

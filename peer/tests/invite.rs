@@ -148,12 +148,18 @@ fn a_wrong_guess_uses_the_code_up() {
     world.sync(&["alice", "carol"]);
     let right = code(&home, "viewer");
     alice.end();
+    // Carol's process serves the central now, and goes on when Mallory's ends.
+    let carol = world.home("carol");
+    let central = wait_for("carol's central", || {
+        let status = carol.json(&["status"]);
+        (status["central"] == "connected").then(|| status["central_address"].as_str().unwrap().to_owned())
+    });
     let number = right.split('-').next().unwrap();
     let mut guess = format!("{number}-abandon-ability-able");
     if guess == right {
         guess = format!("{number}-able-ability-abandon");
     }
-    let run = join(&world, "mallory", &guess, &[]);
+    let run = join(&world, "mallory", &format!("{guess}@{central}"), &[]);
     assert_eq!(run.code, 3, "{run:?}");
     let run = join(&world, "bob", &right, &[]);
     assert_eq!(run.code, 4, "{run:?}");

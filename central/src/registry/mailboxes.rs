@@ -7,11 +7,11 @@
 //! the registry's own time relates to that.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use crdt::id::{AlbumId, PublicKey, UserId};
 
-use super::{Change, Delivery, Registry, SessionId, busy};
+use super::{Change, Delivery, NOBODY, Registry, SessionId, busy};
 use crate::bucket::{Buckets, Rate};
 use crate::limits::{
     ANSWER_WAIT_MS, ATTEMPTS_KEYS_MAX, BOX_BYTES_MAX, BOXES_BYTES_MAX, BOXES_MAX, EXCHANGE_MS, EXCHANGES_MAX,
@@ -43,6 +43,8 @@ pub struct MailboxRow {
     pub taken: Option<Taken>,
     /// When it expires, milliseconds since 1970.
     pub until_ms: u64,
+    /// Whether who knocked was answered: he has had his guess.
+    pub answered: bool,
 }
 
 /// The one who may knock at a mailbox, since he did first.
@@ -59,6 +61,13 @@ pub struct Taken {
 pub enum Letter {
     /// It is handed on.
     Pass(Vec<Delivery>),
+    /// It is an answer: handed on once it is durable that there was one.
+    Answer {
+        /// The mailbox.
+        number: u32,
+        /// The message.
+        deliveries: Vec<Delivery>,
+    },
     /// It is the last: handed on once the mailbox's end is durable.
     Last {
         /// The mailbox.
@@ -126,6 +135,35 @@ impl MailboxRow {
     }
 }
 
+impl ExchangeId {
+    /// One that nobody was told.
+    fn of_run_before(number: u32) -> Self {
+        let mut id = [0; 16];
+        id[..4].copy_from_slice(&number.to_be_bytes());
+        Self(id)
+    }
+}
+
+impl Exchange {
+    /// An answered one whose two sides are gone: its time is left to it.
+    fn left(number: u32) -> Self {
+        Self {
+            number,
+            joiner: None,
+            who: Knocker {
+                address: Ipv4Addr::UNSPECIFIED.into(),
+                device: None,
+            },
+            body: Bytes(Vec::new()),
+            asked: BTreeSet::new(),
+            next: 0,
+            responder: Some(NOBODY),
+            due_ms: Some(EXCHANGE_MS),
+            mails: 0,
+        }
+    }
+}
+
 impl Mailboxes {
     pub(super) fn new(rows: Vec<MailboxRow>) -> Self {
         let rate = |burst, interval_ms| Rate { burst, interval_ms };
@@ -141,6 +179,12 @@ impl Mailboxes {
             epoch_ms: 0,
         };
         for row in rows {
+            // Whoever was answered and whose guess came to no end went away with the central's last run.
+            if row.state == MailboxState::Taken && row.answered {
+                mailboxes
+                    .exchanges
+                    .insert(ExchangeId::of_run_before(row.number), Exchange::left(row.number));
+            }
             mailboxes.insert(row);
         }
         mailboxes
@@ -248,6 +292,7 @@ impl Registry {
             state: MailboxState::Open,
             taken: None,
             until_ms: self.mailboxes.unix(now_ms).saturating_add(ttl_ms),
+            answered: false,
         })))
     }
 
@@ -295,6 +340,12 @@ impl Registry {
                 number,
                 state: MailboxState::Closed,
             }))
+    }
+
+    /// The first answer in a mailbox's exchanges; nothing if there was one.
+    pub fn plan_answer(&self, number: u32) -> Option<Change> {
+        let row = self.mailboxes.rows.get(&number)?;
+        (!row.answered).then_some(Change::MailboxAnswer { number })
     }
 
     /// The end of a mailbox by an exchange; nothing if it has ended already.
@@ -565,7 +616,8 @@ impl Registry {
                 "",
             ));
         }
-        let to = if Some(session) == exchange.joiner {
+        let to_joiner = Some(session) != exchange.joiner;
+        let to = if !to_joiner {
             if end.is_some() {
                 return Err(Failure::new(
                     Code::Usage,
@@ -597,7 +649,9 @@ impl Registry {
         let deliveries = to.map(|to| Delivery { to: vec![to], push });
         let deliveries: Vec<Delivery> = deliveries.into_iter().collect();
         let (number, who) = (exchange.number, exchange.who);
+        let is_answer = to_joiner && !self.mailboxes.rows.get(&number).is_some_and(|row| row.answered);
         Ok(match end {
+            None if is_answer => Letter::Answer { number, deliveries },
             None => Letter::Pass(deliveries),
             Some(end) => {
                 if end == End::Used {
@@ -651,6 +705,12 @@ impl Registry {
         };
         (row.state, row.taken) = (MailboxState::Taken, Some(taken));
         self.tell_opener(number)
+    }
+
+    pub(super) fn apply_answer(&mut self, number: u32) {
+        if let Some(row) = self.mailboxes.rows.get_mut(&number) {
+            row.answered = true;
+        }
     }
 
     pub(super) fn apply_end(&mut self, number: u32, state: MailboxState) -> Vec<Delivery> {

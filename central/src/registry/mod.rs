@@ -31,6 +31,8 @@ use crate::proto::{AlbumEntry, Code, Failure, LookupOk, MailboxState, Push};
 
 /// One connection, numbered by the server.
 pub type SessionId = u64;
+/// No connection: what the central does of itself.
+pub const NOBODY: SessionId = 0;
 
 /// A durable change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,6 +85,11 @@ pub enum Change {
         number: u32,
         /// Whose.
         taken: Taken,
+    },
+    /// The first answer to who knocked.
+    MailboxAnswer {
+        /// At this one.
+        number: u32,
     },
     /// A mailbox is used, burnt or closed; its boxes go.
     MailboxEnd {
@@ -436,6 +443,10 @@ impl Registry {
                 Vec::new()
             }
             Change::MailboxTake { number, taken } => self.apply_take(number, taken),
+            Change::MailboxAnswer { number } => {
+                self.apply_answer(number);
+                Vec::new()
+            }
             Change::MailboxEnd { number, state } => self.apply_end(number, state),
             Change::MailboxForget { numbers } => {
                 self.mailboxes.forget(&numbers);

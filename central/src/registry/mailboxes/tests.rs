@@ -97,8 +97,12 @@ impl Cast {
 
     fn mail(&mut self, by: SessionId, id: u8, end: Option<End>, now_ms: u64) -> Result<Letter, Failure> {
         let letter = self.registry.mail(by, exchange(id), body("…"), end, now_ms)?;
-        if let Letter::Last { number, state, .. } = &letter {
-            let change = self.registry.plan_end(*number, *state).unwrap();
+        let change = match &letter {
+            Letter::Pass(_) => None,
+            Letter::Answer { number, .. } => self.registry.plan_answer(*number),
+            Letter::Last { number, state, .. } => self.registry.plan_end(*number, *state),
+        };
+        if let Some(change) = change {
             self.registry.apply(change, by, now_ms);
         }
         Ok(letter)
@@ -207,6 +211,7 @@ fn how_many_there_may_be_in_all() {
         state: MailboxState::Open,
         taken: None,
         until_ms: DAY,
+        answered: false,
     };
     for number in 1..MAILBOXES_MAX as u32 {
         cast.registry.mailboxes.insert(row(number, 1));
@@ -260,7 +265,9 @@ fn messages_go_to_the_other_side_until_the_end() {
     cast.knock(BOB, number, "a", 1, 0).unwrap();
     assert_eq!(code(cast.mail(BOB, 1, None, 0)), Code::NotFound);
     let to = |letter: Letter| match letter {
-        Letter::Pass(deliveries) | Letter::Last { deliveries, .. } => deliveries[0].to.clone(),
+        Letter::Pass(deliveries) | Letter::Answer { deliveries, .. } | Letter::Last { deliveries, .. } => {
+            deliveries[0].to.clone()
+        }
     };
     assert_eq!(to(cast.mail(ALICE, 1, None, 0).unwrap()), [BOB]);
     assert_eq!(to(cast.mail(BOB, 1, None, 0).unwrap()), [ALICE]);
@@ -329,15 +336,41 @@ fn only_the_first_to_knock_knocks_again() {
     assert!(cast.mail(ALICE, 4, None, 0).is_ok());
 }
 
+fn restarted(cast: &Cast) -> Cast {
+    let rows: Vec<MailboxRow> = cast.registry.mailboxes.rows.values().cloned().collect();
+    let mut later = self::cast();
+    later.registry.mailboxes = Mailboxes::new(rows);
+    later
+}
+
+/// Mallory's guess was answered, and then the central went, and with it what it was to be told of the end: the code burns
+/// all the same. Who lost the connection by it knocks again in time, and goes on.
+#[test]
+fn what_was_answered_before_a_restart_burns_in_its_time() {
+    let mut cast = cast();
+    let (guessed, waiting) = (cast.open(0), cast.open(0));
+    cast.knock(BOB, guessed, "a", 1, 0).unwrap();
+    cast.mail(ALICE, 1, None, 0).unwrap();
+    cast.knock(VERA, waiting, "b", 2, 0).unwrap();
+
+    let mut later = restarted(&cast);
+    assert_eq!(later.registry.tick(EXCHANGE_MS - 1), (vec![], vec![]));
+    assert_eq!(later.registry.tick(EXCHANGE_MS), (vec![], vec![guessed]));
+
+    let mut later = restarted(&cast);
+    later.knock(BOB, guessed, "a", 3, 0).unwrap();
+    assert!(matches!(later.mail(ALICE, 3, None, 10), Ok(Letter::Pass(_))));
+    assert_eq!(later.registry.tick(EXCHANGE_MS), (vec![], vec![]));
+    assert!(later.mail(ALICE, 3, Some(End::Used), EXCHANGE_MS).is_ok());
+}
+
 /// What was taken is taken after a restart, and what was open is open.
 #[test]
 fn a_restart_keeps_mailboxes_and_who_took_them() {
     let mut cast = cast();
     let (taken, open) = (cast.open(0), cast.open(0));
     cast.knock(BOB, taken, "a", 1, 0).unwrap();
-    let rows: Vec<MailboxRow> = cast.registry.mailboxes.rows.values().cloned().collect();
-    let mut later = self::cast();
-    later.registry.mailboxes = Mailboxes::new(rows);
+    let mut later = restarted(&cast);
     later.registry.set_clock(1_000);
     assert_eq!(code(later.knock(VERA, taken, "b", 1, 0)), Code::NotFound);
     assert_eq!(code(later.mail(ALICE, 1, None, 0)), Code::NotFound);
