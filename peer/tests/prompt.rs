@@ -170,8 +170,9 @@ fn whatever_happens_the_prompt_stays() {
         std::fs::write(world.path("many").join(format!("{i}.bmp")), &picture).unwrap();
     }
     alice.types("/addImage many\r");
-    alice.until("a meter", |screen| {
-        screen.text(screen.row).starts_with("importing ")
+    alice.until("a meter that moves", |screen| {
+        let meter = screen.text(screen.row);
+        meter.starts_with("importing ") && !meter.starts_with("importing 0 of")
     });
     alice.types("\x03");
     alice.above(" not looked at");
