@@ -77,7 +77,7 @@ machine dave 10.77.0.5
 code="$(as alice invite trip --role viewer | text code)"
 newcomer() { at dave "$CALOTYPE" --home "$WORLD/dave" --no-input --json "$@" </dev/null; }
 newcomer join "$code" --user dave --password-file "$WORLD/password" >"$WORLD/joined.json" || fail "dave: $(cat "$WORLD/joined.json")"
-[ "$(newcomer whoami | text central)" = 10.77.0.1:7440 ] || fail "dave is elsewhere: $(newcomer whoami)"
+[ "$(newcomer status | text central_address)" = 10.77.0.1:7440 ] || fail "dave is elsewhere: $(newcomer status)"
 if newcomer --no-mdns --home "$WORLD/erin" join "$code" --user erin --password-file "$WORLD/password" >"$WORLD/erin.json"; then
   fail "who is told to be silent found a central all the same"
 fi
