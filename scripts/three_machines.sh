@@ -75,14 +75,15 @@ held "three guards on their own addresses, and nothing found by the doctor"
 say "dave comes with a code and nothing else"
 machine dave 10.77.0.5
 code="$(as alice invite trip --role viewer | text code)"
-newcomer() { at dave "$CALOTYPE" --home "$WORLD/dave" --no-input --json "$@" </dev/null; }
-newcomer join "$code" --user dave --password-file "$WORLD/password" >"$WORLD/joined.json" || fail "dave: $(cat "$WORLD/joined.json")"
-[ "$(newcomer status | text central_address)" = 10.77.0.1:7440 ] || fail "dave is elsewhere: $(newcomer status)"
-if newcomer --no-mdns --home "$WORLD/erin" join "$code" --user erin --password-file "$WORLD/password" >"$WORLD/erin.json"; then
+newcomer() { CALOTYPE_CENTRAL_DIR="$WORLD/$1-central" at dave "$CALOTYPE" --home "$WORLD/$1" --no-input --json "${@:2}" </dev/null; }
+newcomer dave join "$code" --user dave --password-file "$WORLD/password" >"$WORLD/joined.json" || fail "dave: $(cat "$WORLD/joined.json")"
+[ "$(newcomer dave status | text central_address)" = 10.77.0.1:7440 ] || fail "dave is elsewhere: $(newcomer dave status)"
+if newcomer erin --no-mdns join "$code" --user erin --password-file "$WORLD/password" >"$WORLD/erin.json"; then
   fail "who is told to be silent found a central all the same"
 fi
 grep -q '"code":"not_found"' "$WORLD/erin.json" || fail "erin: $(cat "$WORLD/erin.json")"
 held "he found the central by multicast DNS, and is $(text role <"$WORLD/joined.json") of trip"
+does alice remove-user dave
 
 say "bob's cable is pulled; both sides edit"
 ip link set to-bob down
