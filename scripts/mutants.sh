@@ -129,6 +129,40 @@ while IFS= read -r target <&3; do
 done 3<"$WORK/targets"
 rm "$WORK/tests" "$WORK/targets"
 
+# The report: a row for each patch, those not run now as they were. Written after each, so that a run that is broken off
+# leaves what it found.
+report() {
+  local day table begin end name patch
+  day="$(date -u +%F)"
+  table="$WORK/table.md"
+  {
+    printf '| mutant | protection | the test that must fail | last run |\n|---|---|---|---|\n'
+    for patch in "$PATCHES"/*.patch; do
+      name="$(basename "$patch" .patch)"
+      if [ -n "${result[$name]:-}" ]; then
+        # shellcheck disable=SC2016 # these are Markdown's
+        printf '| %s | %s | `%s %s` | %s, %s |\n' "$name" "$(header "$name" protects)" \
+          "$(target_of "$name")" "$(test_of "$name")" "${result[$name]}" "$day"
+      elif [ -f "$REPORT" ]; then
+        grep -F "| $name |" "$REPORT" || true
+      fi
+    done
+  } >"$table"
+  begin='<!-- mutants:begin -->' end='<!-- mutants:end -->'
+  if ! grep -qsF "$begin" "$REPORT"; then
+    # shellcheck disable=SC2016
+    printf '\n## Mutants\n\n`bash scripts/mutants.sh`\n\n%s\n%s\n' "$begin" "$end" >>"$REPORT"
+  fi
+  awk -v table="$table" -v begin="$begin" -v end="$end" '
+    $0 == end { skip = 0 }
+    !skip { print }
+    $0 == begin { while ((getline line < table) > 0) print line; skip = 1 }
+  ' "$REPORT" >"$WORK/report.md"
+  cat "$WORK/report.md" >"$REPORT"
+  rm "$WORK/report.md"
+  rm "$table"
+}
+
 caught=0
 for name in "${names[@]}"; do
   began=$SECONDS
@@ -152,37 +186,8 @@ for name in "${names[@]}"; do
   [ "${result[$name]}" != "caught" ] || caught=$((caught + 1))
   case "${result[$name]}" in BROKEN*) tail -40 "$LOG" >&2 ;; esac
   printf '%s %s (%s s)\n' "${result[$name]}" "$name" "$((SECONDS - began))"
+  report
 done
-
-# The report: a row for each patch, those not run now as they were.
-day="$(date -u +%F)"
-table="$WORK/table.md"
-{
-  printf '| mutant | protection | the test that must fail | last run |\n|---|---|---|---|\n'
-  for patch in "$PATCHES"/*.patch; do
-    name="$(basename "$patch" .patch)"
-    if [ -n "${result[$name]:-}" ]; then
-      # shellcheck disable=SC2016 # these are Markdown's
-      printf '| %s | %s | `%s %s` | %s, %s |\n' "$name" "$(header "$name" protects)" \
-        "$(target_of "$name")" "$(test_of "$name")" "${result[$name]}" "$day"
-    elif [ -f "$REPORT" ]; then
-      grep -F "| $name |" "$REPORT" || true
-    fi
-  done
-} >"$table"
-begin='<!-- mutants:begin -->' end='<!-- mutants:end -->'
-if ! grep -qsF "$begin" "$REPORT"; then
-  # shellcheck disable=SC2016
-  printf '\n## Mutants\n\n`bash scripts/mutants.sh`\n\n%s\n%s\n' "$begin" "$end" >>"$REPORT"
-fi
-awk -v table="$table" -v begin="$begin" -v end="$end" '
-  $0 == end { skip = 0 }
-  !skip { print }
-  $0 == begin { while ((getline line < table) > 0) print line; skip = 1 }
-' "$REPORT" >"$WORK/report.md"
-cat "$WORK/report.md" >"$REPORT"
-rm "$WORK/report.md"
-rm "$table"
 
 printf '%s mutants, %s caught, %s s\n' "${#names[@]}" "$caught" "$SECONDS"
 [ "$caught" -eq "${#names[@]}" ]
