@@ -116,6 +116,9 @@ fn others_let_in_while_the_inviter_is_away() {
     let (for_bob, for_dora) = (code(&home, "contributor"), code(&home, "curator"));
     // With her goes the central that her process served; Carol's takes its place.
     alice.kill();
+    // A central that is not there costs nothing, and is not asked again.
+    let run = join(&world, "bob", &format!("{for_bob}@127.0.0.1:1"), &[]);
+    assert_eq!(run.code, 6, "{run:?}");
     let run = join(&world, "bob", &for_bob, &[]);
     assert_eq!(run.code, 0, "{run:?}");
     assert!(run.out.contains("invited by alice"), "{run:?}");

@@ -15,7 +15,8 @@ use crate::api::{Code, Failure};
 const LISTEN: Duration = Duration::from_secs(3);
 
 /// Finds the central where the code with this number is open for what is wanted, and uses it from now on; `host` is the
-/// one that was named. `away` is how long a central may take to answer at all.
+/// one that was named, and is forgotten again where the code is not there. `away` is how long a central may take to
+/// answer at all.
 pub(in super::super) async fn find(
     handle: &Handle,
     number: u32,
@@ -23,28 +24,38 @@ pub(in super::super) async fn find(
     wanted: MailboxKind,
     away: Duration,
 ) -> Result<(), Failure> {
-    let named = host.is_some();
-    if let Some(host) = host {
-        use_central(handle, host).await?;
-    }
-    let looked = match central::client(handle, away).await {
-        Ok(client) => client.mailbox_look(number).await,
-        // A central that this home cannot reach is a reason to look around, if it may.
-        Err(failure) if named || !handle.with(|node| may_look_around(node)).await? => return Err(failure),
-        Err(_) => Err(ClientError::Refused(::central::proto::Failure::new(
-            CentralCode::NotFound,
-            "",
-            "",
-        ))),
+    let Some(host) = host else {
+        return look(handle, number, false, wanted, away).await;
     };
-    match looked {
-        Ok(kind) => return fits(kind, wanted),
-        Err(ClientError::Refused(failure)) if failure.code == CentralCode::NotFound => {}
-        Err(error) => return Err(central::failure(error)),
+    let former = use_central(handle, host).await?;
+    let looked = look(handle, number, true, wanted, away).await;
+    if let (Some(former), Err(_)) = (former, &looked) {
+        handle.with(|node| former.put_back(node)).await?;
     }
+    looked
+}
+
+async fn look(
+    handle: &Handle,
+    number: u32,
+    named: bool,
+    wanted: MailboxKind,
+    away: Duration,
+) -> Result<(), Failure> {
+    let why = match central::client(handle, away).await {
+        Ok(client) => match client.mailbox_look(number).await {
+            Ok(kind) => return fits(kind, wanted),
+            Err(ClientError::Refused(refused)) if refused.code == CentralCode::NotFound => {
+                let at = handle.with(|node| node.central.address.clone()).await?;
+                nowhere(number, &format!("at {}", at.unwrap_or_default()), named)
+            }
+            Err(error) => return Err(central::failure(error)),
+        },
+        // A central that cannot be reached may be the wrong one.
+        Err(failure) => failure,
+    };
     if named || !handle.with(|node| may_look_around(node)).await? {
-        let at = handle.with(|node| node.central.address.clone()).await?;
-        return Err(nowhere(number, &format!("at {}", at.unwrap_or_default()), named));
+        return Err(why);
     }
     let (central, kind) = the_one(around(number).await, number)?;
     fits(kind, wanted)?;
@@ -53,7 +64,7 @@ pub(in super::super) async fn find(
     handle
         .with(move |node| central::pin_key(node, &pinned, central.pin))
         .await?;
-    use_central(handle, address).await
+    use_central(handle, address).await.map(drop)
 }
 
 /// Whether another central may be taken than the one of this user account, and the local network be asked for it: nobody
@@ -136,13 +147,32 @@ fn nowhere(number: u32, place: &str, named: bool) -> Failure {
     )
 }
 
-/// Uses another central from now on. An account is at one central, so only a home without one may.
-async fn use_central(handle: &Handle, host: String) -> Result<(), Failure> {
+/// The central that a home used before.
+struct Former {
+    choice: CentralChoice,
+    /// What of it was kept over restarts.
+    kept: Option<Vec<u8>>,
+}
+
+impl Former {
+    fn put_back(self, node: &mut Node) {
+        match self.kept {
+            Some(kept) => node.put("node", b"central", kept),
+            None => node.delete("node", b"central"),
+        }
+        node.config.central = self.choice;
+        node.central.chosen_anew();
+    }
+}
+
+/// Uses another central from now on; returns the one before, if it is another. An account is at one central, so only a
+/// home without one may.
+async fn use_central(handle: &Handle, host: String) -> Result<Option<Former>, Failure> {
     let step = move |node: &mut Node| {
         let chosen = CentralChoice::Address(host.clone());
         let now = node.central.address.as_deref();
         if node.config.central == chosen || now == Some(&*host) {
-            return Ok(());
+            return Ok(None);
         }
         if let Some(account) = node.account.as_ref().filter(|account| account.confirmed) {
             let at = now.unwrap_or("another central").to_owned();
@@ -155,10 +185,11 @@ async fn use_central(handle: &Handle, host: String) -> Result<(), Failure> {
                 "join from another home: calotype --home DIR join CODE@HOST",
             ));
         }
+        let kept = node.db().get("node", b"central").ok().flatten();
         node.put("node", b"central", host.into_bytes());
-        node.config.central = chosen;
+        let choice = std::mem::replace(&mut node.config.central, chosen);
         node.central.chosen_anew();
-        Ok(())
+        Ok(Some(Former { choice, kept }))
     };
     handle.with(step).await?
 }
