@@ -215,6 +215,10 @@ impl State {
 
     /// It is the session of a device whose certificate was checked.
     pub(crate) fn begin(&mut self, id: SessionId, cert: Certificate, now_ms: u64) -> Result<(), Failure> {
+        // It did not come now, so it is not asked again what it may be answering.
+        if self.registry.is_of(id, &cert) {
+            return Ok(());
+        }
         let ended = match self.registry.begin(id, cert) {
             Ok(ended) => ended,
             Err(failure) => {

@@ -526,16 +526,22 @@ impl Registry {
         }
     }
 
+    /// Whether `session` is that of this device already.
+    pub fn is_of(&self, session: SessionId, cert: &Certificate) -> bool {
+        self.sessions
+            .get(&session)
+            .is_some_and(|now| now.cert.root == cert.root && now.cert.device == cert.device)
+    }
+
     /// Makes `session` that of a device whose certificate was checked; returns those it ends (the device's
     /// oldest beyond its limit). Where it is that device's already, what it announced and its exchanges go on.
     pub fn begin(&mut self, session: SessionId, cert: Certificate) -> Result<Vec<SessionId>, Failure> {
-        let user = cert.user();
-        let is_same = |now: &Session| now.user == user && now.cert.device == cert.device;
-        if self.sessions.get(&session).is_some_and(is_same) {
+        if self.is_of(session, &cert) {
             return Ok(Vec::new());
         }
         self.end(session);
         self.check_room()?;
+        let user = cert.user();
         if let Some(account) = self.account_of(&user) {
             // It may have been revoked since its certificate was looked at.
             account.check_device(&cert.device)?;
