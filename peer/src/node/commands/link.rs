@@ -113,23 +113,20 @@ impl Drop for Ends {
 
 /// Waits until the code of [`approve`] has ended.
 pub(super) async fn wait(handle: &Handle) -> Result<Reply, Failure> {
-    let (told, number) = handle
-        .with(|node| {
-            let number = node.codes.approving.as_ref().map(Approving::number);
-            (node.codes.approval.take(), number)
-        })
-        .await?;
-    let Some(told) = told else {
+    let of = handle.clone();
+    // Together, so that a wait that is cancelled in between ends the code too.
+    let taken = handle.with(move |node| {
+        let told = node.codes.approval.take()?;
+        let number = node.codes.approving.as_ref().map(Approving::number);
+        Some((told, Ends { handle: of, number }))
+    });
+    let Some((told, _ends)) = taken.await? else {
         let hint = "/approveDevice makes one";
         return Err(Failure::new(
             Code::NotFound,
             "there is no code for a machine",
             hint,
         ));
-    };
-    let _ends = Ends {
-        handle: handle.clone(),
-        number,
     };
     match told.await {
         Ok(Outcome::Approved { device, label }) => Ok(Reply::Approved(Approved {
